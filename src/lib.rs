@@ -1,0 +1,4 @@
+//! readypost posts ConnectWise PSA records to Xero the moment they are ready to post.
+
+pub mod clock;
+pub mod simulator;

@@ -1,0 +1,168 @@
+//! A schedule of faults, as data: which request, how often, and what goes wrong.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::Method;
+
+/// What goes wrong with one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection closes before the request is handled.
+    DropBefore,
+    /// The request is handled, then the connection closes without an answer.
+    DropAfter,
+    /// The request is not handled; this is answered instead.
+    Answer(Canned),
+    /// The request is handled, then this is answered instead of its result.
+    AnswerAfter(Canned),
+    /// The request is handled after this delay.
+    Delay(Duration),
+}
+
+/// A prepared answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Canned {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names and values.
+    pub headers: Vec<(String, String)>,
+    /// Body text, possibly empty.
+    pub body: String,
+}
+
+impl Canned {
+    /// An answer with a status and a body.
+    #[must_use]
+    pub fn new(status: u16, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_owned() }
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// Which requests a fault applies to, and how often.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    method: Option<Method>,
+    path: String,
+    skip: u32,
+    times: u32,
+    fault: Fault,
+}
+
+impl Rule {
+    /// A fault for the next request whose path contains `path`.
+    #[must_use]
+    pub fn next(method: Method, path: &str, fault: Fault) -> Self {
+        Self { method: Some(method), path: path.to_owned(), skip: 0, times: 1, fault }
+    }
+
+    /// A fault for every request whose path contains `path`, whatever its method.
+    #[must_use]
+    pub fn every(path: &str, fault: Fault) -> Self {
+        Self { method: None, path: path.to_owned(), skip: 0, times: u32::MAX, fault }
+    }
+
+    /// The same rule, first letting `skip` matching requests pass.
+    #[must_use]
+    pub fn after(mut self, skip: u32) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    /// The same rule, applying `times` times.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    fn matches(&self, method: &Method, path: &str) -> bool {
+        self.method.as_ref().is_none_or(|wanted| wanted == method) && path.contains(&self.path)
+    }
+}
+
+/// Seeded random faults: one request in a thousand times `per_mille` goes wrong.
+#[derive(Debug)]
+struct Chaos {
+    state: u64,
+    per_mille: u64,
+    menu: Vec<Fault>,
+}
+
+#[derive(Debug, Default)]
+struct Schedule {
+    rules: Vec<Rule>,
+    chaos: Option<Chaos>,
+}
+
+/// The faults of one simulator.
+#[derive(Debug, Default)]
+pub struct Faults {
+    schedule: Mutex<Schedule>,
+}
+
+impl Faults {
+    /// Adds a rule; earlier rules are tried first.
+    pub fn add(&self, rule: Rule) {
+        self.lock().rules.push(rule);
+    }
+
+    /// Removes all rules and the random faults.
+    pub fn clear(&self) {
+        *self.lock() = Schedule::default();
+    }
+
+    /// Makes `per_mille` of the requests go wrong with a fault of `menu`, the same way for the same seed.
+    pub fn seed(&self, seed: u64, per_mille: u64, menu: Vec<Fault>) {
+        self.lock().chaos = Some(Chaos { state: seed.wrapping_mul(2).wrapping_add(1), per_mille, menu });
+    }
+
+    /// The fault for this request, if any; counts it as used.
+    pub fn take(&self, method: &Method, path: &str) -> Option<Fault> {
+        let mut schedule = self.lock();
+        for rule in &mut schedule.rules {
+            if rule.times == 0 || !rule.matches(method, path) {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip = rule.skip.saturating_sub(1);
+                continue;
+            }
+            if rule.times != u32::MAX {
+                rule.times = rule.times.saturating_sub(1);
+            }
+            return Some(rule.fault.clone());
+        }
+        schedule.chaos.as_mut().and_then(Chaos::roll)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chaos {
+    fn roll(&mut self) -> Option<Fault> {
+        if self.next() % 1000 >= self.per_mille {
+            return None;
+        }
+        let choice = usize::try_from(self.next()).unwrap_or(0).checked_rem(self.menu.len())?;
+        self.menu.get(choice).cloned()
+    }
+
+    /// SplitMix64.
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}

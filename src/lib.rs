@@ -1,4 +1,5 @@
 //! readypost posts ConnectWise PSA records to Xero the moment they are ready to post.
 
 pub mod clock;
+pub mod domain;
 pub mod simulator;

@@ -1,0 +1,228 @@
+//! Holds and skips: why a record was not posted, in words a bookkeeper can act on.
+//!
+//! The codes are stable names: they are in the JSON, the page, the metrics and the README.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::Sentence;
+
+/// Where the cause of a hold is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In ConnectWise PSA.
+    ConnectWise,
+    /// In Xero.
+    Xero,
+    /// In readypost's configuration file.
+    Configuration,
+    /// By a decision in readypost: release, adopt or skip.
+    Readypost,
+}
+
+macro_rules! hold_codes {
+    ($($(#[$doc:meta])* $code:ident, $name:literal, $place:ident, $retry:literal, $cure:literal;)*) => {
+        /// The stable code of a hold.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum HoldCode { $($(#[$doc])* $code,)* }
+
+        impl HoldCode {
+            /// Every code, in the order of the README's table.
+            pub const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// The stable name.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $name,)* }
+            }
+
+            /// Where the cause is mended.
+            #[must_use]
+            pub fn place(self) -> Place {
+                match self { $(Self::$code => Place::$place,)* }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub fn cure(self) -> &'static str {
+                match self { $(Self::$code => $cure,)* }
+            }
+
+            /// Whether a retry can succeed once the cure is done.
+            #[must_use]
+            pub fn retry_helps(self) -> bool {
+                match self { $(Self::$code => $retry,)* }
+            }
+        }
+    };
+}
+
+hold_codes! {
+    /// The wanted status does not close the invoice.
+    StatusNotClosed, "status_not_closed", ConnectWise, true,
+        "Tick Closed on this billing status (Setup Tables > Billing Status), then set the invoice to it again.";
+    /// The invoice is closed but not in the unposted list.
+    NotUnposted, "not_unposted", ConnectWise, true,
+        "Set the invoice to an open status and close it again, so that ConnectWise makes its GL entries.";
+    /// A revenue line has no GL account.
+    NoGlAccount, "no_gl_account", ConnectWise, true,
+        "Complete the GL mapping (Setup Tables > GL Accounts), reopen the invoice and close it again.";
+    /// A non-product line has no Non-Product ID.
+    NoNonProductId, "no_non_product_id", ConnectWise, true,
+        "Fill the Non-Product ID segment of this GL mapping, reopen the invoice and close it again.";
+    /// The company has no primary contact.
+    NoPrimaryContact, "no_primary_contact", ConnectWise, true,
+        "Set a primary contact on the company in ConnectWise, then retry.";
+    /// The company has no billing contact.
+    NoBillingContact, "no_billing_contact", ConnectWise, true,
+        "Set a billing contact on the company's Finance screen in ConnectWise, then retry.";
+    /// The location belongs to no configured Xero organisation.
+    NoCompany, "no_company", Configuration, true,
+        "Add this location to one [[company]] in the configuration, or leave `locations` empty to take all.";
+    /// The type of the invoice is not known.
+    UnknownType, "unknown_type", Readypost, true,
+        "Post this invoice by hand and skip it here, or update readypost.";
+    /// A field that posting needs is missing or unreadable.
+    UnreadableField, "unreadable_field", ConnectWise, true,
+        "Correct the named field in ConnectWise, then retry.";
+    /// The account does not exist in Xero.
+    UnknownAccount, "unknown_account", Xero, true,
+        "Add the account in Xero or correct the GL mapping in ConnectWise, then retry.";
+    /// The account is archived in Xero or cannot be used on a sale.
+    UnusableAccount, "unusable_account", Xero, true,
+        "Restore the account in Xero or map to another one in ConnectWise, then retry.";
+    /// The tax code does not name a tax rate in Xero.
+    UnknownTax, "unknown_tax", Xero, true,
+        "Name the tax code in ConnectWise like the tax rate in Xero, or map it under [company.rules.tax_names], then retry.";
+    /// The tax rate is archived or not for sales.
+    UnusableTax, "unusable_tax", Xero, true,
+        "Use a tax rate that is active and for sales in Xero, then retry.";
+    /// The tracking option is not in Xero and the rules want a hold.
+    UnknownTracking, "unknown_tracking", Xero, true,
+        "Add the tracking option in Xero or correct the GL mapping, then retry.";
+    /// The item code is longer than Xero allows and the rules want a hold.
+    ItemCodeTooLong, "item_code_too_long", ConnectWise, true,
+        "Shorten the product ID to 30 characters, or set `long_item_codes` to truncate or omit.";
+    /// The organisation does not have the currency.
+    CurrencyNotEnabled, "currency_not_enabled", Xero, true,
+        "Add the currency in Xero (Advanced > Currencies), then retry.";
+    /// The document's date lies in a locked period.
+    PeriodLocked, "period_locked", Xero, true,
+        "Move the lock date in Xero, or change the invoice's date in ConnectWise, then retry.";
+    /// A contact of a similar name exists.
+    SimilarContact, "similar_contact", Xero, true,
+        "If one of the candidates is this company, enter the ConnectWise company id as its contact code, then retry. If none is, create the contact in Xero.";
+    /// Several contacts match.
+    DuplicateContact, "duplicate_contact", Xero, true,
+        "Merge the contacts in Xero or leave only one with this contact code, then retry.";
+    /// The contact is archived.
+    ArchivedContact, "archived_contact", Xero, true,
+        "Restore the contact in Xero, then retry.";
+    /// The company is new and the rules do not let readypost create contacts.
+    NewContact, "new_contact", Xero, true,
+        "Create the contact in Xero under this name, or set `new_contacts = \"create\"`, then retry.";
+    /// The sums of both systems differ by more than the ceilings allow.
+    OutOfBalance, "out_of_balance", ConnectWise, true,
+        "Compare the sums shown; correct the invoice or its tax code in ConnectWise, or raise the ceiling, then retry.";
+    /// The rules want a person to look at totals of 0.00.
+    ZeroTotal, "zero_total", Readypost, false,
+        "Skip it, or set `zero_totals` to post: Xero marks a 0.00 document as paid at once and it cannot be edited.";
+    /// A document of this number exists in Xero and is another one.
+    DocumentDiffers, "document_differs", Xero, true,
+        "Compare both documents; change the number, void or correct the one in Xero, then retry; or adopt it here.";
+    /// Xero calculated another total than ConnectWise has.
+    TotalDiffers, "total_differs", Xero, true,
+        "Correct the document in Xero so that its total is the one of ConnectWise, then retry: it is not posted again.";
+    /// The invoice was changed in ConnectWise after it was posted.
+    EditedAfterPost, "edited_after_post", Xero, true,
+        "Bring the document in Xero to the shown content and adopt it, or void it in Xero and retry.";
+    /// Xero refused the document for a reason that needs a correction.
+    RefusedByXero, "refused_by_xero", Xero, true,
+        "Read Xero's words, correct what they name, then retry.";
+    /// Xero's plan allows no more approved documents this month.
+    XeroPlanLimit, "xero_plan_limit", Xero, true,
+        "Upgrade the Xero plan or wait for the next month, then retry.";
+    /// ConnectWise refused to read or batch the record.
+    RefusedByConnectWise, "refused_by_connectwise", ConnectWise, true,
+        "Read ConnectWise's words; check the API member's rights; then retry.";
+    /// All attempts failed.
+    AttemptsSpent, "attempts_spent", Readypost, true,
+        "Look at the last error; when its cause is gone, retry.";
+    /// An operator holds it.
+    Operator, "operator", Readypost, false,
+        "Release it when it may be posted.";
+}
+
+/// A hold: stops the record until a person has acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldReason {
+    /// The stable code.
+    pub code: HoldCode,
+    /// What is wrong with this record.
+    pub sentence: Sentence,
+}
+
+impl HoldReason {
+    /// A hold with its sentence.
+    #[must_use]
+    pub fn new(code: HoldCode, sentence: impl Into<Sentence>) -> Self {
+        Self { code, sentence: sentence.into() }
+    }
+}
+
+/// Why a record needs no posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its status is open.
+    StatusOpen,
+    /// Its status is closed, but not one of the statuses that post.
+    StatusNotWanted,
+    /// It is in a batch that readypost did not make.
+    BatchedElsewhere,
+    /// Its total is 0.00 and the rules skip those.
+    ZeroTotal,
+    /// It no longer exists in ConnectWise.
+    Deleted,
+    /// An operator skipped it.
+    Operator,
+}
+
+impl SkipReason {
+    /// Every reason, in the order of the README's table.
+    pub const ALL: &[Self] = &[
+        Self::StatusOpen,
+        Self::StatusNotWanted,
+        Self::BatchedElsewhere,
+        Self::ZeroTotal,
+        Self::Deleted,
+        Self::Operator,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StatusOpen => "status_open",
+            Self::StatusNotWanted => "status_not_wanted",
+            Self::BatchedElsewhere => "batched_elsewhere",
+            Self::ZeroTotal => "zero_total",
+            Self::Deleted => "deleted",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::StatusOpen => "its status in ConnectWise is an open one",
+            Self::StatusNotWanted => "its status in ConnectWise is not one that posts",
+            Self::BatchedElsewhere => "ConnectWise has it in a batch that readypost did not make",
+            Self::ZeroTotal => "its total is 0.00 and the rules skip those",
+            Self::Deleted => "it no longer exists in ConnectWise",
+            Self::Operator => "an operator skipped it",
+        }
+    }
+}

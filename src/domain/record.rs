@@ -1,0 +1,188 @@
+//! What a record is called: the identifiers that every other part shares.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A name that is not usable as an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a usable name: 1 to 40 of a-z, 0-9 and '-'")]
+pub struct NameError(String);
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                if (1..=40).contains(&text.len()) && text.bytes().all(usable) { Ok(Self(text)) } else { Err(NameError(text)) }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// One configured ConnectWise system; the `{connection}` of the callback URL.
+    ConnectionId
+}
+name! {
+    /// One configured Xero organisation.
+    CompanyId
+}
+
+/// What sort of ConnectWise record is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// An invoice or credit memo; its source id is the ConnectWise invoice id.
+    Invoice,
+}
+
+impl RecordKind {
+    /// The name used in keys, JSON, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+        }
+    }
+}
+
+/// The id of the record within its kind, as ConnectWise gives it: 1 to 64 characters of `A-Za-z0-9._-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SourceId(String);
+
+impl SourceId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<i64> for SourceId {
+    fn from(id: i64) -> Self {
+        Self(id.to_string())
+    }
+}
+
+impl TryFrom<String> for SourceId {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        let usable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if (1..=64).contains(&text.len()) && text.bytes().all(usable) { Ok(Self(text)) } else { Err(KeyError(text)) }
+    }
+}
+
+impl From<SourceId> for String {
+    fn from(id: SourceId) -> Self {
+        id.0
+    }
+}
+
+/// A text that does not name a record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} does not name a record: use connection/kind/id, for example acme/invoice/1042")]
+pub struct KeyError(String);
+
+/// The key of one posting: everything queued, leased and remembered is keyed by it.
+///
+/// It names the ConnectWise connection and not the Xero organisation, because which organisation a
+/// record belongs to is known only after its location has been read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RecordKey {
+    /// The ConnectWise system it comes from.
+    pub connection: ConnectionId,
+    /// What sort of record it is.
+    pub kind: RecordKind,
+    /// Its id there.
+    pub source: SourceId,
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.connection, self.kind.as_str(), self.source.as_str())
+    }
+}
+
+impl FromStr for RecordKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let error = || KeyError(text.to_owned());
+        let mut parts = text.splitn(3, '/');
+        let connection = parts.next().and_then(|part| part.parse().ok()).ok_or_else(error)?;
+        let kind = match parts.next() {
+            Some("invoice") => RecordKind::Invoice,
+            _ => return Err(error()),
+        };
+        let source = parts.next().map(str::to_owned).and_then(|part| SourceId::try_from(part).ok());
+        Ok(Self { connection, kind, source: source.ok_or_else(error)? })
+    }
+}
+
+impl TryFrom<String> for RecordKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        text.parse()
+    }
+}
+
+impl From<RecordKey> for String {
+    fn from(key: RecordKey) -> Self {
+        key.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_its_text() {
+        let key: RecordKey = "acme/invoice/1042".parse().unwrap();
+        assert_eq!(key.to_string().parse::<RecordKey>().unwrap(), key);
+        for bad in ["", "acme", "acme/invoice", "acme/invoice/", "ACME/invoice/1", "acme/time/1", "acme/invoice/a b"] {
+            assert!(bad.parse::<RecordKey>().is_err(), "{bad}");
+        }
+    }
+}

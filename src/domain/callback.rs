@@ -133,30 +133,30 @@ impl Callback {
     /// # Errors
     /// [`CallbackError::Unreadable`] when the type or the id is missing.
     pub fn parse(body: &Verified<'_>) -> Result<Parsed, CallbackError> {
-        let message: Message = read(body.bytes())?;
-        let kind = match message.kind.to_ascii_lowercase().as_str() {
+        let sent: Body = read(body.bytes())?;
+        let kind = match sent.kind.to_ascii_lowercase().as_str() {
             "invoice" => RecordKind::Invoice,
             other => return Ok(Parsed::Unhandled(other.chars().take(40).collect())),
         };
-        let source = match &message.id {
+        let source = match &sent.id {
             Value::Number(id) => id.to_string(),
             Value::String(id) => id.trim().to_owned(),
             _ => String::new(),
         };
         let source = SourceId::try_from(source).map_err(|_| CallbackError::Unreadable("ID is missing".to_owned()))?;
-        let id = message.message_id.as_deref().and_then(|id| Uuid::parse_str(id.trim()).ok());
+        let id = sent.message_id.as_deref().and_then(|id| Uuid::parse_str(id.trim()).ok());
         Ok(Parsed::Record(Self {
             message: id.filter(|id| !id.is_nil()),
             kind,
             source,
-            action: message.action.unwrap_or_default().to_ascii_lowercase().chars().take(20).collect(),
-            member: message.member_id.map(|member| member.chars().take(60).collect()),
+            action: sent.action.unwrap_or_default().to_ascii_lowercase().chars().take(20).collect(),
+            member: sent.member_id.map(|member| member.chars().take(60).collect()),
         }))
     }
 }
 
 /// Strings inside of `Entity` may hold invalid UTF-8, so the text is decoded lossily.
-fn read<'de, T: serde::de::DeserializeOwned>(body: &'de [u8]) -> Result<T, CallbackError> {
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallbackError> {
     let text = String::from_utf8_lossy(body);
     serde_json::from_str(&text).map_err(|error| CallbackError::Unreadable(error.to_string()))
 }
@@ -174,7 +174,7 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Body {
     #[serde(rename = "MessageId", default)]
     message_id: Option<String>,
     #[serde(rename = "Action", default)]

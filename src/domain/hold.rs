@@ -181,6 +181,8 @@ pub enum SkipReason {
     StatusNotWanted,
     /// It is in a batch that readypost did not make.
     BatchedElsewhere,
+    /// It is in a batch that readypost made, in an earlier life of its store.
+    PostedBefore,
     /// Its total is 0.00 and the rules skip those.
     ZeroTotal,
     /// It no longer exists in ConnectWise.
@@ -207,6 +209,7 @@ impl SkipReason {
             Self::StatusOpen => "status_open",
             Self::StatusNotWanted => "status_not_wanted",
             Self::BatchedElsewhere => "batched_elsewhere",
+            Self::PostedBefore => "posted_before",
             Self::ZeroTotal => "zero_total",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
@@ -220,6 +223,7 @@ impl SkipReason {
             Self::StatusOpen => "its status in ConnectWise is an open one",
             Self::StatusNotWanted => "its status in ConnectWise is not one that posts",
             Self::BatchedElsewhere => "ConnectWise has it in a batch that readypost did not make",
+            Self::PostedBefore => "ConnectWise has it in a batch that readypost made before this store was begun",
             Self::ZeroTotal => "its total is 0.00 and the rules skip those",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",

@@ -1,9 +1,18 @@
 //! The pure core: no async, no IO, no clock, no log. What it decides, the shell carries out.
 
+pub mod balance;
 pub mod callback;
+pub mod contact;
+pub mod delivery;
+pub mod draft;
+pub mod facts;
 pub mod hold;
+pub mod map;
 pub mod money;
+pub mod plan;
 pub mod record;
+pub mod rules;
+pub mod settle;
 pub mod signature;
 pub mod terms;
 pub mod text;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A sentence of at most [`Sentence::CHARS_MAX`] characters; longer ones end in `…`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct Sentence(String);
 
@@ -43,4 +43,11 @@ pub fn shorten(text: &str, chars_max: usize) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect(),
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -1,0 +1,525 @@
+//! The state machine of one record: every transition, as a pure function of the record and an event.
+//!
+//! The store folds journalled events with these functions, so an index that was lost is rebuilt to
+//! the same state, and two stores cannot disagree.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::draft::DocumentKind;
+use super::facts::ContentHash;
+use super::hold::{HoldCode, HoldReason, SkipReason};
+use super::money::Money;
+use super::record::{CompanyId, RecordKey};
+use super::settle::{IntentFate, Settlement};
+use super::text::Sentence;
+use super::warning::Warning;
+
+/// Message ids kept per record; older ones are forgotten first.
+const MESSAGES_MAX: usize = 16;
+/// Message ids are forgotten after this many hours; a replay then costs one more look, nothing else.
+const MESSAGE_HOURS: i64 = 24 * 30;
+/// Warnings kept open per record.
+const WARNINGS_MAX: usize = 16;
+
+/// All that is known of one record, bounded in size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Which one.
+    pub key: RecordKey,
+    /// Where it stands.
+    pub state: State,
+    /// What it is about; none before it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+    /// The first time it was heard of.
+    pub first_seen: Timestamp,
+    /// The last change.
+    pub changed: Timestamp,
+    /// Attempts since it was last queued afresh.
+    pub attempt: u32,
+    /// Of these, failures that were the record's own.
+    #[serde(default)]
+    pub faults: u32,
+    /// Number of the intents so far: part of the idempotency key.
+    #[serde(default)]
+    pub generation: u32,
+    /// Sequence of the last trigger.
+    pub triggered: u64,
+    /// Recent message ids, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<(Uuid, Timestamp)>,
+    /// A request to Xero whose outcome is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// The document in Xero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Posted>,
+    /// The document that an operator says is this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Uuid>,
+    /// A contact was about to be created for it.
+    #[serde(default)]
+    pub creating_contact: bool,
+    /// What a person should look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<OpenWarning>,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for a worker.
+    Queued {
+        /// Not before.
+        due: Timestamp,
+        /// What is to be done.
+        step: Step,
+        /// Why it waits, after a failure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Sentence>,
+    },
+    /// Posted and marked.
+    Done,
+    /// Needs no posting.
+    Skipped {
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Waits for a person.
+    Held {
+        /// Why.
+        reason: HoldReason,
+    },
+}
+
+impl State {
+    /// The stable name.
+    #[must_use]
+    pub fn name(&self) -> StateName {
+        match self {
+            Self::Queued { .. } => StateName::Queued,
+            Self::Done => StateName::Done,
+            Self::Skipped { .. } => StateName::Skipped,
+            Self::Held { .. } => StateName::Held,
+        }
+    }
+}
+
+/// The name of a state, for filters, counts and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateName {
+    /// Waits for a worker.
+    Queued,
+    /// Waits for a person.
+    Held,
+    /// Posted and marked.
+    Done,
+    /// Needs no posting.
+    Skipped,
+}
+
+impl StateName {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Queued, Self::Held, Self::Done, Self::Skipped];
+
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Held => "held",
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// What is to be done next about a queued record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Create the document in Xero.
+    Post,
+    /// Create the batch in ConnectWise.
+    Mark,
+}
+
+/// What a record is about, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The Xero organisation; none when no rule claims the record.
+    pub company: Option<CompanyId>,
+    /// Its number.
+    pub number: String,
+    /// Whose it is.
+    pub client: Sentence,
+    /// What it is worth; negative for credits.
+    pub total: Money,
+    /// ISO code; empty when ConnectWise gives none.
+    pub currency: String,
+}
+
+/// A request to Xero that was about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The idempotency key.
+    pub key: String,
+    /// SHA-256 of the body, in hex.
+    pub body_hash: String,
+    /// When it was first sent.
+    pub at: Timestamp,
+    /// Whether the same bytes may be sent again while Xero remembers the key; else look first.
+    pub resend: bool,
+}
+
+/// The document that a record became.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// Xero's id.
+    pub id: Uuid,
+    /// Invoice or credit note.
+    pub kind: DocumentKind,
+    /// Its number.
+    pub number: String,
+    /// ConnectWise's total.
+    pub total: Money,
+    /// The total that Xero calculated.
+    pub xero_total: Money,
+    /// When it was posted or adopted.
+    pub at: Timestamp,
+    /// What ConnectWise said then.
+    pub content: ContentHash,
+    /// The batch in ConnectWise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+}
+
+/// A warning and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWarning {
+    /// The warning.
+    pub warning: Warning,
+    /// When it was raised.
+    pub at: Timestamp,
+    /// Who has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// Who has seen a warning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The operator.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What they noted.
+    #[serde(default)]
+    pub note: Sentence,
+}
+
+/// Why a record is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// ConnectWise said so.
+    Callback {
+        /// The message's id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<Uuid>,
+        /// `added`, `updated` or `deleted`.
+        action: String,
+        /// Who changed the record in ConnectWise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<String>,
+    },
+    /// The unposted list said so.
+    Sweep,
+}
+
+/// What became of a trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accepted {
+    /// The record is queued.
+    Queued,
+    /// It was queued, leased or held by an operator already.
+    Merged,
+    /// This message was accepted before.
+    Duplicate,
+}
+
+impl Accepted {
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Merged => "merged",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// What an operator decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Look again now.
+    Retry,
+    /// Post nothing until released.
+    Hold,
+    /// End an operator's hold.
+    Release,
+    /// Never post it.
+    Skip,
+    /// This document in Xero is the record.
+    Adopt {
+        /// Xero's id.
+        document: Uuid,
+    },
+    /// The warnings were seen.
+    Acknowledge,
+}
+
+impl Decision {
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Skip => "skip",
+            Self::Adopt { .. } => "adopt",
+            Self::Acknowledge => "acknowledge",
+        }
+    }
+}
+
+/// Who decided, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The operator's name.
+    pub by: String,
+    /// What they noted.
+    #[serde(default)]
+    pub note: Sentence,
+}
+
+/// A decision that the record's state does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {decision} a record that is {state}: {advice}")]
+pub struct Refused {
+    decision: &'static str,
+    state: &'static str,
+    advice: &'static str,
+}
+
+fn queued(step: Step, due: Timestamp) -> State {
+    State::Queued { due, step, cause: None }
+}
+
+/// A trigger arrives as entry `sequence` of the journal.
+#[must_use]
+pub fn accept(
+    record: Option<Record>,
+    key: &RecordKey,
+    trigger: &Trigger,
+    sequence: u64,
+    now: Timestamp,
+) -> (Record, Accepted) {
+    let message = match trigger {
+        Trigger::Callback { message, .. } => *message,
+        Trigger::Sweep => None,
+    };
+    let Some(mut record) = record else {
+        let record = Record {
+            key: key.clone(),
+            state: queued(Step::Post, now),
+            about: None,
+            first_seen: now,
+            changed: now,
+            attempt: 0,
+            faults: 0,
+            generation: 0,
+            triggered: sequence,
+            messages: message.map(|id| (id, now)).into_iter().collect(),
+            intent: None,
+            posted: None,
+            adopt: None,
+            creating_contact: false,
+            warnings: Vec::new(),
+        };
+        return (record, Accepted::Queued);
+    };
+    if message.is_some_and(|message| record.messages.iter().any(|(id, _)| *id == message)) {
+        return (record, Accepted::Duplicate);
+    }
+    record.triggered = sequence;
+    let fresh = |at: Timestamp| now.duration_since(at).as_hours() < MESSAGE_HOURS;
+    record.messages.retain(|(_, at)| fresh(*at));
+    record.messages.extend(message.map(|id| (id, now)));
+    let surplus = record.messages.len().saturating_sub(MESSAGES_MAX);
+    record.messages.drain(..surplus);
+    let merged = match &record.state {
+        State::Queued { .. } => true,
+        State::Held { reason } => reason.code == HoldCode::Operator,
+        State::Done | State::Skipped { .. } => false,
+    };
+    if merged {
+        return (record, Accepted::Merged);
+    }
+    record.queue(Step::Post, now);
+    (record, Accepted::Queued)
+}
+
+/// The request `intent` is about to be sent.
+#[must_use]
+pub fn arm(mut record: Record, intent: Intent, about: About, now: Timestamp) -> Record {
+    record.generation = record.generation.saturating_add(1);
+    record.intent = Some(intent);
+    record.about = Some(about);
+    record.changed = now;
+    record
+}
+
+/// A step ended. `seen` is the last trigger the worker knew of: a later one asks for one more look.
+#[must_use]
+pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, seen: u64, now: Timestamp) -> Record {
+    let held_meanwhile = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
+    record.about = about.or(record.about);
+    record.changed = now;
+    record.attempt = record.attempt.saturating_add(1);
+    let again = record.triggered > seen;
+    let state = match settlement {
+        Settlement::Mark { posted, warnings } => {
+            record.progress();
+            record.posted = Some(posted);
+            record.warn(warnings, now);
+            queued(Step::Mark, now)
+        }
+        Settlement::Done { batch, warnings } => {
+            record.progress();
+            if let (Some(posted), Some(batch)) = (&mut record.posted, batch) {
+                posted.batch = Some(batch);
+            }
+            record.warn(warnings, now);
+            State::Done
+        }
+        Settlement::Skip { reason } => {
+            record.intent = None;
+            State::Skipped { reason }
+        }
+        Settlement::Hold { reason, posted, intent } => {
+            record.posted = posted.or(record.posted);
+            record.adopt = None;
+            record.decide_intent(intent);
+            State::Held { reason }
+        }
+        Settlement::Retry { due, cause, counts, intent } => {
+            record.faults = record.faults.saturating_add(u32::from(counts));
+            record.decide_intent(intent);
+            let step = if let State::Queued { step, .. } = &record.state { *step } else { Step::Post };
+            State::Queued { due, step, cause: Some(cause) }
+        }
+    };
+    if held_meanwhile {
+        return record;
+    }
+    record.state = state;
+    if again && !matches!(record.state, State::Queued { .. }) {
+        record.queue(Step::Post, now);
+    }
+    record
+}
+
+/// An operator decides.
+///
+/// # Errors
+/// [`Refused`] when the state does not allow it.
+pub fn resolve(
+    mut record: Record,
+    decision: &Decision,
+    actor: &Actor,
+    sequence: u64,
+    now: Timestamp,
+) -> Result<Record, Refused> {
+    let refuse = |advice| Err(Refused { decision: decision.as_str(), state: record.state.name().as_str(), advice });
+    let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
+    match decision {
+        Decision::Retry if operator_hold => return refuse("release it first"),
+        Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => return refuse("it is posted already"),
+        Decision::Hold => {
+            let note = if actor.note.as_str().is_empty() { "no reason given" } else { actor.note.as_str() };
+            let reason = HoldReason::new(HoldCode::Operator, format!("Held by {}: {note}", actor.by));
+            record.state = State::Held { reason };
+        }
+        Decision::Release if !operator_hold => return refuse("no operator holds it; use retry"),
+        Decision::Retry | Decision::Release => record.queue(Step::Post, now),
+        Decision::Skip if record.posted.is_some() => return refuse("its document is in Xero; void it there first"),
+        Decision::Skip if record.intent.is_some() => {
+            return refuse("a request to Xero has no known outcome yet; retry it first");
+        }
+        Decision::Skip => record.state = State::Skipped { reason: SkipReason::Operator },
+        Decision::Adopt { document } => {
+            record.adopt = Some(*document);
+            record.queue(Step::Post, now);
+        }
+        Decision::Acknowledge => {
+            for open in record.warnings.iter_mut().filter(|open| open.acknowledged.is_none()) {
+                open.acknowledged = Some(Acknowledged { by: actor.by.clone(), at: now, note: actor.note.clone() });
+            }
+        }
+    }
+    if !matches!(decision, Decision::Acknowledge) {
+        record.triggered = sequence;
+    }
+    record.changed = now;
+    Ok(record)
+}
+
+impl Record {
+    /// Warnings that nobody has acknowledged.
+    #[must_use]
+    pub fn open_warnings(&self) -> usize {
+        self.warnings.iter().filter(|open| open.acknowledged.is_none()).count()
+    }
+
+    fn queue(&mut self, step: Step, now: Timestamp) {
+        self.state = queued(step, now);
+        self.attempt = 0;
+        self.faults = 0;
+        self.changed = now;
+    }
+
+    fn progress(&mut self) {
+        self.intent = None;
+        self.adopt = None;
+        self.creating_contact = false;
+        self.attempt = 0;
+        self.faults = 0;
+    }
+
+    fn decide_intent(&mut self, fate: IntentFate) {
+        match (fate, &mut self.intent) {
+            (IntentFate::Clear, intent) => *intent = None,
+            (IntentFate::LookFirst, Some(intent)) => intent.resend = false,
+            _ => {}
+        }
+    }
+
+    fn warn(&mut self, warnings: Vec<Warning>, at: Timestamp) {
+        for warning in warnings {
+            if !self.warnings.iter().any(|open| open.warning == warning) {
+                self.warnings.push(OpenWarning { warning, at, acknowledged: None });
+            }
+        }
+        let surplus = self.warnings.len().saturating_sub(WARNINGS_MAX);
+        self.warnings.drain(..surplus);
+    }
+}

@@ -1,0 +1,8 @@
+//! From facts to a draft: one file a kind of record, with what they share beside them.
+
+mod invoice;
+mod reference;
+mod segments;
+mod tax;
+
+pub use invoice::map;

@@ -1,0 +1,173 @@
+//! The rules of one Xero organisation: every choice that is the bookkeeper's and not readypost's.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::money::Money;
+use super::terms::Overflow;
+
+/// `[company.rules]` of the configuration, with its defaults.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rules {
+    /// Names or ids of the billing statuses that post; empty = every closed status.
+    pub invoice_statuses: Vec<String>,
+    /// The status that documents get in Xero.
+    pub document_status: DocumentStatus,
+    /// Mark approved documents as sent.
+    pub sent_to_contact: bool,
+    /// Branding theme of the documents.
+    pub branding_theme: Option<Uuid>,
+    /// The most that one line's rounding may be made up for; 0 = never.
+    pub rounding_ceiling: Money,
+    /// The most that a document's total may be adjusted by; 0 = never.
+    pub adjustment_ceiling: Money,
+    /// Code of the account for rounding and adjustment lines; empty = Xero's own rounding account.
+    pub rounding_account: String,
+    /// Name of the tax rate of rounding and adjustment lines; empty = the country's "no tax".
+    pub rounding_tax: String,
+    /// What happens to a company that Xero does not know.
+    pub new_contacts: NewContacts,
+    /// Which contacts a company must have in ConnectWise.
+    pub required_contacts: RequiredContacts,
+    /// What happens to totals of 0.00.
+    pub zero_totals: ZeroTotals,
+    /// What happens to product IDs longer than Xero's 30 characters.
+    pub long_item_codes: LongItemCodes,
+    /// Where the name of a line's tax rate comes from.
+    pub tax: TaxSource,
+    /// ConnectWise tax names and the Xero tax rate names they stand for.
+    pub tax_names: BTreeMap<String, String>,
+    /// Name of the Xero tax rate of lines that are not taxable; empty = such lines are held.
+    pub untaxed: String,
+    /// Caption names of the segments that are tracking 1 and 2; empty = all that are neither account nor item.
+    pub tracking: Vec<String>,
+    /// What happens to a tracking value that Xero does not have.
+    pub tracking_missing: TrackingMissing,
+    /// Whether a non-product line must name its item.
+    pub non_product_id: NonProductId,
+    /// What happens to a day of the terms that the month does not have.
+    pub terms_overflow: Overflow,
+    /// Template of the reference; parts are separated by ` | ` and dropped when empty.
+    pub reference: String,
+    /// Template of a line's description.
+    pub description: String,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            invoice_statuses: Vec::new(),
+            document_status: DocumentStatus::Authorised,
+            sent_to_contact: false,
+            branding_theme: None,
+            rounding_ceiling: Money::CENT * 10.into(),
+            adjustment_ceiling: Money::CENT * 100.into(),
+            rounding_account: String::new(),
+            rounding_tax: String::new(),
+            new_contacts: NewContacts::Create,
+            required_contacts: RequiredContacts::Both,
+            zero_totals: ZeroTotals::Hold,
+            long_item_codes: LongItemCodes::Truncate,
+            tax: TaxSource::Code,
+            tax_names: BTreeMap::new(),
+            untaxed: String::new(),
+            tracking: Vec::new(),
+            tracking_missing: TrackingMissing::Warn,
+            non_product_id: NonProductId::Required,
+            terms_overflow: Overflow::Clamp,
+            reference: "Your: {po} | Project: {project} | {agreement}".to_owned(),
+            description: "{description}".to_owned(),
+        }
+    }
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)* }
+    };
+}
+
+choice! {
+    /// The status of new documents in Xero.
+    DocumentStatus {
+        /// Approved at once.
+        Authorised = "AUTHORISED",
+        /// For a person to approve.
+        Draft = "DRAFT",
+    }
+}
+choice! {
+    /// What happens to a company that Xero does not know.
+    NewContacts {
+        /// A contact is created, with a warning.
+        Create = "create",
+        /// The record is held.
+        Hold = "hold",
+    }
+}
+choice! {
+    /// Which contacts a company must have in ConnectWise.
+    RequiredContacts {
+        /// A primary and a billing contact.
+        Both = "both",
+        /// One of them.
+        Any = "any",
+        /// None.
+        None = "none",
+    }
+}
+choice! {
+    /// What happens to totals of 0.00, which Xero marks as paid at once and never lets be edited.
+    ZeroTotals {
+        /// Posted, with a warning.
+        Post = "post",
+        /// Not posted.
+        Skip = "skip",
+        /// Held.
+        Hold = "hold",
+    }
+}
+choice! {
+    /// What happens to product IDs longer than Xero's 30 characters.
+    LongItemCodes {
+        /// The first 30 characters, with a warning.
+        Truncate = "truncate",
+        /// No item on the line, with a warning.
+        Omit = "omit",
+        /// Held.
+        Hold = "hold",
+    }
+}
+choice! {
+    /// Where the name of a line's tax rate comes from.
+    TaxSource {
+        /// The line's tax code, else the invoice's.
+        Code = "code",
+        /// The XRef of the sales tax GL entries.
+        GlEntry = "gl_entry",
+        /// The XRefs of the tax levels that apply to the line, joined by `+`.
+        Level = "level",
+    }
+}
+choice! {
+    /// What happens to a tracking value that Xero does not have.
+    TrackingMissing {
+        /// Posted without it, with a warning.
+        Warn = "warn",
+        /// Held.
+        Hold = "hold",
+    }
+}
+choice! {
+    /// Whether a non-product line must name its item.
+    NonProductId {
+        /// An empty Non-Product ID holds the record.
+        Required = "required",
+        /// It may be empty.
+        Optional = "optional",
+    }
+}

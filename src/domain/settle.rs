@@ -1,0 +1,202 @@
+//! From the outcome of a step to what happens next, sorted by who acts: time, a person, or everyone.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::delivery::Posted;
+use super::hold::{HoldCode, HoldReason, SkipReason};
+use super::text::Sentence;
+use super::warning::Warning;
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The document is in Xero.
+    Posted {
+        /// The document.
+        posted: Posted,
+        /// What to look at.
+        warnings: Vec<Warning>,
+    },
+    /// The record is in its batch in ConnectWise.
+    Marked {
+        /// The batch; none when nothing had to be done.
+        batch: Option<String>,
+        /// What to look at.
+        warnings: Vec<Warning>,
+    },
+    /// Nothing had to be posted.
+    Skipped(SkipReason),
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// Why a step failed, by who acts next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Time helps.
+    Later {
+        /// Not before, when the other side said so.
+        not_before: Option<Timestamp>,
+        /// What happened.
+        cause: Sentence,
+        /// Whether the record itself may be at fault: those failures are counted.
+        blame: Blame,
+        /// What is known about a request that was sent.
+        intent: IntentFate,
+    },
+    /// A person helps.
+    Never {
+        /// The hold.
+        reason: HoldReason,
+        /// What is known about a request that was sent.
+        intent: IntentFate,
+    },
+    /// Nothing of this company can be posted until an operator or time has helped.
+    Everyone {
+        /// What happened.
+        cause: Sentence,
+        /// When to look again.
+        until: Timestamp,
+    },
+}
+
+/// Whose failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The other system or the network: never ends in a hold.
+    Outage,
+    /// Perhaps the record: ends in a hold after [`RetryPolicy::faults_max`] times.
+    Record,
+}
+
+/// What becomes of a stored intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentFate {
+    /// Its outcome is not known: the same bytes may be sent again while Xero remembers the key.
+    Keep,
+    /// Its outcome is not known, and the key is of no more use: look before anything is sent.
+    LookFirst,
+    /// Xero refused it: there is no document, and the next request gets a new key.
+    Clear,
+}
+
+/// What happens next; journalled, and applied by [`super::delivery::settle`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settlement {
+    /// Mark it in ConnectWise.
+    Mark {
+        /// The document.
+        posted: Posted,
+        /// What to look at.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Warning>,
+    },
+    /// Nothing more.
+    Done {
+        /// The batch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<String>,
+        /// What to look at.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Warning>,
+    },
+    /// Nothing to be posted.
+    Skip {
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A person decides.
+    Hold {
+        /// Why.
+        reason: HoldReason,
+        /// The document, when there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        posted: Option<Posted>,
+        /// What becomes of the intent.
+        intent: IntentFate,
+    },
+    /// Try again.
+    Retry {
+        /// Not before.
+        due: Timestamp,
+        /// Why.
+        cause: Sentence,
+        /// Whether it counts towards a hold.
+        counts: bool,
+        /// What becomes of the intent.
+        intent: IntentFate,
+    },
+}
+
+/// When failed steps are tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// Delay after the first failure; it doubles with each.
+    pub first: SignedDuration,
+    /// The longest delay.
+    pub longest: SignedDuration,
+    /// Failures of the record's own until it is held.
+    pub faults_max: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { first: SignedDuration::from_secs(2), longest: SignedDuration::from_mins(15), faults_max: 8 }
+    }
+}
+
+impl RetryPolicy {
+    /// The delay after failure number `attempt`, counted from 0.
+    #[must_use]
+    pub fn delay(&self, attempt: u32) -> SignedDuration {
+        let doubled = 1_i32.checked_shl(attempt.min(20)).unwrap_or(i32::MAX);
+        self.first.saturating_mul(doubled).min(self.longest)
+    }
+}
+
+/// Attempts so far, as the record counts them.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts {
+    /// All since it was last queued afresh.
+    pub all: u32,
+    /// Those that were the record's own failures.
+    pub faults: u32,
+}
+
+/// Decides what happens after `outcome`.
+#[must_use]
+pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &RetryPolicy) -> Settlement {
+    match outcome {
+        Outcome::Posted { posted, warnings } if posted.xero_total == posted.total => {
+            Settlement::Mark { posted, warnings }
+        }
+        Outcome::Posted { posted, .. } => {
+            let sentence = format!(
+                "Xero calculated {} for {}, ConnectWise has {}.",
+                posted.xero_total, posted.number, posted.total
+            );
+            let reason = HoldReason::new(HoldCode::TotalDiffers, sentence);
+            Settlement::Hold { reason, posted: Some(posted), intent: IntentFate::Clear }
+        }
+        Outcome::Marked { batch, warnings } => Settlement::Done { batch, warnings },
+        Outcome::Skipped(reason) => Settlement::Skip { reason },
+        Outcome::Failed(Failure::Never { reason, intent }) => Settlement::Hold { reason, posted: None, intent },
+        Outcome::Failed(Failure::Everyone { cause, until }) => {
+            Settlement::Retry { due: until.max(now), cause, counts: false, intent: IntentFate::Keep }
+        }
+        Outcome::Failed(Failure::Later { cause, blame: Blame::Record, intent, .. })
+            if attempts.faults.saturating_add(1) >= policy.faults_max =>
+        {
+            let sentence = format!("{} attempts failed, the last one with: {cause}", policy.faults_max);
+            Settlement::Hold { reason: HoldReason::new(HoldCode::AttemptsSpent, sentence), posted: None, intent }
+        }
+        Outcome::Failed(Failure::Later { not_before, cause, blame, intent }) => {
+            let paced = now.saturating_add(policy.delay(attempts.all)).unwrap_or(Timestamp::MAX);
+            let due = not_before.map_or(paced, |at| at.max(now));
+            Settlement::Retry { due, cause, counts: blame == Blame::Record, intent }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Batches: marking GL entries as posted, and taking that back.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::ledger::GlEntry;
+use super::records::{Batch, Refusal};
+use super::reply::{Call, FieldError, Reply};
+use super::settings::{DuplicateBatches, StrayIds};
+use super::state::{Actor, BatchRow, Series, State};
+
+const RESOURCE: &str = "accountingBatch";
+const IDENTIFIER_LENGTH_MAX: usize = 50;
+
+impl State {
+    /// POST of a batch: marks entries, and answers with the export and not with the batch.
+    pub(super) fn post_batch(&mut self, call: &Call) -> Result<Reply, Reply> {
+        let body = call.json()?;
+        let flag = |name: &str| body.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let identifier = body.get("batchIdentifier").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let ids: BTreeSet<i64> = body
+            .get("processedRecordIds")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_i64)
+            .collect();
+        let mut errors = Vec::new();
+        if identifier.is_empty() {
+            errors.push(FieldError::required("batchIdentifier"));
+        }
+        if identifier.chars().count() > IDENTIFIER_LENGTH_MAX {
+            errors.push(FieldError::too_long("batchIdentifier", IDENTIFIER_LENGTH_MAX));
+        }
+        if ids.is_empty() {
+            errors.push(FieldError::required("processedRecordIds"));
+        }
+        if !["exportInvoicesFlag", "exportExpensesFlag", "exportProductsFlag"].into_iter().any(flag) {
+            let message = "Batch must export Invoices, Expenses or Products";
+            errors.push(FieldError::invalid("exportInvoicesFlag", message));
+        }
+        if self.settings.duplicate_batches == DuplicateBatches::Refuse && self.batch_exists(&identifier) {
+            let message = "A matching batch already exists".to_owned();
+            errors.push(FieldError { code: "ObjectExists", message, field: "batchIdentifier" });
+        }
+        let free = if flag("exportInvoicesFlag") { self.free_entries(&ids) } else { BTreeSet::new() };
+        if self.settings.stray_ids == StrayIds::Refuse && free != ids {
+            let stray: Vec<String> = ids.difference(&free).map(i64::to_string).collect();
+            let message = format!("GL entry not found: {}", stray.join(","));
+            errors.push(FieldError { code: "NotFound", message, field: "processedRecordIds" });
+        }
+        if !errors.is_empty() {
+            return Err(Reply::invalid(RESOURCE, &errors));
+        }
+        let products = flag("exportProductsFlag");
+        let id = self.add_batch(&identifier, flag("exportExpensesFlag"), products);
+        self.mark(id, |entry| free.contains(&entry.id), Actor::Api);
+        Ok(Reply::json(201, &self.export_again(id)))
+    }
+
+    /// DELETE of a batch: all that is in it becomes unposted again.
+    pub(super) fn delete_batch(&mut self, id: i64, actor: Actor) -> Result<(), Refusal> {
+        self.batches.get(&id).ok_or(Refusal::Unknown)?;
+        self.take_out(id, None, actor);
+        self.batches.remove(&id);
+        Ok(())
+    }
+
+    /// What "Remove Records" does on the screen.
+    pub(super) fn manual_batch(&mut self, invoices: &[i64], identifier: &str) -> Result<i64, Refusal> {
+        let mut entries = BTreeSet::new();
+        for id in invoices {
+            let closing = self.invoices.get(id).ok_or(Refusal::Unknown)?.closing.as_ref().ok_or(Refusal::Open)?;
+            if closing.batch().is_some() {
+                return Err(Refusal::Batched);
+            }
+            entries.extend(closing.entries.iter().filter(|entry| entry.batch.is_none()).map(|entry| entry.id));
+        }
+        if self.settings.duplicate_batches == DuplicateBatches::Refuse && self.batch_exists(identifier) {
+            return Err(Refusal::DuplicateBatch);
+        }
+        let id = self.add_batch(identifier, false, false);
+        self.mark(id, |entry| entries.contains(&entry.id), Actor::Staff);
+        Ok(id)
+    }
+
+    /// What "Unbatch" does on the screen: one invoice leaves its batch, which stays.
+    pub(super) fn unbatch(&mut self, invoice: i64) -> Result<(), Refusal> {
+        let batch = self.invoices.get(&invoice).ok_or(Refusal::Unknown)?.batch().ok_or(Refusal::NotBatched)?;
+        self.take_out(batch, Some(invoice), Actor::Staff);
+        Ok(())
+    }
+
+    /// What "Rebatch" does on the screen: an edited invoice goes back without being exported.
+    pub(super) fn rebatch(&mut self, invoice: i64) -> Result<(), Refusal> {
+        let record = self.invoices.get(&invoice).ok_or(Refusal::Unknown)?;
+        let (batch, _) = record.unbatched.clone().ok_or(Refusal::NotBatched)?;
+        self.batches.get(&batch).ok_or(Refusal::Unknown)?;
+        let closing = record.closing.as_ref().ok_or(Refusal::Open)?;
+        let entries: BTreeSet<i64> = closing.entries.iter().map(|entry| entry.id).collect();
+        self.mark(batch, |entry| entries.contains(&entry.id), Actor::Staff);
+        Ok(())
+    }
+
+    pub(super) fn batch_rows(&self) -> Vec<Value> {
+        let row = |batch: &BatchRow| {
+            json!({"id": batch.id, "batchIdentifier": batch.identifier, "exportInvoicesFlag": true,
+                "exportExpensesFlag": batch.expenses, "exportProductsFlag": batch.products, "closedFlag": false,
+                "_info": {}})
+        };
+        self.batches.values().map(row).collect()
+    }
+
+    /// The batches and what is in them.
+    pub(super) fn batch_contents(&self) -> Vec<Batch> {
+        let contents = |batch: &BatchRow| {
+            let (mut invoice_ids, mut entry_ids) = (Vec::new(), Vec::new());
+            for invoice in self.invoices.values() {
+                let entries = invoice.closing.iter().flat_map(|closing| &closing.entries);
+                let inside: Vec<i64> =
+                    entries.filter(|entry| entry.batch == Some(batch.id)).map(|entry| entry.id).collect();
+                if !inside.is_empty() {
+                    invoice_ids.push(invoice.id);
+                    entry_ids.extend(inside);
+                }
+            }
+            Batch { id: batch.id, identifier: batch.identifier.clone(), invoice_ids, entry_ids }
+        };
+        self.batches.values().map(contents).collect()
+    }
+
+    fn batch_exists(&self, identifier: &str) -> bool {
+        self.batches.values().any(|batch| batch.identifier.eq_ignore_ascii_case(identifier))
+    }
+
+    fn add_batch(&mut self, identifier: &str, expenses: bool, products: bool) -> i64 {
+        let id = self.next_id(Series::Batch);
+        self.batches.insert(id, BatchRow { id, identifier: identifier.to_owned(), expenses, products });
+        id
+    }
+
+    /// Those of `ids` that are GL entries in no batch.
+    fn free_entries(&self, ids: &BTreeSet<i64>) -> BTreeSet<i64> {
+        let closings = self.invoices.values().filter_map(|invoice| invoice.closing.as_ref());
+        let entries = closings.flat_map(|closing| &closing.entries);
+        entries.filter(|entry| entry.batch.is_none() && ids.contains(&entry.id)).map(|entry| entry.id).collect()
+    }
+
+    fn mark(&mut self, batch: i64, wanted: impl Fn(&GlEntry) -> bool, actor: Actor) {
+        let mut touched = Vec::new();
+        for invoice in self.invoices.values_mut() {
+            let Some(closing) = &mut invoice.closing else { continue };
+            let mut marked = false;
+            for entry in closing.entries.iter_mut().filter(|entry| wanted(entry)) {
+                entry.batch = Some(batch);
+                marked = true;
+            }
+            if marked {
+                touched.push(invoice.id);
+            }
+        }
+        self.echo(&touched, actor);
+    }
+
+    fn take_out(&mut self, batch: i64, only: Option<i64>, actor: Actor) {
+        let name = self.batches.get(&batch).map(|batch| batch.identifier.clone()).unwrap_or_default();
+        let mut touched = Vec::new();
+        for invoice in self.invoices.values_mut().filter(|invoice| only.is_none_or(|only| only == invoice.id)) {
+            let Some(closing) = &mut invoice.closing else { continue };
+            let mut taken = false;
+            for entry in closing.entries.iter_mut().filter(|entry| entry.batch == Some(batch)) {
+                entry.batch = None;
+                taken = true;
+            }
+            if taken {
+                invoice.unbatched = Some((batch, name.clone()));
+                touched.push(invoice.id);
+            }
+        }
+        self.echo(&touched, actor);
+    }
+
+    fn echo(&mut self, invoices: &[i64], actor: Actor) {
+        if self.settings.batch_callbacks {
+            for id in invoices {
+                self.touch(*id, actor);
+            }
+        }
+    }
+}

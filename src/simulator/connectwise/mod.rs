@@ -1,0 +1,38 @@
+//! Simulator of ConnectWise PSA: callbacks, companies, invoices and the accounting interface.
+//!
+//! It follows the documented behaviour where there is documentation, and what working integrations
+//! depend on where there is none. Facts that nobody has confirmed are switches in [`Settings`], so that
+//! a test can hold the product to either reading. It must never use the product's own client types.
+
+mod amounts;
+mod api;
+mod batches;
+mod callbacks;
+mod companies;
+mod conditions;
+mod events;
+mod export;
+mod forgery;
+mod invoices;
+mod key;
+mod ledger;
+mod paging;
+mod records;
+mod reply;
+mod routes;
+mod sender;
+mod settings;
+mod state;
+mod tables;
+mod tenant;
+
+#[cfg(test)]
+mod tests;
+
+pub use events::Delivery;
+pub use forgery::Forgery;
+pub use key::{KeyMode, signature};
+pub use records::{Address, Batch, Item, NewCompany, NewInvoice, NewLine, Refusal, SegmentKind};
+pub use sender::Outcome;
+pub use settings::{DateStyle, DuplicateBatches, Settings, Sign, StatusAfterBatch, StrayIds};
+pub use tenant::{ConnectWise, Throttle};

@@ -1,0 +1,133 @@
+//! How one simulated tenant behaves, including the readings of facts that nobody has confirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// What a batch with an identifier that already exists does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateBatches {
+    /// It is refused with `ObjectExists`.
+    Refuse,
+    /// It becomes a second batch of that name.
+    Accept,
+}
+
+/// What unknown and already batched ids in `processedRecordIds` do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrayIds {
+    /// The whole batch is refused.
+    Refuse,
+    /// They are skipped, even when nothing is left.
+    Ignore,
+}
+
+/// The sign of a credit memo's amounts outside of its detail rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Amounts are below zero.
+    Negative,
+    /// Amounts are above zero, and only the type tells.
+    Positive,
+}
+
+/// How the accounting interface writes its dates, which have no declared format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateStyle {
+    /// `2026-11-30T10:00:00Z`
+    Zulu,
+    /// `2026-11-30T10:00:00`
+    Bare,
+    /// `2026-11-30`
+    DateOnly,
+}
+
+/// Whether a batched invoice may move to another closed status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusAfterBatch {
+    /// It may, through `closedInvoices`.
+    Allow,
+    /// It may not.
+    Refuse,
+}
+
+/// How one simulated tenant behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Tells the tenant's time.
+    pub clock: Arc<dyn Clock>,
+    /// Loopback port; 0 = any.
+    pub port: u16,
+    /// Login company.
+    pub company: String,
+    /// Public key of the API member.
+    pub public_key: String,
+    /// Private key of the API member.
+    pub private_key: String,
+    /// The integration's registered client id.
+    pub client_id: String,
+    /// Identifier of the API member, seen as `MemberId` of the changes it makes.
+    pub api_member: String,
+    /// Path of the current release, with a slash at the end.
+    pub codebase: String,
+    /// The first signing key of the callbacks.
+    pub signing_key: String,
+    /// What a repeated batch identifier does.
+    pub duplicate_batches: DuplicateBatches,
+    /// What unknown and batched ids in a batch do.
+    pub stray_ids: StrayIds,
+    /// Sign of a credit memo's header, record and unposted row.
+    pub credit_memo_header: Sign,
+    /// How the accounting interface writes dates.
+    pub date_style: DateStyle,
+    /// Whether a status may change after batching.
+    pub status_after_batch: StatusAfterBatch,
+    /// Making or deleting a batch sends `updated` for its invoices.
+    pub batch_callbacks: bool,
+    /// A payment sends `updated` for its invoice.
+    pub payment_callbacks: bool,
+    /// The export holds fields that its specification does not have.
+    pub extra_fields: bool,
+    /// `billingLogId` minus the invoice id.
+    pub billing_log_offset: i64,
+    /// Account of receivables.
+    pub receivable_account: String,
+    /// Account of sales tax.
+    pub tax_account: String,
+    /// Added to each call.
+    pub latency: Duration,
+    /// What counts as a second in time-outs and retries of callbacks.
+    pub retry_unit: Duration,
+}
+
+impl Settings {
+    /// The usual tenant, on any free port.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            port: 0,
+            company: "acme".to_owned(),
+            public_key: "public-key".to_owned(),
+            private_key: "private-key".to_owned(),
+            client_id: "3f1d4b7e-6a55-4c0c-9d0b-0c8f3a7d2e11".to_owned(),
+            api_member: "readypost".to_owned(),
+            codebase: "v2026_1/".to_owned(),
+            signing_key: "simulated-signing-key".to_owned(),
+            duplicate_batches: DuplicateBatches::Refuse,
+            stray_ids: StrayIds::Refuse,
+            credit_memo_header: Sign::Positive,
+            date_style: DateStyle::Zulu,
+            status_after_batch: StatusAfterBatch::Allow,
+            batch_callbacks: true,
+            payment_callbacks: false,
+            extra_fields: true,
+            billing_log_offset: 0,
+            receivable_account: "610".to_owned(),
+            tax_account: "820".to_owned(),
+            latency: Duration::ZERO,
+            retry_unit: Duration::from_secs(1),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::filter::Operand;
+use super::filter::{Operand, fold};
 use super::records::{Document, Kind, Status};
 use super::render::{self, Detail};
 use super::state::Books;
@@ -249,8 +249,10 @@ pub(super) fn read(books: &Books, call: &Call, family: Family) -> Answer {
     let statuses = call.query.list("Statuses");
     let ids = call.query.ids("IDs")?;
     let contacts = call.query.ids("ContactIDs")?;
+    let term = call.query.get("searchTerm").map(fold);
     let listed = |document: &&Document| {
         family.holds(document.kind)
+            && term.as_ref().is_none_or(|term| mentions(document, term))
             && numbers.as_ref().is_none_or(|list| list.contains(&document.number.to_lowercase()))
             && statuses.as_ref().is_none_or(|list| list.contains(&document.status.name().to_lowercase()))
             && ids.as_ref().is_none_or(|list| list.contains(&document.id))
@@ -263,6 +265,10 @@ pub(super) fn read(books: &Books, call: &Call, family: Family) -> Answer {
     let places = call.query.unit_places();
     let rows = rows.into_iter().map(|document| render::document(books, document, detail, places)).collect();
     Ok(envelope(call.now, family.collection(), rows, pagination))
+}
+
+fn mentions(document: &Document, term: &str) -> bool {
+    [&document.number, &document.reference, &document.contact_name].iter().any(|text| fold(text).contains(term))
 }
 
 fn field(books: &Books, document: &Document, name: &str) -> Result<Option<Operand>, String> {

@@ -157,7 +157,7 @@ impl Chaos {
         self.menu.get(choice).cloned()
     }
 
-    /// `SplitMix64`.
+    /// The `SplitMix64` step.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;

@@ -1,0 +1,33 @@
+//! Simulator of Xero: the token endpoint and the part of the Accounting API that invoices touch.
+//!
+//! It follows Xero where Xero is known (arithmetic, validation texts, limits, idempotency) and is
+//! strict where it is not, so that a doubtful request fails in a test rather than in someone's books.
+//! It never repairs what it is sent, and shares no code with the client that it tests.
+
+mod allocations;
+mod arithmetic;
+mod check;
+mod contacts;
+mod documents;
+mod draft;
+mod filter;
+mod limits;
+mod notes;
+mod operator;
+mod organisation;
+mod query;
+mod records;
+mod reference;
+mod render;
+mod replay;
+mod service;
+mod state;
+mod token;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use arithmetic::HalfCent;
+pub use operator::{Settings, Xero};
+pub use records::{Contact, Document, Kind, Line, LineAmounts, NewContact, Status, Tracking};

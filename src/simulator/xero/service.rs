@@ -1,0 +1,182 @@
+//! From request to answer: outage, token, limits, idempotency, and then the endpoint.
+//! The order is Xero's, and so is what each of them counts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::documents::Family;
+use super::limits::Limits;
+use super::operator::Settings;
+use super::query::Query;
+use super::replay::Replays;
+use super::state::Books;
+use super::token::Tokens;
+use super::wire::{Answer, Call, Reply, internal_error};
+use super::{allocations, contacts, documents, notes, reference};
+
+const API: &str = "/api.xro/2.0";
+
+/// What the next write shall suffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    BeforeCommit,
+    AfterCommit,
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) books: Books,
+    pub(super) tokens: Tokens,
+    pub(super) limits: Limits,
+    pub(super) replays: Replays,
+    pub(super) outage: Option<String>,
+    pub(super) next_write: Option<Failure>,
+    /// How often each method and path was called.
+    pub(super) calls: BTreeMap<(String, String), u32>,
+}
+
+/// The settings and the state, shared by the handle and the requests.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) state: Mutex<State>,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One call in progress; it leaves also when the caller hangs up.
+struct InProgress<'a>(&'a Shared);
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.0.lock().limits.leave();
+    }
+}
+
+/// Answers any request.
+pub(super) async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let whole = parts.uri.path().to_owned();
+    let path = whole.strip_prefix(API);
+    let call = Call {
+        method: parts.method,
+        path: path.unwrap_or(&whole).to_owned(),
+        uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        headers: parts.headers,
+        body,
+        now: shared.settings.clock.now(),
+    };
+    let answer = match (path, whole.as_str()) {
+        (Some(_), _) => api(&shared, &call).await,
+        (None, "/connect/token") => token(&shared, &call),
+        (None, "/connections") => Ok(shared.lock().tokens.connections(&shared.settings, &call)),
+        (None, _) => Err(Reply::not_found()),
+    };
+    answer.unwrap_or_else(|early| early).into_response()
+}
+
+fn token(shared: &Shared, call: &Call) -> Answer {
+    let mut state = shared.lock();
+    in_service(&state)?;
+    state.tokens.issue(&shared.settings, call)
+}
+
+fn in_service(state: &State) -> Result<(), Reply> {
+    state.outage.as_ref().map_or(Ok(()), |text| Err(Reply::text(503, text)))
+}
+
+async fn api(shared: &Shared, call: &Call) -> Answer {
+    {
+        let mut state = shared.lock();
+        let count = state.calls.entry((call.method.to_string(), call.path.clone())).or_default();
+        *count = count.saturating_add(1);
+        in_service(&state)?;
+        state.tokens.admit(&shared.settings, call)?;
+        state.limits.enter(&shared.settings, call.now)?;
+    }
+    let _in_progress = InProgress(shared);
+    if !shared.settings.latency.is_zero() {
+        tokio::time::sleep(shared.settings.latency).await;
+    }
+    let mut state = shared.lock();
+    let reply = match state.replays.answer(call) {
+        Some(reply) => reply,
+        None => first(&mut state, call),
+    };
+    Ok(state.limits.stamp(&shared.settings, in_format(call, reply)))
+}
+
+/// Carries the call out, and keeps the answer under its key, be it an error or not.
+fn first(state: &mut State, call: &Call) -> Reply {
+    let failure = if call.is_write() { state.next_write.take() } else { None };
+    let reply = match failure {
+        Some(Failure::BeforeCommit) => internal_error(),
+        Some(Failure::AfterCommit) => {
+            // The commit is the point; its answer is lost.
+            let _ = route(&mut state.books, call);
+            internal_error()
+        }
+        None => route(&mut state.books, call).unwrap_or_else(|early| early),
+    };
+    state.replays.keep(call, &reply);
+    reply
+}
+
+fn route(books: &mut Books, call: &Call) -> Answer {
+    let decoded: Vec<String> = call.path.split('/').skip(1).map(decode).collect();
+    let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    let family = match segments.first() {
+        Some(&"CreditNotes") => Family::CreditNotes,
+        _ => Family::Invoices,
+    };
+    let post = call.method == Method::POST;
+    let put = call.method == Method::PUT;
+    let get = call.method == Method::GET;
+    match segments.as_slice() {
+        ["Invoices" | "CreditNotes"] if post || put => documents::write(books, call, family),
+        ["Invoices" | "CreditNotes"] if get => documents::read(books, call, family),
+        ["Invoices" | "CreditNotes", wanted] if post => documents::write_one(books, call, family, wanted),
+        ["Invoices" | "CreditNotes", wanted] if get => documents::read_one(books, call, family, wanted),
+        ["CreditNotes", note, "Allocations"] if put => allocations::write(books, call, note),
+        ["Contacts"] if post || put => contacts::write(books, call),
+        ["Contacts"] if get => contacts::read(books, call),
+        ["Contacts", wanted] if post => contacts::write_one(books, call, wanted),
+        ["Contacts", wanted] if get => contacts::read_one(books, call, wanted),
+        ["Invoices" | "CreditNotes" | "Contacts", subject, "History"] if put => notes::write(books, call, subject),
+        ["Invoices" | "CreditNotes" | "Contacts", subject, "History"] if get => notes::read(books, call, subject),
+        [collection] if get => reference::read(books, call, collection),
+        [collection, wanted] if get => reference::read_one(books, call, collection, wanted),
+        _ => Err(Reply::not_found()),
+    }
+}
+
+fn decode(segment: &str) -> String {
+    // Forms turn a plus into a space, paths do not.
+    let form = format!("s={}", segment.replace('+', "%2B"));
+    Query::parse(&form).get("s").unwrap_or_default().to_owned()
+}
+
+/// Without `Accept: application/json` Xero answers in XML.
+fn in_format(call: &Call, mut reply: Reply) -> Reply {
+    let wants_json = call.header("accept").is_some_and(|accept| accept.contains("application/json"));
+    let is_json = reply.content_type.is_some_and(|kind| kind.starts_with("application/json"));
+    if is_json && !wants_json {
+        let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+        let status = body.get("Status").and_then(Value::as_str).unwrap_or("ERROR");
+        reply.body = format!("<Response><Status>{status}</Status></Response>");
+        reply.content_type = Some("text/xml; charset=utf-8");
+    }
+    reply
+}

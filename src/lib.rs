@@ -4,3 +4,4 @@ pub mod clock;
 pub mod domain;
 pub mod remote;
 pub mod simulator;
+pub mod store;

@@ -453,7 +453,9 @@ pub fn resolve(
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
     match decision {
         Decision::Retry if operator_hold => return refuse("release it first"),
-        Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => return refuse("it is posted already"),
+        Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => {
+            return refuse("it is posted already");
+        }
         Decision::Hold => {
             let note = if actor.note.as_str().is_empty() { "no reason given" } else { actor.note.as_str() };
             let reason = HoldReason::new(HoldCode::Operator, format!("Held by {}: {note}", actor.by));

@@ -1,0 +1,148 @@
+//! What is journalled: the events whose fold is the store's state, and each record's history.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::journal::Position;
+use crate::domain::delivery::{About, Actor, Decision, Intent, Trigger};
+use crate::domain::record::{CompanyId, RecordKey};
+use crate::domain::settle::Settlement;
+use crate::domain::text::Sentence;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The journal was begun.
+    Opened {
+        /// By which version of readypost.
+        version: String,
+    },
+    /// Entries were lost: what was closed before now may have been posted without the journal knowing.
+    Gap {
+        /// Sequence of the last entry before the gap.
+        after: u64,
+        /// What was found.
+        found: Sentence,
+    },
+    /// A record may need work.
+    Accepted {
+        /// Which.
+        key: RecordKey,
+        /// Why.
+        trigger: Trigger,
+    },
+    /// A document is about to be sent to Xero.
+    Armed {
+        /// Which record.
+        key: RecordKey,
+        /// The request's identity.
+        intent: Intent,
+        /// What the record is about.
+        about: About,
+        /// The request's body, byte for byte.
+        body: String,
+    },
+    /// A contact is about to be created in Xero for a record.
+    CreatingContact {
+        /// Which record.
+        key: RecordKey,
+        /// The contact's name.
+        name: String,
+    },
+    /// A step ended.
+    Settled {
+        /// Which record.
+        key: RecordKey,
+        /// What happens next.
+        settlement: Settlement,
+        /// What the record is about, when it was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<About>,
+        /// The last trigger that the worker knew of.
+        seen: u64,
+    },
+    /// An operator decided.
+    Resolved {
+        /// Which record.
+        key: RecordKey,
+        /// What.
+        decision: Decision,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// A ConnectWise company was found in, or created in, a Xero organisation.
+    Linked {
+        /// The organisation.
+        company: CompanyId,
+        /// ConnectWise's id of the company.
+        client: i64,
+        /// Xero's id of the contact.
+        contact: Uuid,
+    },
+    /// A link turned out to be of no more use.
+    Unlinked {
+        /// The organisation.
+        company: CompanyId,
+        /// ConnectWise's id of the company.
+        client: i64,
+    },
+    /// Nothing is posted to an organisation for a while.
+    Paused {
+        /// The organisation.
+        company: CompanyId,
+        /// Why and how long.
+        pause: Pause,
+    },
+    /// Posting goes on.
+    Resumed {
+        /// The organisation.
+        company: CompanyId,
+    },
+    /// A refresh token was received; it is stored before it is used.
+    TokenKept {
+        /// The organisation.
+        company: CompanyId,
+        /// The token, encrypted.
+        sealed: String,
+    },
+}
+
+impl Event {
+    /// The record it is about.
+    #[must_use]
+    pub fn key(&self) -> Option<&RecordKey> {
+        match self {
+            Self::Accepted { key, .. }
+            | Self::Armed { key, .. }
+            | Self::CreatingContact { key, .. }
+            | Self::Settled { key, .. }
+            | Self::Resolved { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// Why and how long nothing is posted to an organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// What happened.
+    pub cause: Sentence,
+    /// Since when.
+    pub since: Timestamp,
+    /// When to look again.
+    pub until: Timestamp,
+}
+
+/// An event as it is journalled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// The entry of the same record before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Position>,
+    /// What.
+    pub event: Event,
+}

@@ -1,0 +1,78 @@
+//! The fold: what an event makes of the state. The writer and the rebuild both call it, so an index
+//! that was lost comes back as it was.
+
+use super::event::{Entry, Event};
+use super::journal::Position;
+use super::memory::{Memory, Row};
+use crate::domain::delivery::{self, Accepted, Record, Refused, Trigger};
+
+/// What an event makes of its record.
+#[derive(Debug)]
+pub(crate) enum Folded {
+    /// Another record; what a trigger came to, if it was one.
+    Changed(Box<Record>, Option<Accepted>),
+    /// Nothing: the message was accepted before.
+    Duplicate,
+    /// The decision is not possible.
+    Refused(Refused),
+    /// There is no such record.
+    Missing,
+}
+
+/// Applies an event to its record, as entry `sequence` of the journal.
+pub(crate) fn record(current: Option<&Row>, entry: &Entry, sequence: u64) -> Folded {
+    let changed = |record: Record| Folded::Changed(Box::new(record), None);
+    let current = current.map(|row| row.record.clone());
+    match (&entry.event, current) {
+        (Event::Accepted { key, trigger }, current) => {
+            match delivery::accept(current, key, trigger, sequence, entry.at) {
+                (_, Accepted::Duplicate) => Folded::Duplicate,
+                (record, accepted) => Folded::Changed(Box::new(record), Some(accepted)),
+            }
+        }
+        (Event::Armed { intent, about, .. }, Some(record)) => {
+            changed(delivery::arm(record, intent.clone(), about.clone(), entry.at))
+        }
+        (Event::CreatingContact { .. }, Some(record)) => changed(Record { creating_contact: true, ..record }),
+        (Event::Settled { settlement, about, seen, .. }, Some(record)) => {
+            changed(delivery::settle(record, settlement.clone(), about.clone(), *seen, entry.at))
+        }
+        (Event::Resolved { decision, actor, .. }, Some(record)) => {
+            match delivery::resolve(record, decision, actor, sequence, entry.at) {
+                Ok(record) => changed(record),
+                Err(refused) => Folded::Refused(refused),
+            }
+        }
+        _ => Folded::Missing,
+    }
+}
+
+/// Applies an event to what is not a record: companies, gaps, the last callback.
+pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
+    let at = entry.at;
+    match &entry.event {
+        Event::Opened { .. } => memory.totals.trusted_since = memory.totals.trusted_since.max(Some(at)),
+        Event::Gap { after, .. } => {
+            memory.totals.gaps.insert(*after);
+            memory.totals.trusted_since = memory.totals.trusted_since.max(Some(at));
+        }
+        Event::Accepted { key, trigger: Trigger::Callback { .. } } => {
+            memory.totals.last_callback.insert(key.connection.clone(), at);
+        }
+        Event::Linked { company, client, contact } => {
+            memory.company(company).contacts.insert(*client, *contact);
+        }
+        Event::Unlinked { company, client } => {
+            memory.company(company).contacts.remove(client);
+        }
+        Event::Paused { company, pause } => memory.company(company).pause = Some(pause.clone()),
+        Event::Resumed { company } => memory.company(company).pause = None,
+        Event::TokenKept { company, sealed } => memory.company(company).token = Some(sealed.clone()),
+        _ => {}
+    }
+}
+
+/// The row that the record becomes.
+pub(crate) fn row(record: Record, sequence: u64, last: Position) -> Row {
+    Row { sequence, last, record }
+}

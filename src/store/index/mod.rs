@@ -1,0 +1,244 @@
+//! The index in sled: a fold of the journal, kept for fast questions and never needed for the truth.
+//!
+//! One tree, so that a group of rows and the mark of how far the journal is applied are one atomic batch.
+//! Keys: `r` + record key = row; `s` + state, newest first, + record key = empty (settled states only, the
+//! queued ones are in memory); `m` = the mark; `c` = the companies. Values start with a version byte and stay under
+//! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
+
+mod mark;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub(crate) use mark::Mark;
+
+use super::memory::{Companies, Row, fingerprint};
+use crate::domain::delivery::{State, StateName};
+use crate::domain::record::RecordKey;
+use crate::domain::text::Sentence;
+
+/// Version of keys and values; another one is rebuilt from the journal.
+const FORMAT: u8 = 1;
+/// The largest value: sled writes larger ones into files of their own, which it does not sync.
+const VALUE_BYTES_MAX: usize = 4000;
+/// Memory that sled may use for pages; its own default is 1 GiB.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// What went wrong with the index; it is then moved aside and rebuilt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IndexError {
+    /// sled reports an error.
+    #[error("sled: {0}")]
+    Sled(#[from] sled::Error),
+    /// sled panicked.
+    #[error("sled panicked while opening")]
+    Panicked,
+    /// A key or value is not what was written.
+    #[error("the index is not readable: {0}")]
+    Unreadable(String),
+}
+
+/// The index, open.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    db: sled::Db,
+}
+
+impl Index {
+    /// Opens the index and checks that it holds exactly the rows its mark speaks of.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Mark>), IndexError> {
+        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        // An unclean stop can make sled 0.34 panic at open instead of reporting an error.
+        let db = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()))
+            .map_err(|_| IndexError::Panicked)??;
+        let index = Self { db };
+        let Some(mark) = index.mark()? else {
+            return if index.db.is_empty() {
+                Ok((index, None))
+            } else {
+                Err(IndexError::Unreadable("there is no mark".to_owned()))
+            };
+        };
+        let mut found = 0;
+        for item in index.db.scan_prefix(b"r") {
+            let (key, value) = item?;
+            found ^= fingerprint(&record_key(&key)?, sequence(&value)?);
+        }
+        if found != mark.totals.fingerprint {
+            return Err(IndexError::Unreadable("rows are missing or stale".to_owned()));
+        }
+        Ok((index, Some(mark)))
+    }
+
+    /// Moves the folder of a broken index aside; it is never deleted.
+    pub(crate) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let aside = (1_u32..100_000)
+            .map(|number| path.with_extension(format!("broken-{number}")))
+            .find(|aside| !aside.exists());
+        let aside = aside.unwrap_or_else(|| path.with_extension("broken"));
+        std::fs::rename(path, &aside)?;
+        Ok(Some(aside))
+    }
+
+    /// A row.
+    pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, IndexError> {
+        self.db.get(row_key(key))?.map(|value| decode(&value)).transpose()
+    }
+
+    /// All queued rows, for the memory.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = Result<Row, IndexError>> {
+        self.db.scan_prefix(b"r").filter_map(|item| match item {
+            // The state's byte spares reading the rows of the settled ones.
+            Ok((_, value)) if value.get(9) == Some(&state_byte(StateName::Queued)) => Some(decode(&value)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error.into())),
+        })
+    }
+
+    /// Up to `limit` keys of a settled state, newest first, starting behind `after`.
+    pub(crate) fn settled(
+        &self,
+        state: StateName,
+        after: Option<(Timestamp, &RecordKey)>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, IndexError> {
+        let prefix = [b's', state_byte(state)];
+        let start = after.map_or_else(|| prefix.to_vec(), |(changed, key)| state_key(state, changed, key));
+        let range = (
+            if after.is_some() { std::ops::Bound::Excluded(start) } else { std::ops::Bound::Included(start) },
+            std::ops::Bound::Unbounded,
+        );
+        let keys = self
+            .db
+            .range::<Vec<u8>, _>(range)
+            .take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
+        keys.take(limit).map(|item| state_record(&item?.0)).collect()
+    }
+
+    /// What is known of the Xero organisations.
+    pub(crate) fn companies(&self) -> Result<Companies, IndexError> {
+        Ok(mark::decode(self.db.scan_prefix(b"c"))?.unwrap_or_default())
+    }
+
+    /// Applies rows, the mark and, when they changed, the companies in one atomic batch.
+    pub(crate) fn apply<'rows>(
+        &self,
+        rows: impl Iterator<Item = &'rows Arc<Row>>,
+        mark: &Mark,
+        companies: Option<&Companies>,
+    ) -> Result<(), IndexError> {
+        let mut batch = sled::Batch::default();
+        for row in rows {
+            let key = row_key(&row.record.key);
+            if let Some(old) = self.db.get(&key)? {
+                let old = decode(&old)?.record;
+                if old.state.name() != StateName::Queued {
+                    batch.remove(state_key(old.state.name(), old.changed, &old.key));
+                }
+            }
+            let record = &row.record;
+            if record.state.name() != StateName::Queued {
+                batch.insert(state_key(record.state.name(), record.changed, &record.key), &[]);
+            }
+            batch.insert(key, encode(row)?);
+        }
+        let companies = companies.map(|companies| mark::encode(b'c', companies)).transpose()?;
+        for (key, value) in mark::encode(b'm', mark)?.into_iter().chain(companies.unwrap_or_default()) {
+            batch.insert(key, value);
+        }
+        self.db.apply_batch(batch)?;
+        Ok(())
+    }
+
+    /// Makes what was applied durable; losing it costs only time at the next start.
+    pub(crate) fn flush(&self) -> Result<(), IndexError> {
+        self.db.flush()?;
+        Ok(())
+    }
+
+    fn mark(&self) -> Result<Option<Mark>, IndexError> {
+        mark::decode(self.db.scan_prefix(b"m"))
+    }
+}
+
+fn row_key(key: &RecordKey) -> Vec<u8> {
+    let mut bytes = vec![b'r'];
+    bytes.extend_from_slice(key.to_string().as_bytes());
+    bytes
+}
+
+fn record_key(key: &[u8]) -> Result<RecordKey, IndexError> {
+    text_key(key.get(1..).unwrap_or_default())
+}
+
+fn text_key(text: &[u8]) -> Result<RecordKey, IndexError> {
+    let text = std::str::from_utf8(text).map_err(|error| IndexError::Unreadable(error.to_string()))?;
+    text.parse().map_err(|error: crate::domain::record::KeyError| IndexError::Unreadable(error.to_string()))
+}
+
+fn state_key(state: StateName, changed: Timestamp, key: &RecordKey) -> Vec<u8> {
+    let mut bytes = vec![b's', state_byte(state)];
+    // Complemented, so that the newest comes first.
+    let newest_first = !u64::try_from(changed.as_microsecond()).unwrap_or(0);
+    bytes.extend_from_slice(&newest_first.to_be_bytes());
+    bytes.extend_from_slice(key.to_string().as_bytes());
+    bytes
+}
+
+fn state_record(key: &[u8]) -> Result<RecordKey, IndexError> {
+    text_key(key.get(10..).unwrap_or_default())
+}
+
+fn state_byte(state: StateName) -> u8 {
+    match state {
+        StateName::Queued => b'q',
+        StateName::Held => b'h',
+        StateName::Done => b'd',
+        StateName::Skipped => b'k',
+    }
+}
+
+/// Version, sequence and state in front, so that a scan need not read the rest.
+fn encode(row: &Row) -> Result<Vec<u8>, IndexError> {
+    let mut value = bytes(row)?;
+    if value.len() > VALUE_BYTES_MAX {
+        // The sentences of a row are bounded, so this takes many long ones; the journal has them all.
+        let mut short = row.clone();
+        let brief = |text: &Sentence| Sentence::from(crate::domain::text::shorten(text.as_str(), 80));
+        for open in &mut short.record.warnings {
+            open.warning.sentence = brief(&open.warning.sentence);
+            open.warning.parts.clear();
+        }
+        if let State::Queued { cause: Some(cause), .. } = &mut short.record.state {
+            *cause = brief(cause);
+        }
+        value = bytes(&short)?;
+    }
+    Ok(value)
+}
+
+fn bytes(row: &Row) -> Result<Vec<u8>, IndexError> {
+    let mut value = vec![FORMAT];
+    value.extend_from_slice(&row.sequence.to_be_bytes());
+    value.push(state_byte(row.record.state.name()));
+    serde_json::to_writer(&mut value, row).map_err(|error| IndexError::Unreadable(error.to_string()))?;
+    Ok(value)
+}
+
+fn sequence(value: &[u8]) -> Result<u64, IndexError> {
+    match value.split_first_chunk::<9>() {
+        Some(([FORMAT, sequence @ ..], _)) => Ok(u64::from_be_bytes(*sequence)),
+        _ => Err(IndexError::Unreadable("a row is of another format".to_owned())),
+    }
+}
+
+fn decode(value: &[u8]) -> Result<Row, IndexError> {
+    sequence(value)?;
+    serde_json::from_slice(value.get(10..).unwrap_or_default())
+        .map_err(|error| IndexError::Unreadable(error.to_string()))
+}

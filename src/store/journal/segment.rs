@@ -1,0 +1,197 @@
+//! Segment files: their names, their headers, and the scan that finds where the journal ends.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::entry::{self, Frame};
+use super::{Link, Position};
+
+/// First bytes of every segment: name and format version.
+const MAGIC: &[u8; 16] = b"readypost-jrnl\0\x01";
+/// Offset of the first entry.
+const FIRST: u64 = 16;
+
+/// An entry met by a scan.
+#[derive(Debug)]
+pub(crate) struct Scanned<'bytes> {
+    pub(crate) position: Position,
+    /// Place and hash of this entry.
+    pub(crate) link: Link,
+    pub(crate) payload: &'bytes [u8],
+    /// Bytes on disk.
+    length: u64,
+}
+
+impl Scanned<'_> {
+    /// Where the next entry lies.
+    pub(crate) fn next(&self) -> Position {
+        Position { segment: self.position.segment, offset: self.position.offset.saturating_add(self.length) }
+    }
+}
+
+/// Bytes that hold no valid entry, or an entry that does not continue the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// Where it begins.
+    pub(crate) position: Position,
+    /// How many bytes.
+    pub(crate) bytes: u64,
+    /// Sequence of the last good entry before it.
+    pub(crate) after: u64,
+}
+
+/// Where a scan ended.
+pub(super) struct Scan {
+    pub(super) last: Link,
+    /// The end of the last segment, when it can be written on.
+    pub(super) writable: Option<Position>,
+    pub(super) next_segment: u32,
+    pub(super) damage: Vec<Damage>,
+}
+
+/// The file of a segment.
+pub(super) fn path(directory: &Path, segment: u32) -> PathBuf {
+    directory.join(format!("{segment:08}.log"))
+}
+
+/// Creates an empty segment; file and directory are synced.
+pub(super) fn create(directory: &Path, segment: u32) -> io::Result<(File, Position)> {
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path(directory, segment))?;
+    file.write_all(MAGIC)?;
+    file.sync_all()?;
+    File::open(directory)?.sync_all()?;
+    Ok((file, Position { segment, offset: FIRST }))
+}
+
+/// Opens the last segment for writing; what lies behind `end` is cut off.
+pub(super) fn open_end(directory: &Path, end: Position) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).open(path(directory, end.segment))?;
+    if file.metadata()?.len() > end.offset {
+        file.set_len(end.offset)?;
+        file.sync_all()?;
+    }
+    Ok(file)
+}
+
+/// Reads all segments from `from` on.
+pub(super) fn scan(
+    directory: &Path,
+    from: Option<(Position, Link)>,
+    visit: &mut dyn FnMut(Scanned<'_>),
+) -> io::Result<Scan> {
+    let numbers = numbers(directory)?;
+    let (start, last) = from.unwrap_or((Position { segment: 1, offset: FIRST }, Link::START));
+    let mut scan = Scan {
+        last,
+        writable: None,
+        next_segment: numbers.last().map_or(1, |last| last.saturating_add(1)),
+        damage: Vec::new(),
+    };
+    for segment in numbers.iter().copied().filter(|segment| *segment >= start.segment) {
+        let offset = if segment == start.segment { start.offset } else { FIRST };
+        let mut bytes = Vec::new();
+        let mut file = File::open(path(directory, segment))?;
+        file.read_to_end(&mut bytes)?;
+        let end = read_segment(&bytes, Position { segment, offset }, &mut scan, visit);
+        let cut = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let is_last = Some(&segment) == numbers.last();
+        if end < cut {
+            let damage = Damage {
+                position: Position { segment, offset: end },
+                bytes: cut.saturating_sub(end),
+                after: scan.last.sequence,
+            };
+            set_aside(directory, &damage, &bytes)?;
+            scan.damage.push(damage);
+        }
+        if is_last && end >= FIRST {
+            scan.writable = Some(Position { segment, offset: end });
+        }
+    }
+    Ok(scan)
+}
+
+/// Reads one segment's bytes and returns the offset behind its last valid entry.
+fn read_segment(bytes: &[u8], start: Position, scan: &mut Scan, visit: &mut dyn FnMut(Scanned<'_>)) -> u64 {
+    if bytes.len() < MAGIC.len() {
+        return 0;
+    }
+    if start.offset == FIRST && !bytes.starts_with(MAGIC) {
+        let position = Position { segment: start.segment, offset: 0 };
+        scan.damage.push(Damage { position, bytes: FIRST, after: scan.last.sequence });
+    }
+    let mut offset = start.offset;
+    loop {
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = bytes.get(at..).unwrap_or_default();
+        let continues = |frame: &Frame<'_>| {
+            frame.sequence == scan.last.sequence.saturating_add(1) && frame.previous == scan.last.hash
+        };
+        let here = entry::decode(rest);
+        let skipped = match &here {
+            Some(frame) if continues(frame) => 0,
+            _ => match resync(rest, scan.last.sequence) {
+                Some(skipped) => skipped,
+                None => return offset,
+            },
+        };
+        let Some(frame) = rest.get(skipped..).and_then(entry::decode) else { return offset };
+        if here.as_ref().is_none_or(|frame| !continues(frame)) {
+            let bytes = u64::try_from(skipped).unwrap_or(u64::MAX);
+            scan.damage.push(Damage {
+                position: Position { segment: start.segment, offset },
+                bytes,
+                after: scan.last.sequence,
+            });
+            offset = offset.saturating_add(bytes);
+        }
+        scan.last = Link { sequence: frame.sequence, hash: frame.hash() };
+        let length = u64::try_from(frame.length).unwrap_or(u64::MAX);
+        visit(Scanned {
+            position: Position { segment: start.segment, offset },
+            link: scan.last,
+            payload: frame.payload,
+            length,
+        });
+        offset = offset.saturating_add(length);
+    }
+}
+
+/// The nearest valid entry in `bytes` that is later than `after`.
+fn resync(bytes: &[u8], after: u64) -> Option<usize> {
+    // A later entry has a later sequence, but not an absurd one; checked first, because it is cheap.
+    let plausible = after.saturating_add(1)..after.saturating_add(1 << 32);
+    (0..bytes.len()).find(|at| {
+        let Some(rest) = bytes.get(*at..) else { return false };
+        entry::peek_sequence(rest).is_some_and(|sequence| plausible.contains(&sequence))
+            && entry::decode(rest).is_some()
+    })
+}
+
+/// Keeps a copy of what is about to be cut off, for whoever wants to know.
+fn set_aside(directory: &Path, damage: &Damage, bytes: &[u8]) -> io::Result<()> {
+    let Position { segment, offset } = damage.position;
+    let lost = bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join(format!("{segment:08}-{offset}.damaged")))?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(lost)?;
+    file.sync_all()
+}
+
+/// The numbers of the segments that exist, ascending.
+fn numbers(directory: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for file in std::fs::read_dir(directory)? {
+        let name = file?.file_name();
+        let number: Option<u32> =
+            name.to_str().and_then(|name| name.strip_suffix(".log")).and_then(|number| number.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}

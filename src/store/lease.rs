@@ -1,0 +1,54 @@
+//! Leases: one worker, one record, one step.
+
+use jiff::Timestamp;
+
+use crate::domain::delivery::{About, Intent, Record};
+
+/// The right to work on a record until a time. It is given back by settling it, once.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    /// The record when it was leased.
+    pub record: Record,
+    /// When somebody else may lease it.
+    pub until: Timestamp,
+    pub(crate) fence: u64,
+}
+
+/// What is about to be sent.
+#[derive(Clone, Debug)]
+pub struct ArmRequest {
+    /// The request's identity.
+    pub intent: Intent,
+    /// What the record is about.
+    pub about: About,
+    /// The request's body, byte for byte.
+    pub body: String,
+}
+
+/// A request whose intent is durable; only [`super::Store::arm`] makes one.
+#[derive(Debug)]
+#[must_use]
+pub struct Armed {
+    pub(crate) lease: Lease,
+    pub(crate) request: ArmRequest,
+}
+
+impl Armed {
+    /// The request's body, byte for byte.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.request.body
+    }
+
+    /// The idempotency key.
+    #[must_use]
+    pub fn idempotency_key(&self) -> &str {
+        &self.request.intent.key
+    }
+
+    /// The lease, to be settled with the outcome.
+    pub fn into_lease(self) -> Lease {
+        self.lease
+    }
+}

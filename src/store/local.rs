@@ -1,0 +1,399 @@
+//! The store on the local disk: journal, memory and index put together.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::event::{Entry, Event};
+use super::index::{Index, Mark};
+use super::lease::{ArmRequest, Armed, Lease};
+use super::memory::{Company, Holder, Memory, Row};
+use super::page::{Cursor, EXAMINED_MAX, Filter, ORDER, Page};
+use super::writer::{self, Command, Done};
+use super::{Health, Overview, ResolveError, Store, StoreError, journal, open};
+use crate::clock::Clock;
+use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
+use crate::domain::record::{CompanyId, RecordKey};
+use crate::domain::settle::Settlement;
+
+/// Commands that may wait for the writer; more are refused, which is a 429 at the door.
+const QUEUE_MAX: usize = 4096;
+/// How often the index is made durable while it changes.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+
+/// What the threads of one store share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    memory: Mutex<Memory>,
+    index: Index,
+    directory: PathBuf,
+    /// Tells the indexing thread that there is work.
+    pub(super) work: Condvar,
+    /// Tells everybody that the index has caught up with what it was given.
+    pub(super) indexed: Condvar,
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) health: watch::Sender<Health>,
+}
+
+impl Shared {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is stored any more; the first cause is kept.
+    pub(super) fn poison(&self, cause: &str) {
+        let fresh = self.health.send_if_modified(|health| {
+            let good = *health == Health::Good;
+            if good {
+                *health = Health::Poisoned(cause.to_owned());
+            }
+            good
+        });
+        if fresh {
+            tracing::error!(cause, "the store failed; nothing more is accepted");
+        }
+        self.indexed.notify_all();
+    }
+
+    /// Whether the lease still stands.
+    pub(super) fn holds(&self, key: &RecordKey, fence: u64) -> bool {
+        self.memory().leases.get(key).is_some_and(|holder| holder.fence == fence)
+    }
+
+    /// The latest version of a row.
+    pub(super) fn row(&self, key: &RecordKey) -> Result<Option<Arc<Row>>, StoreError> {
+        // The lock is held over the index's answer, so that a row cannot slip past between the two.
+        let memory = self.memory();
+        match memory.newer_than_index(key) {
+            Some(row) => Ok(Some(row)),
+            None => Ok(self.index.row(key).map_err(corrupt)?.map(Arc::new)),
+        }
+    }
+}
+
+fn corrupt(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
+
+/// Journal and sled index in one folder.
+#[derive(Debug)]
+pub(super) struct LocalStore {
+    shared: Arc<Shared>,
+    commands: Mutex<Option<mpsc::Sender<Command>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _lock: std::fs::File,
+}
+
+impl LocalStore {
+    pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Self, StoreError> {
+        let opened = open::open(path, clock)?;
+        let shared = Arc::new(Shared {
+            memory: Mutex::new(opened.memory),
+            index: opened.index,
+            directory: path.join("journal"),
+            work: Condvar::new(),
+            indexed: Condvar::new(),
+            changed: watch::Sender::new(0),
+            health: watch::Sender::new(Health::Good),
+        });
+        let (commands, waiting) = mpsc::channel(QUEUE_MAX);
+        let (for_writer, for_indexer) = (Arc::clone(&shared), Arc::clone(&shared));
+        let journal = opened.journal;
+        let spawn =
+            |name: &str, body: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.to_owned()).spawn(body);
+        let writer = spawn(
+            "journal",
+            Box::new(move || {
+                writer::run(journal, &for_writer, waiting);
+                for_writer.memory().closing = true;
+                for_writer.work.notify_all();
+            }),
+        );
+        let indexer = spawn("index", Box::new(move || index_loop(&for_indexer)));
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let threads = vec![writer.map_err(unavailable)?, indexer.map_err(unavailable)?];
+        Ok(Self { shared, commands: Mutex::new(Some(commands)), threads: Mutex::new(threads), _lock: opened.lock })
+    }
+
+    async fn submit(&self, event: Event, at: Timestamp, lease: Option<(u64, bool)>) -> Result<Done, ResolveError> {
+        let (answer, outcome) = oneshot::channel();
+        let command = Command {
+            event,
+            at,
+            fence: lease.map(|(fence, _)| fence),
+            releases: lease.is_some_and(|(_, ends)| ends),
+            answer,
+        };
+        let sender = self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sender = sender.ok_or_else(|| StoreError::Unavailable("it is closed".to_owned()))?;
+        sender.try_send(command).map_err(|_| StoreError::Unavailable("its queue is full".to_owned()))?;
+        outcome.await.map_err(|_| StoreError::Unavailable("its writer has stopped".to_owned()))?
+    }
+
+    async fn submit_plainly(
+        &self,
+        event: Event,
+        at: Timestamp,
+        lease: Option<(u64, bool)>,
+    ) -> Result<Done, StoreError> {
+        self.submit(event, at, lease).await.map_err(|error| match error {
+            ResolveError::Store(error) => error,
+            other => StoreError::Corrupt(other.to_string()),
+        })
+    }
+}
+
+/// Follows the writer: takes all rows that are not indexed yet and applies them in one batch.
+fn index_loop(shared: &Shared) {
+    let mut flushed = std::time::Instant::now();
+    let mut dirty = false;
+    loop {
+        let mut memory = shared.memory();
+        while memory.applied.map_or(0, |(link, _)| link.sequence) == memory.indexed && !memory.closing {
+            let (guard, waited) = shared.work.wait_timeout(memory, FLUSH_EVERY).unwrap_or_else(PoisonError::into_inner);
+            memory = guard;
+            if waited.timed_out() && dirty {
+                break;
+            }
+        }
+        let rows = Arc::new(std::mem::take(&mut memory.recent));
+        memory.indexing = Arc::clone(&rows);
+        let companies = std::mem::take(&mut memory.companies_changed).then(|| memory.companies.clone());
+        let sequence = memory.applied.map_or(0, |(link, _)| link.sequence);
+        let mark = memory.applied.map(|(link, next)| Mark::new(link, next, memory.totals.clone()));
+        let closing = memory.closing;
+        drop(memory);
+        let applied = match mark {
+            Some(mark) => shared.index.apply(rows.values(), &mark, companies.as_ref()),
+            None => Ok(()),
+        };
+        dirty = true;
+        let flush = closing || flushed.elapsed() > FLUSH_EVERY;
+        let applied = applied.and_then(|()| if flush { shared.index.flush() } else { Ok(()) });
+        if flush {
+            (flushed, dirty) = (std::time::Instant::now(), false);
+        }
+        if let Err(error) = applied {
+            // The rows stay in `indexing`, so what is asked is still answered rightly until the restart.
+            shared.poison(&format!("the index failed: {error}"));
+            return;
+        }
+        let mut memory = shared.memory();
+        memory.indexing = Arc::new(HashMap::new());
+        memory.indexed = sequence;
+        shared.indexed.notify_all();
+        if closing && memory.recent.is_empty() {
+            return;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn accept(&self, key: &RecordKey, trigger: Trigger, now: Timestamp) -> Result<Accepted, StoreError> {
+        match self.submit_plainly(Event::Accepted { key: key.clone(), trigger }, now, None).await? {
+            Done::Accepted(accepted) => Ok(accepted),
+            other => Err(corrupt(format!("{other:?}"))),
+        }
+    }
+
+    fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let mut memory = self.shared.memory();
+        let free = |memory: &Memory, key: &RecordKey| memory.leases.get(key).is_none_or(|holder| holder.until <= now);
+        let due = memory.due.iter().take_while(|(due, _)| *due <= now).find(|(_, key)| free(&memory, key));
+        let Some(key) = due.map(|(_, key)| key.clone()) else { return Ok(None) };
+        let row = match memory.newer_than_index(&key) {
+            Some(row) => row,
+            None => Arc::new(
+                self.shared
+                    .index
+                    .row(&key)
+                    .map_err(corrupt)?
+                    .ok_or_else(|| corrupt(format!("{key} is queued but not there")))?,
+            ),
+        };
+        memory.fence = memory.fence.saturating_add(1);
+        let fence = memory.fence;
+        memory.leases.insert(key, Holder { fence, until });
+        Ok(Some(Lease { record: row.record.clone(), until, fence }))
+    }
+
+    async fn arm(&self, lease: Lease, request: ArmRequest, now: Timestamp) -> Result<Armed, StoreError> {
+        let ArmRequest { intent, about, body } = request.clone();
+        let event = Event::Armed { key: lease.record.key.clone(), intent, about, body };
+        self.submit_plainly(event, now, Some((lease.fence, false))).await?;
+        Ok(Armed { lease, request })
+    }
+
+    async fn creating_contact(&self, lease: &Lease, name: &str, now: Timestamp) -> Result<(), StoreError> {
+        let event = Event::CreatingContact { key: lease.record.key.clone(), name: name.to_owned() };
+        self.submit_plainly(event, now, Some((lease.fence, false))).await.map(drop)
+    }
+
+    async fn settle(
+        &self,
+        lease: Lease,
+        settlement: Settlement,
+        about: Option<About>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let event = Event::Settled { key: lease.record.key.clone(), settlement, about, seen: lease.record.triggered };
+        self.submit_plainly(event, now, Some((lease.fence, true))).await.map(drop)
+    }
+
+    async fn resolve(
+        &self,
+        key: &RecordKey,
+        decision: Decision,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Result<Record, ResolveError> {
+        match self.submit(Event::Resolved { key: key.clone(), decision, actor }, now, None).await? {
+            Done::Changed(record) => Ok(*record),
+            other => Err(corrupt(format!("{other:?}")).into()),
+        }
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
+        Ok(self.shared.row(key)?.map(|row| row.record.clone()))
+    }
+
+    async fn records(&self, filter: Filter) -> Result<Page, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || list(&shared, &filter)).await.map_err(corrupt)?
+    }
+
+    async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let Some(row) = self.shared.row(key)? else { return Ok(Vec::new()) };
+        let directory = self.shared.directory.clone();
+        let read = move || {
+            let (mut entries, mut next) = (Vec::new(), Some(row.last));
+            while let Some(position) = next.filter(|_| entries.len() < limit) {
+                let payload = journal::read(&directory, position).map_err(corrupt)?;
+                let entry: Entry = serde_json::from_slice(&payload).map_err(corrupt)?;
+                next = entry.before;
+                entries.push(entry);
+            }
+            entries.reverse();
+            Ok(entries)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(corrupt)?
+    }
+
+    fn overview(&self) -> Overview {
+        let memory = self.shared.memory();
+        Overview {
+            counts: memory.totals.counts.clone(),
+            oldest_due: memory.due.first().map(|(due, _)| *due),
+            leased: memory.leases.len(),
+            last_posted: memory.totals.last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
+            last_callback: memory
+                .totals
+                .last_callback
+                .iter()
+                .map(|(connection, at)| (connection.clone(), *at))
+                .collect(),
+            entries: memory.applied.map_or(0, |(link, _)| link.sequence),
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let memory = self.shared.memory();
+        memory.due.iter().find(|(_, key)| !memory.leases.contains_key(key)).map(|(due, _)| *due)
+    }
+
+    fn trusted_since(&self) -> Timestamp {
+        self.shared.memory().totals.trusted_since.unwrap_or(Timestamp::MAX)
+    }
+
+    fn company(&self, company: &CompanyId) -> Company {
+        self.shared.memory().companies.get(company).cloned().unwrap_or_default()
+    }
+
+    fn contact(&self, company: &CompanyId, client: i64) -> Option<Uuid> {
+        self.shared.memory().companies.get(company).and_then(|company| company.contacts.get(&client)).copied()
+    }
+
+    async fn note(&self, event: Event, now: Timestamp) -> Result<(), StoreError> {
+        self.submit_plainly(event, now, None).await.map(drop)
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.shared.health.subscribe()
+    }
+
+    async fn close(&self) {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        // A thread that panicked has nothing more to give.
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+    }
+}
+
+/// One page, from an index that has caught up.
+fn list(shared: &Shared, filter: &Filter) -> Result<Page, StoreError> {
+    let start = filter.start().ok_or_else(|| StoreError::Corrupt("the cursor is not one of ours".to_owned()))?;
+    let mut memory = shared.memory();
+    let wanted = memory.applied.map_or(0, |(link, _)| link.sequence);
+    while memory.indexed < wanted && *shared.health.borrow() == Health::Good {
+        memory = shared.indexed.wait(memory).unwrap_or_else(PoisonError::into_inner);
+    }
+    drop(memory);
+    let mut page = Page { records: Vec::new(), next: None };
+    let mut examined = 0_usize;
+    let first = ORDER.iter().position(|state| *state == start.state).unwrap_or(0);
+    for state in ORDER.into_iter().skip(first).filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
+        let mut cursor = if state == start.state { start.clone() } else { Cursor { state, after: None } };
+        loop {
+            let keys = keys(shared, &cursor)?;
+            for key in &keys {
+                let Some(row) = shared.row(key)? else { continue };
+                cursor.after = Some((order(&row.record), key.clone()));
+                examined = examined.saturating_add(1);
+                // The row may have moved on since its key was read.
+                if row.record.state.name() == state && filter.matches(&row.record) {
+                    page.records.push(row.record.clone());
+                }
+                if page.records.len() >= filter.limit() || examined >= EXAMINED_MAX {
+                    page.next = cursor.text();
+                    return Ok(page);
+                }
+            }
+            if keys.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// The next keys of a state behind the cursor.
+fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<RecordKey>, StoreError> {
+    const BATCH: usize = 200;
+    if cursor.state != StateName::Queued {
+        let after = cursor.after.as_ref().map(|(at, key)| (*at, key));
+        return shared.index.settled(cursor.state, after, BATCH).map_err(corrupt);
+    }
+    let memory = shared.memory();
+    let after = cursor.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+    Ok(memory.due.range((after, std::ops::Bound::Unbounded)).take(BATCH).map(|(_, key)| key.clone()).collect())
+}
+
+/// The time by which a record is listed within its state.
+fn order(record: &Record) -> Timestamp {
+    match record.state {
+        crate::domain::delivery::State::Queued { due, .. } => due,
+        _ => record.changed,
+    }
+}

@@ -1,0 +1,199 @@
+//! The part of the state that is kept in memory: what is queued, leased, counted, and not yet indexed.
+//!
+//! It is bounded by the number of queued records, contacts and companies, not by the number of all records.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::event::Pause;
+use super::journal::{Link, Position};
+use crate::domain::delivery::{Record, State, StateName};
+use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
+
+/// A record with its place in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// Sequence of its last entry.
+    pub(crate) sequence: u64,
+    /// Where that entry lies.
+    pub(crate) last: Position,
+    pub(crate) record: Record,
+}
+
+/// What is known of one Xero organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Company {
+    /// Set while nothing is posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// The last refresh token, encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
+    /// Contacts by ConnectWise company id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) contacts: BTreeMap<i64, Uuid>,
+}
+
+/// The Xero organisations by id.
+pub(crate) type Companies = BTreeMap<CompanyId, Company>;
+
+/// How many records are in which state, per company.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// By company (empty for records that were not read yet) and state.
+    pub states: BTreeMap<String, BTreeMap<StateName, u64>>,
+    /// Held records by reason code.
+    pub held: BTreeMap<String, u64>,
+    /// Warnings that nobody has acknowledged, by code.
+    pub warnings: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Records in `state`, over all companies.
+    #[must_use]
+    pub fn state(&self, state: StateName) -> u64 {
+        self.states.values().filter_map(|states| states.get(&state)).sum()
+    }
+
+    /// Unacknowledged warnings.
+    #[must_use]
+    pub fn open_warnings(&self) -> u64 {
+        self.warnings.values().sum()
+    }
+
+    fn add(&mut self, record: &Record) {
+        self.change(record, |count| *count = count.saturating_add(1));
+    }
+
+    fn remove(&mut self, record: &Record) {
+        self.change(record, |count| *count = count.saturating_sub(1));
+    }
+
+    fn change(&mut self, record: &Record, step: impl Fn(&mut u64)) {
+        let company =
+            record.about.as_ref().and_then(|about| about.company.as_ref()).map(CompanyId::as_str).unwrap_or_default();
+        let states = match self.states.get_mut(company) {
+            Some(states) => states,
+            None => self.states.entry(company.to_owned()).or_default(),
+        };
+        step(states.entry(record.state.name()).or_default());
+        if let State::Held { reason } = &record.state {
+            step(self.held.entry(reason.code.as_str().to_owned()).or_default());
+        }
+        for open in record.warnings.iter().filter(|open| open.acknowledged.is_none()) {
+            step(self.warnings.entry(open.warning.code.as_str().to_owned()).or_default());
+        }
+    }
+}
+
+/// Who works on a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder {
+    pub(crate) fence: u64,
+    pub(crate) until: Timestamp,
+}
+
+/// The state in memory; everything in it is journalled and synced.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Rows that the index does not have yet.
+    pub(crate) recent: HashMap<RecordKey, Arc<Row>>,
+    /// Rows that are being indexed.
+    pub(crate) indexing: Arc<HashMap<RecordKey, Arc<Row>>>,
+    /// Queued records by due time.
+    pub(crate) due: BTreeSet<(Timestamp, RecordKey)>,
+    pub(crate) leases: HashMap<RecordKey, Holder>,
+    pub(crate) fence: u64,
+    pub(crate) companies: Companies,
+    /// Whether the companies changed since they were indexed.
+    pub(crate) companies_changed: bool,
+    pub(crate) totals: Totals,
+    /// The last entry that is applied here, and where the next one will lie.
+    pub(crate) applied: Option<(Link, Position)>,
+    /// Sequence of the last entry that is in the index.
+    pub(crate) indexed: u64,
+    /// The writer has stopped.
+    pub(crate) closing: bool,
+}
+
+/// What is carried along with every change and stored with the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    pub(crate) counts: Counts,
+    /// XOR over all rows of a hash of key and sequence: tells whether the index holds exactly these rows.
+    pub(crate) fingerprint: u64,
+    /// Records closed before this instant may have been posted without this journal knowing.
+    pub(crate) trusted_since: Option<Timestamp>,
+    /// Sequences after which entries are known to be missing.
+    pub(crate) gaps: BTreeSet<u64>,
+    /// When something was posted last, by company.
+    pub(crate) last_posted: BTreeMap<CompanyId, Timestamp>,
+    /// When ConnectWise last sent a callback, by connection.
+    pub(crate) last_callback: BTreeMap<ConnectionId, Timestamp>,
+}
+
+impl Memory {
+    /// Replaces `old` by `new`, keeping due times, counts and fingerprint in step.
+    pub(crate) fn put(&mut self, old: Option<&Row>, new: Arc<Row>) {
+        let key = &new.record.key;
+        if let Some(old) = old {
+            if let State::Queued { due, .. } = old.record.state {
+                self.due.remove(&(due, key.clone()));
+            }
+            self.totals.counts.remove(&old.record);
+            self.totals.fingerprint ^= fingerprint(key, old.sequence);
+        }
+        if let State::Queued { due, .. } = new.record.state {
+            self.due.insert((due, key.clone()));
+        }
+        self.totals.counts.add(&new.record);
+        self.totals.fingerprint ^= fingerprint(key, new.sequence);
+        if let (Some(posted), Some(company)) =
+            (&new.record.posted, new.record.about.as_ref().and_then(|about| about.company.clone()))
+        {
+            let last = self.totals.last_posted.entry(company).or_insert(posted.at);
+            *last = posted.at.max(*last);
+        }
+        self.recent.insert(key.clone(), new);
+    }
+
+    /// Puts a record that the index already has into the queue.
+    pub(crate) fn queue(&mut self, record: &Record) {
+        if let State::Queued { due, .. } = record.state {
+            self.due.insert((due, record.key.clone()));
+        }
+    }
+
+    /// What is known of an organisation, about to be changed.
+    pub(crate) fn company(&mut self, company: &CompanyId) -> &mut Company {
+        self.companies_changed = true;
+        self.companies.entry(company.clone()).or_default()
+    }
+
+    /// The row, if the index does not have its latest version yet.
+    pub(crate) fn newer_than_index(&self, key: &RecordKey) -> Option<Arc<Row>> {
+        self.recent.get(key).or_else(|| self.indexing.get(key)).cloned()
+    }
+}
+
+/// FNV-1a over key and sequence: not against forgers, only against rows that were lost or are stale.
+pub(crate) fn fingerprint(key: &RecordKey, sequence: u64) -> u64 {
+    let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
+    let parts = [
+        key.connection.as_str().as_bytes(),
+        key.kind.as_str().as_bytes(),
+        key.source.as_str().as_bytes(),
+        &sequence.to_le_bytes(),
+    ];
+    for byte in parts.iter().flat_map(|part| part.iter().chain([&0xFF])) {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+    }
+    // A final mix, so that rows which differ little do not cancel out.
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    hash ^ (hash >> 33)
+}

@@ -1,0 +1,168 @@
+//! The store: durable before acknowledged.
+//!
+//! The [journal](journal) is the truth; [memory](memory) holds what is queued and not yet indexed; the
+//! [index](index) in sled answers questions about all records and is rebuilt from the journal whenever it
+//! is missing, behind, stale or broken. One [writer](writer) thread decides, journals, syncs once per
+//! group, applies, and answers; one indexing thread follows it.
+
+mod event;
+mod fold;
+mod index;
+mod journal;
+mod lease;
+mod local;
+mod memory;
+mod open;
+mod page;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub use event::{Entry, Event, Pause};
+pub use journal::Position;
+pub use lease::{ArmRequest, Armed, Lease};
+pub use memory::{Company, Counts};
+pub use page::{Filter, Page};
+
+use crate::clock::Clock;
+use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, Refused, Trigger};
+use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
+use crate::domain::settle::Settlement;
+
+/// Why the store did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot take anything now: its queue is full, or its disk failed. Nothing was stored.
+    #[error("the store cannot take anything now: {0}")]
+    Unavailable(String),
+    /// What is on disk cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Corrupt(String),
+    /// Another worker has the record by now, or the lease ran out.
+    #[error("the lease on the record was lost")]
+    LeaseLost,
+}
+
+/// Why an operator's decision was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such record.
+    #[error("there is no such record")]
+    Missing,
+    /// Its state does not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Whether the store works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Good,
+    /// A write, a sync or the index failed; nothing is stored any more and the process should restart.
+    Poisoned(String),
+}
+
+/// What an operator asks of all records at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overview {
+    /// Records by state, holds by reason, open warnings.
+    pub counts: Counts,
+    /// When the record that has waited longest was due.
+    pub oldest_due: Option<Timestamp>,
+    /// Records in a worker's hands.
+    pub leased: usize,
+    /// When something was posted last, by company.
+    pub last_posted: Vec<(CompanyId, Timestamp)>,
+    /// When a callback was last accepted, by connection.
+    pub last_callback: Vec<(ConnectionId, Timestamp)>,
+    /// Entries in the journal.
+    pub entries: u64,
+}
+
+/// Durable, deduplicated, leased records.
+#[async_trait]
+pub trait Store: std::fmt::Debug + Send + Sync {
+    /// Stores that a record may need work; durable when it returns.
+    async fn accept(&self, key: &RecordKey, trigger: Trigger, now: Timestamp) -> Result<Accepted, StoreError>;
+
+    /// Gives the record that has been due longest to one worker until `until`.
+    fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError>;
+
+    /// Makes the intent to send a request durable; the only way to an [`Armed`].
+    async fn arm(&self, lease: Lease, request: ArmRequest, now: Timestamp) -> Result<Armed, StoreError>;
+
+    /// Notes that a contact is about to be created for a record.
+    async fn creating_contact(&self, lease: &Lease, name: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends a lease with what happens next.
+    async fn settle(
+        &self,
+        lease: Lease,
+        settlement: Settlement,
+        about: Option<About>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Carries out an operator's decision and returns the record as it is then.
+    async fn resolve(
+        &self,
+        key: &RecordKey,
+        decision: Decision,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Result<Record, ResolveError>;
+
+    /// One record.
+    async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError>;
+
+    /// Records, newest first within a state, and where the next page begins.
+    async fn records(&self, filter: Filter) -> Result<Page, StoreError>;
+
+    /// The last entries about a record, oldest first, at most `limit`.
+    async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Counts and times.
+    fn overview(&self) -> Overview;
+
+    /// When the next record is due.
+    fn next_due(&self) -> Option<Timestamp>;
+
+    /// Records closed before this instant may have been posted without this store knowing.
+    fn trusted_since(&self) -> Timestamp;
+
+    /// What is known of a Xero organisation.
+    fn company(&self, company: &CompanyId) -> Company;
+
+    /// The Xero contact of a ConnectWise company.
+    fn contact(&self, company: &CompanyId, client: i64) -> Option<Uuid>;
+
+    /// Stores an event that is about no record: links, pauses, tokens.
+    async fn note(&self, event: Event, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Changes whenever something was applied; subscribe before looking.
+    fn changed(&self) -> watch::Receiver<u64>;
+
+    /// Whether the store works.
+    fn health(&self) -> watch::Receiver<Health>;
+
+    /// Stores what was asked so far, refuses more, and makes the index durable.
+    async fn close(&self);
+}
+
+/// Opens the store in a folder: the one place where the kind of store is chosen.
+///
+/// # Errors
+/// When the folder is in use, cannot be read or written, or holds a journal of a newer version.
+pub fn open(path: &Path, clock: &dyn Clock) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(local::LocalStore::open(path, clock)?))
+}

@@ -1,0 +1,184 @@
+//! Opening: find the end of the journal, believe the index only if it fits, fold what it lacks.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::event::{Entry, Event};
+use super::fold::{self, Folded};
+use super::index::{Index, Mark};
+use super::journal::{Damage, Journal, Scanned};
+use super::memory::{Memory, Row};
+use super::{StoreError, journal};
+use crate::clock::Clock;
+
+/// Rows that are kept in memory before they are written to the index while it is rebuilt.
+const REBUILD_ROWS_MAX: usize = 10_000;
+
+/// The parts of an open store.
+pub(super) struct Opened {
+    pub(super) journal: Journal,
+    pub(super) index: Index,
+    pub(super) memory: Memory,
+    /// Held for the life of the store: two processes must not share a folder.
+    pub(super) lock: File,
+}
+
+/// Opens the store in `path`.
+pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Opened, StoreError> {
+    let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    std::fs::create_dir_all(path).map_err(unavailable)?;
+    let lock = File::create(path.join("lock")).map_err(unavailable)?;
+    lock.try_lock().map_err(|_| StoreError::Unavailable(format!("{} is in use by another process", path.display())))?;
+    let index_path = path.join("index");
+    let (index, mark) = open_index(&index_path)?;
+    let attempt = match &mark {
+        Some(mark) => fold_journal(path, &index, Some(mark)),
+        None => fold_journal(path, &index, None),
+    };
+    let (journal, index, memory, damage) = match attempt {
+        Ok((journal, memory, damage)) => (journal, index, memory, damage),
+        Err(Unfit::Journal(error)) => return Err(error),
+        Err(Unfit::Index(cause)) => {
+            drop(index);
+            tracing::warn!(cause, "the index does not fit the journal and is rebuilt");
+            let (index, _) = set_aside_and_create(&index_path)?;
+            let (journal, memory, damage) = fold_journal(path, &index, None).map_err(Unfit::into_store_error)?;
+            (journal, index, memory, damage)
+        }
+    };
+    let mut opened = Opened { journal, index, memory, lock };
+    begin(&mut opened, &damage, clock)?;
+    Ok(opened)
+}
+
+fn open_index(path: &Path) -> Result<(Index, Option<Mark>), StoreError> {
+    match Index::open(path) {
+        Ok((index, mark)) => Ok((index, mark)),
+        Err(error) => {
+            tracing::warn!(%error, "the index cannot be used and is rebuilt");
+            set_aside_and_create(path)
+        }
+    }
+}
+
+fn set_aside_and_create(path: &Path) -> Result<(Index, Option<Mark>), StoreError> {
+    let aside = Index::set_aside(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    if let Some(aside) = aside {
+        tracing::warn!(moved_to = %aside.display(), "the old index was moved aside");
+    }
+    Index::open(path).map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// Why a fold did not succeed.
+enum Unfit {
+    /// The index is of another journal, or failed.
+    Index(String),
+    /// The journal cannot be used.
+    Journal(StoreError),
+}
+
+impl Unfit {
+    fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Index(cause) => StoreError::Unavailable(cause),
+            Self::Journal(error) => error,
+        }
+    }
+}
+
+/// Reads the journal behind the mark and folds it into memory and, when there is much, into the index.
+fn fold_journal(path: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Journal, Memory, Vec<Damage>), Unfit> {
+    let mut memory = Memory::default();
+    let from = match mark {
+        Some(mark) => Some(mark.resume().ok_or_else(|| Unfit::Index("its mark is unreadable".to_owned()))?),
+        None => None,
+    };
+    if let Some(mark) = mark {
+        memory.totals = mark.totals.clone();
+        memory.companies = index.companies().map_err(|error| Unfit::Index(error.to_string()))?;
+        for row in index.queued() {
+            let row = row.map_err(|error| Unfit::Index(error.to_string()))?;
+            memory.queue(&row.record);
+        }
+    }
+    let mut failure = None;
+    let directory = path.join("journal");
+    let (journal, damage) = Journal::open(&directory, from, &mut |scanned| {
+        if failure.is_none() {
+            failure = fold_entry(&scanned, &mut memory, index).err();
+        }
+    })
+    .map_err(|error| Unfit::Journal(StoreError::Unavailable(format!("{}: {error}", directory.display()))))?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    // An index that is ahead of the journal is of another journal.
+    let (behind, last) = (from.map(|(position, _)| position), journal.end());
+    if behind.is_some_and(|position| position > last)
+        || (from.is_some() && !damage.is_empty() && damage_at(&damage, behind))
+    {
+        return Err(Unfit::Index("it is ahead of the journal".to_owned()));
+    }
+    memory.applied = Some((journal.last(), journal.end()));
+    Ok((journal, memory, damage))
+}
+
+/// Whether the damage begins where the index ends: then the entry there may not follow the index's last one.
+fn damage_at(damage: &[Damage], behind: Option<journal::Position>) -> bool {
+    damage.iter().any(|damage| Some(damage.position) == behind)
+}
+
+fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Result<(), Unfit> {
+    let sequence = scanned.link.sequence;
+    let entry: Entry = serde_json::from_slice(scanned.payload).map_err(|error| {
+        Unfit::Journal(StoreError::Corrupt(format!("entry {sequence} is not of this version of readypost: {error}")))
+    })?;
+    if let Some(key) = entry.event.key() {
+        let current = match memory.newer_than_index(key) {
+            Some(row) => Some(row),
+            None => index.row(key).map_err(|error| Unfit::Index(error.to_string()))?.map(Arc::new),
+        };
+        if let Folded::Changed(record, _) = fold::record(current.as_deref(), &entry, sequence) {
+            let row: Row = fold::row(*record, sequence, scanned.position);
+            memory.put(current.as_deref(), Arc::new(row));
+        }
+    }
+    fold::surroundings(memory, &entry);
+    if memory.recent.len() >= REBUILD_ROWS_MAX {
+        let mark = Mark::new(scanned.link, scanned.next(), memory.totals.clone());
+        index
+            .apply(memory.recent.values(), &mark, Some(&memory.companies))
+            .map_err(|error| Unfit::Index(error.to_string()))?;
+        memory.recent.clear();
+    }
+    Ok(())
+}
+
+/// Writes the first entry of a new journal, or what was found to be missing.
+fn begin(opened: &mut Opened, damage: &[Damage], clock: &dyn Clock) -> Result<(), StoreError> {
+    let mut events = Vec::new();
+    if opened.journal.last().sequence == 0 {
+        events.push(Event::Opened { version: env!("CARGO_PKG_VERSION").to_owned() });
+    }
+    for damage in damage.iter().filter(|damage| !opened.memory.totals.gaps.contains(&damage.after)) {
+        let found = format!(
+            "{} bytes of segment {} at {} are damaged",
+            damage.bytes, damage.position.segment, damage.position.offset
+        );
+        tracing::warn!(found, after = damage.after, "the journal has a gap");
+        events.push(Event::Gap { after: damage.after, found: found.into() });
+    }
+    for event in events {
+        let entry = Entry { at: clock.now(), before: None, event };
+        let payload = serde_json::to_vec(&entry).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        opened.journal.append(&payload);
+        fold::surroundings(&mut opened.memory, &entry);
+    }
+    opened
+        .journal
+        .sync()
+        .map_err(|error| StoreError::Unavailable(format!("the journal cannot be written: {error}")))?;
+    opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
+    Ok(())
+}

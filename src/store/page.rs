@@ -1,0 +1,103 @@
+//! Lists of records: what to show, and where the next page begins.
+
+use jiff::Timestamp;
+
+use crate::domain::delivery::{Record, State, StateName};
+use crate::domain::record::{CompanyId, RecordKey};
+
+/// The most records on one page.
+const LIMIT_MAX: usize = 500;
+/// The most records that one page looks at; a selective filter then gives a short page with a cursor.
+pub(super) const EXAMINED_MAX: usize = 5_000;
+
+/// Which records to list; every condition that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this state; without it, all states, those that need somebody first.
+    pub state: Option<StateName>,
+    /// Of this Xero organisation.
+    pub company: Option<String>,
+    /// Held or skipped for this reason code.
+    pub reason: Option<String>,
+    /// With an unacknowledged warning of this code, or of any for `any`.
+    pub warning: Option<String>,
+    /// Changed since.
+    pub since: Option<Timestamp>,
+    /// Part of the number, the client's name or the key, whatever the case.
+    pub q: Option<String>,
+    /// Where the page begins: [`Page::next`] of the page before.
+    pub cursor: Option<String>,
+    /// Records per page; 0 = 50.
+    pub limit: usize,
+}
+
+/// Some records.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<String>,
+}
+
+/// Where a page begins: behind this record of this state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) state: StateName,
+    pub(super) after: Option<(Timestamp, RecordKey)>,
+}
+
+/// The order in which states are listed.
+pub(super) const ORDER: [StateName; 4] = [StateName::Held, StateName::Queued, StateName::Done, StateName::Skipped];
+
+impl Filter {
+    pub(super) fn limit(&self) -> usize {
+        if self.limit == 0 { 50 } else { self.limit.min(LIMIT_MAX) }
+    }
+
+    pub(super) fn matches(&self, record: &Record) -> bool {
+        let about = record.about.as_ref();
+        let company = || about.and_then(|about| about.company.as_ref()).map(CompanyId::as_str);
+        let reason = || match &record.state {
+            State::Held { reason } => Some(reason.code.as_str()),
+            State::Skipped { reason } => Some(reason.as_str()),
+            _ => None,
+        };
+        let warned = |code: &String| {
+            let open = record.warnings.iter().filter(|open| open.acknowledged.is_none());
+            open.into_iter().any(|open| code == "any" || open.warning.code.as_str() == code)
+        };
+        let found = |text: &String| {
+            let text = text.to_lowercase();
+            let in_about = about.is_some_and(|about| {
+                about.number.to_lowercase().contains(&text) || about.client.as_str().to_lowercase().contains(&text)
+            });
+            in_about || record.key.to_string().contains(&text)
+        };
+        self.company.as_ref().is_none_or(|wanted| company() == Some(wanted))
+            && self.reason.as_ref().is_none_or(|wanted| reason() == Some(wanted))
+            && self.warning.as_ref().is_none_or(warned)
+            && self.since.is_none_or(|since| record.changed >= since)
+            && self.q.as_ref().is_none_or(found)
+    }
+
+    /// Where the page begins; none when the cursor is not one of ours.
+    pub(super) fn start(&self) -> Option<Cursor> {
+        let Some(text) = &self.cursor else {
+            let first = self.state.unwrap_or(StateName::Held);
+            return Some(Cursor { state: first, after: None });
+        };
+        let mut parts = text.splitn(3, '~');
+        let state = ORDER.into_iter().find(|state| Some(state.as_str()) == parts.clone().next())?;
+        parts.next();
+        let at = parts.next()?.parse().ok().and_then(|at| Timestamp::from_microsecond(at).ok())?;
+        Some(Cursor { state, after: Some((at, parts.next()?.parse().ok()?)) })
+    }
+}
+
+impl Cursor {
+    pub(super) fn text(&self) -> Option<String> {
+        let (at, key) = self.after.as_ref()?;
+        Some(format!("{}~{}~{key}", self.state.as_str(), at.as_microsecond()))
+    }
+}

@@ -38,6 +38,14 @@ pub struct Company {
     pub(crate) contacts: BTreeMap<i64, Uuid>,
 }
 
+impl Company {
+    /// The last refresh token, encrypted.
+    #[must_use]
+    pub fn sealed_token(&self) -> Option<String> {
+        self.token.clone()
+    }
+}
+
 /// The Xero organisations by id.
 pub(crate) type Companies = BTreeMap<CompanyId, Company>;
 

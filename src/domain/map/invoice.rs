@@ -44,7 +44,7 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
     let lines = lines(facts, transaction, rules, &mut warnings)?;
     let kind = kind(invoice);
     let due_date = match kind {
-        DocumentKind::Invoice => Some(due_date(invoice, transaction, date, rules, &mut warnings)),
+        DocumentKind::Invoice => Some(due_date(invoice, transaction, date, rules, &mut warnings)?),
         DocumentKind::CreditNote => None,
     };
     let draft = Draft {
@@ -82,7 +82,8 @@ fn same_totals(invoice: &Invoice, transaction: &Transaction) -> Result<(), HoldR
 }
 
 /// Credit memos and negative totals are credit notes: Xero refuses approved invoices below zero.
-fn kind(invoice: &Invoice) -> DocumentKind {
+#[must_use]
+pub fn kind(invoice: &Invoice) -> DocumentKind {
     if invoice.kind == InvoiceType::CreditMemo || invoice.total.is_negative() {
         DocumentKind::CreditNote
     } else {
@@ -113,29 +114,27 @@ fn due_date(
     date: Date,
     rules: &Rules,
     warnings: &mut Vec<Warning>,
-) -> Date {
-    let theirs = invoice.due_date.unwrap_or(date);
+) -> Result<Date, HoldReason> {
+    let theirs = || invoice.due_date.ok_or_else(|| unreadable("due date"));
     let (name, xref) = (&transaction.terms_name, transaction.terms_xref.trim());
     if xref.is_empty() {
-        return theirs;
+        return theirs();
     }
     let Some(due) = Terms::parse(xref).and_then(|terms| terms.due(date, rules.terms_overflow)) else {
-        let sentence =
-            format!("The XRef '{xref}' of the terms '{name}' is unreadable; due {theirs} as in ConnectWise.");
+        let theirs = theirs()?;
+        let sentence = format!("The XRef '{xref}' of the terms '{name}' is unreadable; due {theirs} as in ConnectWise.");
         warnings.push(Warning::new(WarningCode::TermsUnreadable, sentence));
-        return theirs;
+        return Ok(theirs);
     };
     if due.overflowed {
-        let sentence =
-            format!("The terms '{name}' ({xref}) name a day that the month does not have; due {}.", due.date);
+        let sentence = format!("The terms '{name}' ({xref}) name a day that the month does not have; due {}.", due.date);
         warnings.push(Warning::new(WarningCode::TermsOverflow, sentence));
     }
-    if invoice.due_date.is_some_and(|theirs| theirs != due.date) {
-        let sentence =
-            format!("The terms '{name}' ({xref}) give {}; ConnectWise says {theirs}. Xero has {}.", due.date, due.date);
+    if let Some(theirs) = invoice.due_date.filter(|theirs| *theirs != due.date) {
+        let sentence = format!("The terms '{name}' ({xref}) give {}; ConnectWise says {theirs}. Xero has {}.", due.date, due.date);
         warnings.push(Warning::new(WarningCode::TermsMismatch, sentence));
     }
-    due.date
+    Ok(due.date)
 }
 
 /// The lines, seen from the document: positive is what the document is about, charge or credit.

@@ -5,4 +5,4 @@ mod reference;
 mod segments;
 mod tax;
 
-pub use invoice::map;
+pub use invoice::{kind, map};

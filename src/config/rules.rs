@@ -1,0 +1,70 @@
+//! `[company.rules]`.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::reader::Section;
+use crate::domain::money::Money;
+use crate::domain::rules::{DocumentStatus, Rules};
+
+/// Reads the rules; what is not said is as in [`Rules::default`].
+pub(super) fn read(section: Section<'_, '_>) -> Rules {
+    let default = Rules::default();
+    let names = section.section("tax_names");
+    let rules = Rules {
+        invoice_statuses: section.list("invoice_statuses"),
+        document_status: section.choice("document_status", default.document_status, "AUTHORISED, DRAFT"),
+        sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
+        branding_theme: section.parsed("branding_theme"),
+        rounding_ceiling: ceiling(&section, "rounding_ceiling", default.rounding_ceiling),
+        adjustment_ceiling: ceiling(&section, "adjustment_ceiling", default.adjustment_ceiling),
+        rounding_account: section.text("rounding_account").unwrap_or_default(),
+        rounding_tax: section.text("rounding_tax").unwrap_or_default(),
+        new_contacts: section.choice("new_contacts", default.new_contacts, "create, hold"),
+        required_contacts: section.choice("required_contacts", default.required_contacts, "both, any, none"),
+        zero_totals: section.choice("zero_totals", default.zero_totals, "post, skip, hold"),
+        long_item_codes: section.choice("long_item_codes", default.long_item_codes, "truncate, omit, hold"),
+        tax: section.choice("tax", default.tax, "code, gl_entry, level"),
+        tax_names: names.entries().into_iter().collect::<BTreeMap<_, _>>(),
+        untaxed: section.text("untaxed").unwrap_or_default(),
+        tracking: section.list("tracking"),
+        tracking_missing: section.choice("tracking_missing", default.tracking_missing, "warn, hold"),
+        non_product_id: section.choice("non_product_id", default.non_product_id, "required, optional"),
+        terms_overflow: section.choice("terms_overflow", default.terms_overflow, "clamp, roll_over"),
+        reference: section.text("reference").unwrap_or(default.reference),
+        description: section.text("description").unwrap_or(default.description),
+    };
+    if rules.sent_to_contact && rules.document_status == DocumentStatus::Draft {
+        section.fault(
+            "sent_to_contact",
+            "Xero marks only approved documents as sent; set document_status = \"AUTHORISED\"",
+        );
+    }
+    if rules.tracking.len() > 2 {
+        section.fault("tracking", "Xero has at most two tracking categories");
+    }
+    // Settings of record kinds that this version does not post: read, so that one file serves all versions.
+    section.list("purchase_statuses");
+    section.choice("payments", Payments::Off, "from_xero, off");
+    section.finish();
+    rules
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Payments {
+    FromXero,
+    Off,
+}
+
+fn ceiling(section: &Section<'_, '_>, key: &'static str, default: Money) -> Money {
+    let Some(value) = section.parsed::<Decimal>(key) else { return default };
+    match Money::new(value) {
+        Ok(money) if !money.is_negative() => money,
+        _ => {
+            section.fault(key, "must be an amount of zero or more, such as \"0.10\"");
+            default
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! readypost posts ConnectWise PSA records to Xero the moment they are ready to post.
 
 pub mod clock;
+pub mod connectwise;
 pub mod domain;
 pub mod remote;
 pub mod simulator;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod connectwise;
 pub mod domain;
 pub mod remote;
 pub mod simulator;

@@ -154,10 +154,11 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 ///
 /// # Errors
 /// The last error.
-pub async fn with_retry<T>(
-    tries: u32,
-    mut read: impl AsyncFnMut() -> Result<T, RemoteError>,
-) -> Result<T, RemoteError> {
+pub async fn with_retry<T, Read>(tries: u32, mut read: impl FnMut() -> Read) -> Result<T, RemoteError>
+where
+    // Not `AsyncFnMut`: the compiler cannot tell that its futures are `Send`, so no task could read.
+    Read: Future<Output = Result<T, RemoteError>>,
+{
     let mut delays = ExponentialBackoff {
         initial_interval: Duration::from_millis(200),
         current_interval: Duration::from_millis(200),

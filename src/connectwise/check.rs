@@ -1,0 +1,115 @@
+//! Small reads for `readypost doctor`: whether the set-up of ConnectWise fits the configuration.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use jiff::fmt::rfc2822;
+
+use super::client::{Call, ConnectWise};
+use super::wire;
+use crate::domain::facts::{BillingStatus, Caption, SegmentType};
+use crate::remote::{Answer, RemoteError};
+
+/// The cheapest read that needs credentials.
+const PING: &str = "system/info";
+
+/// A registered callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackEntry {
+    /// ConnectWise id.
+    pub id: i64,
+    /// Type of record, such as `invoice`; in any case.
+    pub kind: String,
+    /// Level, such as `owner` or `status`; in any case.
+    pub level: String,
+    /// What the level refers to; 1 for the level owner.
+    pub object_id: Option<i64>,
+    /// Where it is sent to.
+    pub url: String,
+    /// Switched off, by a person or after three days of failures.
+    pub inactive: bool,
+}
+
+impl ConnectWise {
+    /// Whether ConnectWise answers and takes the credentials.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn ping(&self) -> Result<(), RemoteError> {
+        self.info().await.map(drop)
+    }
+
+    /// How far ConnectWise's clock is ahead of ours, to the second; none when it does not say.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn clock_offset(&self) -> Result<Option<SignedDuration>, RemoteError> {
+        let answer = self.info().await?;
+        let theirs = answer.header("date").and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
+        Ok(theirs.map(|theirs| theirs.duration_since(self.clock.now())))
+    }
+
+    async fn info(&self) -> Result<Answer, RemoteError> {
+        Ok(self.read(&Call::get(PING)).await??)
+    }
+
+    /// All billing statuses.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn billing_statuses(&self) -> Result<Vec<BillingStatus>, RemoteError> {
+        self.read_statuses().await
+    }
+
+    /// The identifiers of all tax codes, sorted.
+    ///
+    /// That an invoice's tax code is named by its identifier, and not by its description, is not documented.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn tax_code_names(&self) -> Result<Vec<String>, RemoteError> {
+        let rows: Vec<wire::TaxCode> = self.list("finance/taxCodes", None).await??;
+        Ok(distinct(rows.into_iter().map(|row| row.identifier)))
+    }
+
+    /// The account codes of the GL mapping, sorted: the first segment of the type Account of every GL account.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn account_codes(&self) -> Result<Vec<String>, RemoteError> {
+        let captions = self.read_captions().await?;
+        let position = captions.iter().position(|caption| caption.kind == SegmentType::Account).unwrap_or_default();
+        let rows: Vec<wire::Segmented> = self.list("finance/glAccounts", None).await??;
+        Ok(distinct(rows.iter().filter_map(|row| row.segments().into_iter().nth(position))))
+    }
+
+    /// The captions of the GL segments, in order.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn captions(&self) -> Result<Vec<Caption>, RemoteError> {
+        self.read_captions().await
+    }
+
+    /// All registered callbacks, those of other integrations included.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn callbacks(&self) -> Result<Vec<CallbackEntry>, RemoteError> {
+        let rows: Vec<wire::Callback> = self.list("system/callbacks", None).await??;
+        let entry = |row: wire::Callback| CallbackEntry {
+            id: row.id,
+            kind: row.r#type,
+            level: row.level,
+            object_id: row.object_id,
+            url: row.url,
+            inactive: row.inactive_flag.unwrap_or_default(),
+        };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+}
+
+/// The values that are not empty, each once, sorted.
+fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
+    values.filter(|value| !value.is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
+}

@@ -1,0 +1,205 @@
+//! Signing keys of callbacks, fetched from addresses that nobody has verified yet.
+//!
+//! A [`KeyUrl`] is on an allowed host, but whoever can reach the door can send one. So no credentials
+//! are sent, no redirect is followed, the answer is small and soon there, and neither failures nor
+//! wrong signatures cause more than a bounded number of requests. Keys are kept by exact address, because
+//! ConnectWise changes the address with the key; for how long one lives is not documented.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::client::ConnectWise;
+use super::kept::is_young;
+use super::wire;
+use crate::clock::Clock;
+use crate::domain::callback::KeyUrl;
+use crate::domain::signature::SigningKey;
+use crate::remote::http_client;
+
+/// How long a key is kept.
+const KEY_LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// How long a failure is kept, so that a flood of callbacks is not a flood of fetches.
+const FAILURE_LIFE: SignedDuration = SignedDuration::from_secs(2);
+/// The least time between two fetches after wrong signatures.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// Addresses that are remembered.
+const ADDRESSES_MAX: usize = 64;
+/// Fetches in flight at once; one more is asked to come again.
+const FETCHES_MAX: usize = 8;
+/// ConnectWise gives a callback 5 s, and the answer to it has to follow the key.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
+
+/// Why there is no signing key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Slow, down or busy: ConnectWise should send the callback again.
+    #[error("the signing key cannot be fetched now: {0}")]
+    Passing(String),
+    /// There is no key at this address: the callback is not ConnectWise's, or its key was replaced.
+    #[error("the signing key's address gives no key: {0}")]
+    Refused(String),
+}
+
+impl ConnectWise {
+    /// The signing key at `url`, kept for 5 minutes.
+    ///
+    /// # Errors
+    /// As [`KeyError`] says.
+    pub async fn signing_key(&self, url: &KeyUrl) -> Result<Arc<SigningKey>, KeyError> {
+        self.keys.get(url).await
+    }
+
+    /// Another key at `url` after `stale` did not match; none when there is no other.
+    ///
+    /// It is fetched at most once in 10 s for each address, whatever the number of wrong signatures.
+    ///
+    /// # Errors
+    /// As [`KeyError`] says.
+    pub async fn signing_key_again(
+        &self,
+        url: &KeyUrl,
+        stale: &Arc<SigningKey>,
+    ) -> Result<Option<Arc<SigningKey>>, KeyError> {
+        self.keys.again(url, stale).await
+    }
+}
+
+/// The keys that are remembered.
+pub(super) struct Keys {
+    http: reqwest::Client,
+    clock: Arc<dyn Clock>,
+    fetches: Semaphore,
+    /// Most recently used last.
+    addresses: Mutex<Vec<(KeyUrl, Arc<Slot>)>>,
+}
+
+/// What is known of one address; locked while it is fetched, so that many callers cause one fetch.
+#[derive(Default)]
+struct Slot {
+    known: tokio::sync::Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    outcome: Option<(Timestamp, Result<Key, KeyError>)>,
+    /// The last fetch after a wrong signature.
+    again: Option<Timestamp>,
+}
+
+#[derive(Clone)]
+struct Key {
+    key: Arc<SigningKey>,
+    /// Of the key's text, to tell whether a fetch gave another one.
+    digest: [u8; 32],
+}
+
+impl Known {
+    /// The outcome, if it is young enough to be used.
+    fn fresh(&self, now: Timestamp) -> Option<&Result<Key, KeyError>> {
+        let (at, outcome) = self.outcome.as_ref()?;
+        let life = if outcome.is_ok() { KEY_LIFE } else { FAILURE_LIFE };
+        is_young(*at, now, life).then_some(outcome)
+    }
+}
+
+impl Keys {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+        let (fetches, addresses) = (Semaphore::new(FETCHES_MAX), Mutex::new(Vec::new()));
+        Ok(Self { http: http_client(TIMEOUT)?, clock, fetches, addresses })
+    }
+
+    async fn get(&self, url: &KeyUrl) -> Result<Arc<SigningKey>, KeyError> {
+        let slot = self.slot(url);
+        let mut known = slot.known.lock().await;
+        if let Some(outcome) = known.fresh(self.clock.now()) {
+            return outcome.clone().map(|key| key.key);
+        }
+        let outcome = self.fetch(url).await;
+        known.outcome = Some((self.clock.now(), outcome.clone()));
+        outcome.map(|key| key.key)
+    }
+
+    async fn again(&self, url: &KeyUrl, stale: &Arc<SigningKey>) -> Result<Option<Arc<SigningKey>>, KeyError> {
+        let slot = self.slot(url);
+        let mut known = slot.known.lock().await;
+        let now = self.clock.now();
+        let held = known.fresh(now).and_then(|outcome| outcome.clone().ok());
+        if let Some(held) = held.as_ref().filter(|held| !Arc::ptr_eq(&held.key, stale)) {
+            return Ok(Some(Arc::clone(&held.key)));
+        }
+        if known.again.is_some_and(|at| is_young(at, now, AGAIN_AFTER)) {
+            return Ok(None);
+        }
+        known.again = Some(now);
+        // A failure leaves the old key in place: a wrong signature must not shut out the right ones.
+        let fetched = self.fetch(url).await?;
+        let same = held.filter(|held| held.digest == fetched.digest);
+        let key = same.clone().unwrap_or(fetched);
+        known.outcome = Some((self.clock.now(), Ok(key.clone())));
+        Ok(if same.is_some() { None } else { Some(key.key) })
+    }
+
+    /// The slot of an address, now the most recently used one.
+    fn slot(&self, url: &KeyUrl) -> Arc<Slot> {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = if let Some(index) = addresses.iter().position(|(known, _)| known == url) {
+            addresses.remove(index)
+        } else {
+            if addresses.len() >= ADDRESSES_MAX {
+                // Made-up addresses give no key: they make room before those that do.
+                let without_key = addresses.iter().position(|(_, slot)| !slot.has_key());
+                addresses.remove(without_key.unwrap_or_default());
+            }
+            (url.clone(), Arc::default())
+        };
+        let slot = Arc::clone(&entry.1);
+        addresses.push(entry);
+        slot
+    }
+
+    async fn fetch(&self, url: &KeyUrl) -> Result<Key, KeyError> {
+        let passing = |cause: &str| KeyError::Passing(cause.to_owned());
+        let _permit = self.fetches.try_acquire().map_err(|_| passing("too many keys are being fetched"))?;
+        let unreachable = |error: reqwest::Error| {
+            let cause = if error.is_timeout() { "no answer within 2 s" } else { "the connection failed" };
+            tracing::debug!(error = %error.without_url(), "a signing key could not be fetched");
+            passing(cause)
+        };
+        let mut response = self.http.get(url.url().clone()).send().await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        match status {
+            200..=299 => {}
+            408 | 429 | 500..=599 => return Err(KeyError::Passing(format!("status {status}"))),
+            _ => return Err(KeyError::Refused(format!("status {status}"))),
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_BYTES_MAX {
+                return Err(KeyError::Refused(format!("more than {ANSWER_BYTES_MAX} bytes")));
+            }
+        }
+        let answer: wire::SigningKey =
+            serde_json::from_slice(&body).map_err(|_| KeyError::Refused("no signing_key in the answer".to_owned()))?;
+        let text = answer.signing_key.as_str();
+        if text.trim().is_empty() {
+            // Anyone could sign with an empty key.
+            return Err(KeyError::Refused("the signing_key is empty".to_owned()));
+        }
+        Ok(Key { key: Arc::new(SigningKey::derive(text)), digest: Sha256::digest(text.as_bytes()).into() })
+    }
+}
+
+impl Slot {
+    /// Whether it gave a key, or may be about to.
+    fn has_key(&self) -> bool {
+        let Ok(known) = self.known.try_lock() else { return true };
+        matches!(known.outcome, Some((_, Ok(_))))
+    }
+}

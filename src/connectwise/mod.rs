@@ -1,0 +1,32 @@
+//! The ConnectWise client: signing keys, what is known of an invoice, and the batch that marks it.
+//!
+//! It only ever writes one thing, the batch of [`ConnectWise::mark`]; everything else is a read, and the
+//! accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
+//! shapes in `lenient` and `dates`; no address that ConnectWise sends is ever followed, only the
+//! configured one, so credentials go nowhere else.
+
+mod batch;
+mod billed;
+mod check;
+mod client;
+mod dates;
+mod failure;
+mod kept;
+mod keys;
+mod lenient;
+mod read;
+mod root;
+mod settings;
+mod tables;
+mod unposted;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::Marked;
+pub use check::CallbackEntry;
+pub use client::ConnectWise;
+pub use keys::KeyError;
+pub use read::Posting;
+pub use settings::{Endpoint, Settings};

@@ -1,0 +1,136 @@
+//! Reads an invoice and everything that posting it needs from ConnectWise.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::client::{ConnectWise, SYSTEM, malformed};
+use super::dates;
+use super::failure::Denied;
+use super::unposted::some_text;
+use super::wire;
+use crate::domain::facts::{BillingStatus, Caption, Client, Invoice, InvoiceType, Transaction};
+use crate::domain::text::shorten;
+use crate::remote::RemoteError;
+
+/// What posting an invoice needs beyond the invoice itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Its preview; none when it is not in the unposted list.
+    pub transaction: Option<Transaction>,
+    /// The earliest instant at which it may have been closed; none when ConnectWise does not say.
+    ///
+    /// A time without a zone may lie up to 14 hours before the same digits in UTC, and a day has no time.
+    pub closed_at: Option<Timestamp>,
+    /// GL segments by GL entry id; empty when the API member may not see them.
+    pub segments: BTreeMap<i64, Vec<String>>,
+    /// Captions of the GL segments, in order; kept for 10 minutes.
+    pub captions: Vec<Caption>,
+    /// The company that is billed, read now.
+    pub client: Client,
+}
+
+impl ConnectWise {
+    /// The invoice or credit memo with this id; none when there is no such record.
+    ///
+    /// The tax code is the `name` of ConnectWise's reference, which is what the invoice screen shows.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says; an API that is not found at all is [`RemoteError::Unauthorized`], never none.
+    pub async fn invoice(&self, id: &str) -> Result<Option<Invoice>, RemoteError> {
+        // Anything but digits could change the path.
+        let Some(number) = id.parse::<i64>().ok().filter(|_| id.bytes().all(|byte| byte.is_ascii_digit())) else {
+            let cause = format!("'{}' is not an invoice id", shorten(id, 64));
+            return Err(RemoteError::Refused { system: SYSTEM, cause });
+        };
+        let found: wire::Invoice = match self.record(&format!("finance/invoices/{number}")).await? {
+            Ok(invoice) => invoice,
+            Err(Denied::NoRecord(_)) => return Ok(None),
+            Err(denied) => return Err(denied.into()),
+        };
+        if found.id != number {
+            return Err(malformed(format!("invoice {} was given for {number}", found.id)));
+        }
+        let closed = match found.status.is_closed {
+            Some(closed) => closed,
+            None => self.is_closed(found.status.id).await?,
+        };
+        into_facts(found, closed).map(Some)
+    }
+
+    /// Whether a billing status closes invoices, for invoices that do not say so.
+    async fn is_closed(&self, status: i64) -> Result<bool, RemoteError> {
+        let statuses = self.read_statuses().await?;
+        let found = statuses.iter().find(|known| known.id == status);
+        found.map(|known| known.closed).ok_or_else(|| malformed(format!("there is no billing status {status}")))
+    }
+
+    /// What posting `invoice` needs, read side by side.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says; [`RemoteError::Malformed`] when the accounting interface is about another
+    /// document, or lists several that could be meant.
+    pub async fn posting(&self, invoice: &Invoice) -> Result<Posting, RemoteError> {
+        let (preview, segments, captions, client) = tokio::try_join!(
+            self.preview(invoice),
+            self.segments(invoice.id),
+            self.kept_captions(),
+            self.client(invoice.client_id),
+        )?;
+        let (transaction, closed_at) = preview.map_or((None, None), |(found, closed)| (Some(found), closed));
+        Ok(Posting { transaction, closed_at, segments, captions: captions.as_ref().clone(), client })
+    }
+
+    /// The preview and when the invoice was closed at the earliest.
+    async fn preview(&self, invoice: &Invoice) -> Result<Option<(Transaction, Option<Timestamp>)>, RemoteError> {
+        let Some(row) = self.unposted_row(invoice).await? else { return Ok(None) };
+        let transaction = self.export(invoice, &row).await?;
+        let terms = [&transaction.billing_terms, &row.billing_terms];
+        let name = terms.iter().map(|terms| &terms.name).find(|name| !name.is_empty()).cloned().unwrap_or_default();
+        let xref = if transaction.billing_terms_xref.is_empty() {
+            self.terms_xref(terms.iter().find_map(|terms| terms.id)).await?
+        } else {
+            transaction.billing_terms_xref.clone()
+        };
+        Ok(Some((transaction.into_facts(xref, name), dates::earliest(&row.date_closed))))
+    }
+
+    /// The segments of the invoice's GL entries; they are optional, because the preview has them too.
+    async fn segments(&self, invoice: i64) -> Result<BTreeMap<i64, Vec<String>>, RemoteError> {
+        // The slash at the end is part of the documented path.
+        match self.list::<wire::Segmented>(&format!("finance/invoices/{invoice}/glEntries/"), None).await? {
+            Ok(rows) => Ok(rows.iter().filter_map(|row| Some((row.id()?, row.segments()))).collect()),
+            Err(denied) => {
+                tracing::debug!(?denied, invoice.id = invoice, "GL entries cannot be read; the preview is used");
+                Ok(BTreeMap::new())
+            }
+        }
+    }
+}
+
+fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError> {
+    let billed = if found.bill_to_company.id.is_some() { found.bill_to_company } else { found.company };
+    let Some(client_id) = billed.id else { return Err(malformed(format!("invoice {} has no company", found.id))) };
+    let gl_batch = found.gl_batch;
+    let batch = some_text(gl_batch.name).or_else(|| gl_batch.id.map(|id| id.to_string()));
+    Ok(Invoice {
+        id: found.id,
+        number: found.number,
+        kind: InvoiceType::from(found.r#type),
+        status: BillingStatus { id: found.status.id, name: found.status.name, closed },
+        client_id,
+        client_name: billed.name,
+        location_id: found.location_id.or(found.location.id),
+        date: dates::civil(&found.date),
+        due_date: dates::civil(&found.due_date),
+        customer_po: found.customer_po,
+        project: found.project.name,
+        agreement: found.agreement.name,
+        reference: found.reference,
+        currency: some_text(found.currency.currency_code),
+        tax_code: found.tax_code.name,
+        sales_tax: found.sales_tax.unwrap_or_default(),
+        total: found.total,
+        batch,
+    })
+}

@@ -1,0 +1,141 @@
+//! Creates invoices and credit notes: one PUT, whose answer is believed only when it leaves no doubt.
+
+use uuid::Uuid;
+
+use super::client::{Call, Permit, Write, Xero};
+use super::error::XeroError;
+use super::lookup::{collection, type_name};
+use super::refusal::refusal;
+use super::wire::{self, ContactRef, NewCreditNotes, NewDocument, NewInvoices, NewLine, NewTracking};
+use crate::domain::balance::Balanced;
+use crate::domain::draft::{DocumentKind, Draft, Line};
+use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::money::{Money, round};
+use crate::domain::rules::DocumentStatus;
+use crate::remote::Answer;
+
+/// Decimals of a price that `unitdp=4` keeps.
+const PRICE_PLACES: u32 = 4;
+
+/// One document to be created; the same request is the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Invoice or credit note.
+    pub kind: DocumentKind,
+    /// At most 128 characters, and never used for other bytes.
+    pub idempotency_key: String,
+    /// What [`body`] gave.
+    pub body: String,
+}
+
+/// A document that Xero has created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// Xero's id.
+    pub id: Uuid,
+    /// Total with tax as Xero calculated it.
+    pub total: Money,
+}
+
+impl Xero {
+    /// Creates the document, or gets the answer of its first creation under the same key.
+    ///
+    /// # Errors
+    /// [`XeroError::Unknown`] and [`XeroError::ServerError`] when it may be there; all others say that
+    /// this request made nothing.
+    pub async fn create(&self, permit: Permit, request: &Request) -> Result<Created, XeroError> {
+        let call = Call {
+            path: collection(request.kind),
+            query: &[("unitdp", "4")],
+            write: Some(Write { key: &request.idempotency_key, body: &request.body }),
+            ..Call::default()
+        };
+        let answer = self.exchange(permit, call).await?;
+        match answer.status.as_u16() {
+            200..=299 => saved(&answer),
+            300..=399 => Err(XeroError::Malformed { cause: format!("{}, is `api_url` right?", answer.status) }),
+            _ => Err(refused(&answer)),
+        }
+    }
+}
+
+/// The document's JSON: pure, and the same bytes for the same document.
+#[must_use]
+pub fn body(document: &Balanced, contact: Uuid) -> String {
+    let draft = document.draft();
+    let is_invoice = draft.kind == DocumentKind::Invoice;
+    let number = Some(draft.number.as_str());
+    let row = NewDocument {
+        kind: type_name(draft.kind),
+        invoice_number: number.filter(|_| is_invoice),
+        credit_note_number: number.filter(|_| !is_invoice),
+        contact: ContactRef { id: contact },
+        date: draft.date,
+        due_date: draft.due_date.filter(|_| is_invoice),
+        reference: &draft.reference,
+        currency_code: &draft.currency,
+        status: status(draft),
+        line_amount_types: "Exclusive",
+        sent_to_contact: (is_invoice && draft.sent && draft.status == DocumentStatus::Authorised).then_some(true),
+        branding_theme: draft.branding_theme,
+        line_items: draft.lines.iter().map(line).collect(),
+    };
+    // Texts, ids, dates and decimals are all written; an empty body would be refused, not misread.
+    if is_invoice {
+        serde_json::to_string(&NewInvoices { invoices: [row] }).unwrap_or_default()
+    } else {
+        serde_json::to_string(&NewCreditNotes { credit_notes: [row] }).unwrap_or_default()
+    }
+}
+
+fn status(draft: &Draft) -> &'static str {
+    match draft.status {
+        DocumentStatus::Authorised => "AUTHORISED",
+        DocumentStatus::Draft => "DRAFT",
+    }
+}
+
+fn line(line: &Line) -> NewLine<'_> {
+    NewLine {
+        description: &line.description,
+        // Normalised: 1.0 and 1.00 are equal and must be the same bytes.
+        quantity: line.quantity.normalize(),
+        unit_amount: round(line.unit_amount, PRICE_PLACES).normalize(),
+        item_code: line.item.as_deref(),
+        account_code: &line.account,
+        tax_type: &line.tax_type,
+        tax_amount: line.tax_amount.map(|tax| tax.decimal().normalize()),
+        tracking: line.tracking.iter().map(|(name, option)| NewTracking { name, option }).collect(),
+    }
+}
+
+/// A 200 is not success: Xero has answered so with an all-zero id, and with errors.
+fn saved(answer: &Answer) -> Result<Created, XeroError> {
+    let doubtful =
+        || XeroError::ServerError { cause: format!("{} without a clear result: {}", answer.status, answer.excerpt()) };
+    let rows = wire::parse::<wire::Documents>(&answer.body).ok_or_else(doubtful)?.rows;
+    let [row] = rows.as_slice() else { return Err(doubtful()) };
+    let has_errors = row.has_errors == Some(true)
+        || row.validation_errors.as_ref().is_some_and(|errors| !errors.is_empty())
+        || row.status_attribute_string.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("ERROR"));
+    match (row.id.is_nil(), has_errors, row.total) {
+        (false, false, Some(total)) => Ok(Created { id: row.id, total }),
+        (true, _, _) => match wire::problems(&answer.body).as_slice() {
+            [] => Err(doubtful()),
+            problems => Err(refusal(problems)),
+        },
+        // It has an id, so it may well be there.
+        _ => Err(doubtful()),
+    }
+}
+
+fn refused(answer: &Answer) -> XeroError {
+    if answer.status == reqwest::StatusCode::NOT_FOUND {
+        let sentence = "Xero does not know the contact of this document any more (404).";
+        return XeroError::Refused(HoldReason::new(HoldCode::RefusedByXero, sentence));
+    }
+    match wire::problems(&answer.body).as_slice() {
+        [] => refusal(&[format!("{} {}", answer.status, answer.excerpt())]),
+        problems => refusal(problems),
+    }
+}

@@ -1,0 +1,42 @@
+//! Client of one Xero organisation: its settings, its contacts, its documents.
+//!
+//! Every write is a PUT, which can only create, and goes out under an idempotency key; every error says
+//! who acts next. Facts of Xero's API are in its own words where they are quoted.
+
+mod budget;
+mod client;
+mod contacts;
+mod documents;
+mod error;
+mod lookup;
+mod reference;
+mod refusal;
+mod token;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+pub use budget::BudgetView;
+pub use client::{Permit, Settings, Xero};
+pub use documents::{Created, Request, body};
+pub use error::{CompanyFault, XeroError};
+pub use token::Grant;
+
+/// Keeps the refresh token of one organisation; client credentials need none.
+#[async_trait]
+pub trait TokenVault: Debug + Send + Sync {
+    /// The token kept last, or none.
+    async fn load(&self) -> Option<SecretString>;
+
+    /// Keeps `token` durably before it returns: Xero forgets the one before it.
+    ///
+    /// # Errors
+    /// What went wrong; the token is then not kept.
+    async fn keep(&self, token: SecretString) -> Result<(), String>;
+}

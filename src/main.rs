@@ -1,3 +1,10 @@
-//! The command line.
+//! The `readypost` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use readypost::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

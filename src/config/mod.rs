@@ -5,6 +5,7 @@
 mod reader;
 mod rules;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -179,7 +180,7 @@ pub enum Grant {
 /// # Errors
 /// All faults, in the order of the file.
 pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Fault>> {
-    let source = Source { text, env, faults: Default::default() };
+    let source = Source { text, env, faults: RefCell::default() };
     let table = DeTable::parse(text).map_err(|error| {
         source.fault(error.span().map(|span| span.start), "file", error.message());
         source.faults.take()
@@ -208,7 +209,7 @@ pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
 /// # Errors
 /// All faults, in the order of the file.
 pub fn parse_rules(text: &str) -> Result<Rules, Vec<Fault>> {
-    let source = Source { text, env: &|_| None, faults: Default::default() };
+    let source = Source { text, env: &|_| None, faults: RefCell::default() };
     let table = DeTable::parse(text).map_err(|error| {
         source.fault(error.span().map(|span| span.start), "file", error.message());
         source.faults.take()

@@ -75,12 +75,11 @@ impl<'source, 'text> Section<'source, 'text> {
     /// A sub-table; an empty one when it is missing.
     pub(super) fn section(&self, key: &'static str) -> Section<'source, 'text> {
         let value = self.value(key);
-        let table = value.and_then(|value| match value.get_ref() {
-            DeValue::Table(table) => Some(table),
-            _ => {
+        let table = value.and_then(|value| {
+            value.get_ref().as_table().or_else(|| {
                 self.fault(key, "must be a table");
                 None
-            }
+            })
         });
         self.child(key, table, value.map(|value| value.span().start))
     }
@@ -92,12 +91,12 @@ impl<'source, 'text> Section<'source, 'text> {
             self.fault(key, "must be written as [[…]]");
             return Vec::new();
         };
-        let tables = items.iter().filter_map(|item| match item.get_ref() {
-            DeValue::Table(table) => Some(self.child(key, Some(table), Some(item.span().start))),
-            _ => {
+        let tables = items.iter().filter_map(|item| {
+            let Some(table) = item.get_ref().as_table() else {
                 self.fault(key, "must be written as [[…]]");
-                None
-            }
+                return None;
+            };
+            Some(self.child(key, Some(table), Some(item.span().start)))
         });
         tables.collect()
     }
@@ -121,12 +120,12 @@ impl<'source, 'text> Section<'source, 'text> {
     /// The keys of the table, for tables whose keys are data.
     pub(super) fn entries(&self) -> Vec<(String, String)> {
         let Some(table) = self.table else { return Vec::new() };
-        let text = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| match value.get_ref() {
-            DeValue::String(text) => Some((key.get_ref().to_string(), text.to_string())),
-            _ => {
+        let text = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            let Some(text) = value.get_ref().as_str() else {
                 self.source.fault(Some(value.span().start), &self.name(key.get_ref()), "must be a text");
-                None
-            }
+                return None;
+            };
+            Some((key.get_ref().to_string(), text.to_owned()))
         };
         table.iter().filter_map(text).collect()
     }

@@ -122,16 +122,19 @@ fn due_date(
     }
     let Some(due) = Terms::parse(xref).and_then(|terms| terms.due(date, rules.terms_overflow)) else {
         let theirs = theirs()?;
-        let sentence = format!("The XRef '{xref}' of the terms '{name}' is unreadable; due {theirs} as in ConnectWise.");
+        let sentence =
+            format!("The XRef '{xref}' of the terms '{name}' is unreadable; due {theirs} as in ConnectWise.");
         warnings.push(Warning::new(WarningCode::TermsUnreadable, sentence));
         return Ok(theirs);
     };
     if due.overflowed {
-        let sentence = format!("The terms '{name}' ({xref}) name a day that the month does not have; due {}.", due.date);
+        let sentence =
+            format!("The terms '{name}' ({xref}) name a day that the month does not have; due {}.", due.date);
         warnings.push(Warning::new(WarningCode::TermsOverflow, sentence));
     }
     if let Some(theirs) = invoice.due_date.filter(|theirs| *theirs != due.date) {
-        let sentence = format!("The terms '{name}' ({xref}) give {}; ConnectWise says {theirs}. Xero has {}.", due.date, due.date);
+        let sentence =
+            format!("The terms '{name}' ({xref}) give {}; ConnectWise says {theirs}. Xero has {}.", due.date, due.date);
         warnings.push(Warning::new(WarningCode::TermsMismatch, sentence));
     }
     Ok(due.date)
@@ -344,7 +347,8 @@ fn tracking_captions(facts: &Facts) -> impl Iterator<Item = &str> {
 }
 
 /// Where rounding and adjustment lines go: by rule, else Xero's rounding account and the country's "no tax".
-fn rounding_place(organisation: &Organisation, rules: &Rules) -> RoundingPlace {
+#[must_use]
+pub fn rounding_place(organisation: &Organisation, rules: &Rules) -> RoundingPlace {
     let by_code = |account: &&Account| account.code == rules.rounding_account;
     let by_role = |account: &&Account| account.system.as_deref() == Some("ROUNDING");
     let accounts = || organisation.accounts.iter().filter(|account| account.active);

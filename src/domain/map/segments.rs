@@ -42,7 +42,8 @@ pub(super) fn of(detail: &Detail, facts: &Facts) -> Segments {
 }
 
 /// Whether the caption names the item of lines without a product, as today's products require it.
-pub(super) fn is_non_product_id(caption: &Caption) -> bool {
+#[must_use]
+pub fn is_non_product_id(caption: &Caption) -> bool {
     let letters = caption.name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
     letters.eq("nonproductid".chars())
 }

@@ -1,0 +1,288 @@
+//! `readypost doctor`: finds what would hold tomorrow's invoices, today.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use super::PROBLEMS;
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Company, Config, Connection, Grant};
+use crate::connectwise::ConnectWise;
+use crate::domain::facts::Organisation;
+use crate::domain::rules::{Rules, TaxSource};
+use crate::xero::TokenVault;
+
+/// Clocks that differ by more than this make dates and locks doubtful.
+const CLOCK_OFFSET_MAX: SignedDuration = SignedDuration::from_mins(2);
+
+/// What the checks found.
+#[derive(Debug, Default)]
+struct Findings {
+    said: usize,
+    wrong: usize,
+}
+
+impl Findings {
+    fn good(&mut self, about: &str, text: &str) {
+        self.say("ok", about, text);
+    }
+
+    fn note(&mut self, about: &str, text: &str) {
+        self.say("note", about, text);
+    }
+
+    fn wrong(&mut self, about: &str, text: &str) {
+        self.wrong = self.wrong.saturating_add(1);
+        self.say("WRONG", about, text);
+    }
+
+    #[expect(clippy::print_stdout, reason = "the command line speaks to people")]
+    fn say(&mut self, mark: &str, about: &str, text: &str) {
+        self.said = self.said.saturating_add(1);
+        println!("{mark:>5}  {about:<22} {text}");
+    }
+}
+
+/// Reads from both systems and writes nothing. The exit code is 1 when something is wrong.
+#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
+pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = match super::load(path) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let (mut findings, clock): (_, Arc<dyn Clock>) = (Findings::default(), Arc::new(SystemClock));
+    findings.good("configuration", &format!("{} is complete", path.display()));
+    server(&config, &mut findings);
+    let Config { connections, companies, server, .. } = config;
+    for connection in connections {
+        let ours: Vec<&Company> = companies.iter().filter(|company| company.connection == connection.name).collect();
+        let callback = server
+            .public_url
+            .as_ref()
+            .map(|url| format!("{}/callbacks/{}", url.as_str().trim_end_matches('/'), connection.name));
+        check_connection(connection, &ours, callback, &clock, &mut findings).await?;
+    }
+    for company in &companies {
+        check_company(company, &clock, &mut findings).await?;
+    }
+    println!();
+    if findings.wrong == 0 {
+        println!("{} checks, nothing is wrong.", findings.said);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "{} to correct.",
+        if findings.wrong == 1 { "One thing".to_owned() } else { format!("{} things", findings.wrong) }
+    );
+    Ok(ExitCode::from(PROBLEMS))
+}
+
+fn server(config: &Config, findings: &mut Findings) {
+    match &config.server.public_url {
+        None => findings.note("public_url", "is not set, so the callbacks' address cannot be checked"),
+        Some(url) if url.scheme() != "https" => {
+            findings.wrong("public_url", "must be https: ConnectWise calls it over the internet");
+        }
+        Some(url) => findings.good("public_url", url.as_str()),
+    }
+    if config.operators.is_empty() {
+        findings.wrong("operators", "there is none, so nobody can look; `readypost token` makes one");
+    }
+}
+
+async fn check_connection(
+    connection: Connection,
+    companies: &[&Company],
+    callback: Option<String>,
+    clock: &Arc<dyn Clock>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let about = format!("connectwise {}", connection.name);
+    let client = app::connectwise_client(connection, clock)?;
+    if let Err(error) = client.ping().await {
+        findings.wrong(&about, &error.to_string());
+        return Ok(());
+    }
+    findings.good(&about, "answers, and accepts the credentials");
+    match client.clock_offset().await {
+        Ok(Some(offset)) if offset.abs() > CLOCK_OFFSET_MAX => {
+            findings.wrong(&about, &format!("its clock differs from this one by {} s", offset.as_secs()));
+        }
+        Ok(_) => findings.good(&about, "its clock and this one agree"),
+        Err(error) => findings.wrong(&about, &error.to_string()),
+    }
+    statuses(&client, companies, &about, findings).await;
+    captions(&client, companies, &about, findings).await;
+    callbacks(&client, callback, &about, findings).await;
+    Ok(())
+}
+
+/// The wanted statuses must exist and must be closed ones.
+async fn statuses(client: &ConnectWise, companies: &[&Company], about: &str, findings: &mut Findings) {
+    let known = match client.billing_statuses().await {
+        Ok(known) => known,
+        Err(error) => return findings.wrong(about, &format!("billing statuses cannot be read: {error}")),
+    };
+    for company in companies {
+        for wanted in &company.rules.invoice_statuses {
+            let found = known.iter().find(|status| {
+                status.name.eq_ignore_ascii_case(wanted.trim()) || wanted.trim().parse() == Ok(status.id)
+            });
+            match found {
+                None => {
+                    findings.wrong(about, &format!("there is no billing status '{wanted}' (company {})", company.id));
+                }
+                Some(status) if !status.closed => {
+                    findings.wrong(
+                        about,
+                        &format!(
+                            "the billing status '{}' is an open one: ConnectWise makes no GL entries for it",
+                            status.name
+                        ),
+                    );
+                }
+                Some(status) => findings.good(about, &format!("the billing status '{}' closes invoices", status.name)),
+            }
+        }
+        if company.rules.invoice_statuses.is_empty() {
+            findings
+                .note(about, &format!("invoice_statuses is empty: every closed status posts (company {})", company.id));
+        }
+    }
+}
+
+/// Lines without a product need a segment that names their item.
+async fn captions(client: &ConnectWise, companies: &[&Company], about: &str, findings: &mut Findings) {
+    let required =
+        companies.iter().any(|company| company.rules.non_product_id == crate::domain::rules::NonProductId::Required);
+    match client.captions().await {
+        Err(error) => findings.wrong(about, &format!("GL captions cannot be read: {error}")),
+        Ok(captions) => {
+            let names: Vec<&str> = captions.iter().map(|caption| caption.name.as_str()).collect();
+            if required && !captions.iter().any(crate::domain::map::is_non_product_id) {
+                findings
+                    .wrong(about, &format!("no GL segment is titled Non-Product ID (there are: {})", names.join(", ")));
+            } else {
+                findings.good(about, &format!("GL segments: {}", names.join(", ")));
+            }
+        }
+    }
+}
+
+/// A callback for invoices must be registered for our address and must not be switched off.
+async fn callbacks(client: &ConnectWise, address: Option<String>, about: &str, findings: &mut Findings) {
+    let Some(address) = address else { return };
+    let registered = match client.callbacks().await {
+        Ok(registered) => registered,
+        Err(error) => return findings.wrong(about, &format!("callbacks cannot be read: {error}")),
+    };
+    let mut ours = registered
+        .iter()
+        .filter(|entry| entry.kind.eq_ignore_ascii_case("invoice") && entry.url.starts_with(&address))
+        .peekable();
+    if ours.peek().is_none() {
+        let hint = format!(
+            "register one: POST /system/callbacks {{\"type\": \"invoice\", \"level\": \"owner\", \"objectId\": 1, \"url\": \"{address}?recordId=\"}}"
+        );
+        return findings.wrong(about, &format!("no invoice callback leads to {address}; {hint}"));
+    }
+    for entry in ours {
+        if entry.inactive {
+            findings.wrong(
+                about,
+                &format!("callback {} is switched off: ConnectWise does that after three failing days", entry.id),
+            );
+        } else {
+            findings.good(about, &format!("callback {} leads here", entry.id));
+        }
+    }
+}
+
+/// Doctor never spends a refresh token: the running service holds the only valid one.
+#[derive(Debug)]
+struct NoVault;
+
+#[async_trait]
+impl TokenVault for NoVault {
+    async fn load(&self) -> Option<SecretString> {
+        None
+    }
+
+    async fn keep(&self, _: SecretString) -> Result<(), String> {
+        Err("doctor keeps no tokens".to_owned())
+    }
+}
+
+async fn check_company(company: &Company, clock: &Arc<dyn Clock>, findings: &mut Findings) -> anyhow::Result<()> {
+    let about = format!("xero {}", company.id);
+    if company.xero.grant == Grant::RefreshToken {
+        findings.note(&about, "uses a refresh token, which only the running service may spend; see `readypost status`");
+        return Ok(());
+    }
+    let client = app::xero_client(&company.xero, Arc::new(NoVault), clock)?;
+    let organisation = match client.organisation().await {
+        Ok(organisation) => organisation,
+        Err(error) => {
+            findings.wrong(&about, &error.to_string());
+            return Ok(());
+        }
+    };
+    findings.good(
+        &about,
+        &format!("answers as '{}' ({}, {})", organisation.name, organisation.country, organisation.base_currency),
+    );
+    rounding(&organisation, &company.rules, &about, findings);
+    taxes(&organisation, &company.rules, &about, findings);
+    let lock = organisation.period_lock.max(organisation.year_lock);
+    match lock {
+        Some(lock) => {
+            findings.note(&about, &format!("locked up to {lock}: invoices dated on or before that day will be held"));
+        }
+        None => findings.good(&about, "no lock date is set"),
+    }
+    if let Some(left) = client.budget().day_remaining {
+        findings.good(&about, &format!("{left} calls left today"));
+    }
+    Ok(())
+}
+
+fn rounding(organisation: &Organisation, rules: &Rules, about: &str, findings: &mut Findings) {
+    let place = crate::domain::map::rounding_place(organisation, rules);
+    match (&place.account, &place.tax_type) {
+        (Some(account), Some(tax)) => {
+            findings.good(about, &format!("rounding goes to account {account} with tax {tax}"));
+        }
+        (None, _) => findings.wrong(
+            about,
+            "there is no active rounding account (set `rounding_account`): invoices that are off by cents will be held",
+        ),
+        (_, None) => findings.wrong(
+            about,
+            "there is no 0 % tax rate for rounding (set `rounding_tax`): invoices that are off by cents will be held",
+        ),
+    }
+}
+
+fn taxes(organisation: &Organisation, rules: &Rules, about: &str, findings: &mut Findings) {
+    let names = rules.tax_names.values().chain(Some(&rules.untaxed).filter(|name| !name.is_empty()));
+    for name in names {
+        let rate = organisation.tax_rates.iter().find(|rate| rate.name.trim().eq_ignore_ascii_case(name.trim()));
+        match rate {
+            Some(rate) if rate.active && rate.for_sales => findings
+                .good(about, &format!("tax rate '{}' is {} % ({})", rate.name, rate.rate.normalize(), rate.tax_type)),
+            Some(rate) => findings.wrong(about, &format!("tax rate '{}' is archived or not for sales", rate.name)),
+            None => findings.wrong(about, &format!("there is no tax rate '{name}'")),
+        }
+    }
+    if rules.untaxed.is_empty() {
+        findings.note(about, "`untaxed` is not set: invoices with lines that are not taxable will be held");
+    }
+    if rules.tax != TaxSource::Code && !rules.tax_names.is_empty() {
+        findings.note(about, "`tax_names` maps the XRefs of tax levels, because `tax` is not \"code\"");
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line. Everything but `serve`, `demo`, `doctor` and `token` is a client of the running service.
+
+mod client;
+mod demo;
+mod doctor;
+mod records;
+mod serve;
+mod status;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use client::Remote;
+
+/// Exit code for arguments or a configuration that cannot be used.
+const UNUSABLE: u8 = 2;
+/// Exit code for problems that were found, or a service that failed.
+const PROBLEMS: u8 = 1;
+
+/// Posts ConnectWise PSA records to Xero the moment they are ready to post.
+#[derive(Debug, Parser)]
+#[command(name = "readypost", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(ConfigFile),
+    /// Play a month end with simulators of both systems
+    Demo(demo::Demo),
+    /// Check the configuration and both systems
+    Doctor(ConfigFile),
+    /// Show the service at a glance
+    Status(Service),
+    /// List, show and decide about records
+    #[command(subcommand)]
+    Records(records::Records),
+    /// Make an operator's token and its entry in the configuration
+    Token(token::Token),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// Configuration file
+    #[arg(long, default_value = "readypost.toml", env = "READYPOST_CONFIG")]
+    config: PathBuf,
+}
+
+/// Which service to ask.
+#[derive(Debug, Args)]
+pub struct Service {
+    /// Address of the running service
+    #[arg(long, env = "READYPOST_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    url: String,
+    /// Operator's token
+    #[arg(long, env = "READYPOST_TOKEN", hide_env_values = true, default_value = "", global = true)]
+    token: String,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Cli {
+    /// Runs the command and says how it ended.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&anyhow::Error::new(error)),
+        };
+        let outcome = runtime.block_on(async {
+            match self.command {
+                Command::Serve(file) => serve::run(&file.config).await,
+                Command::Demo(demo) => demo.run().await,
+                Command::Doctor(file) => doctor::run(&file.config).await,
+                Command::Status(service) => status::run(&service).await,
+                Command::Records(records) => records.run().await,
+                Command::Token(token) => token.run(),
+            }
+        });
+        outcome.unwrap_or_else(|error| fail(&error))
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line speaks to people")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("readypost: {error:#}");
+    ExitCode::from(PROBLEMS)
+}
+
+/// Reads the configuration, or lists all its faults.
+#[expect(clippy::print_stderr, reason = "the command line speaks to people")]
+fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        eprintln!("readypost: {}: {error}", path.display());
+        eprintln!("Name the file with --config, or begin with a copy of fixtures/config/minimal.toml.");
+        ExitCode::from(UNUSABLE)
+    })?;
+    crate::config::parse(&text, &|name| std::env::var(name).ok()).map_err(|faults| {
+        eprintln!(
+            "readypost: {} has {} to correct:",
+            path.display(),
+            if faults.len() == 1 { "one setting".to_owned() } else { format!("{} settings", faults.len()) }
+        );
+        for fault in faults {
+            eprintln!("  {fault}");
+        }
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_fit_together() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,248 @@
+//! `readypost records …`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Service;
+use super::client::{Remote, print_json, view};
+use super::status::time;
+use crate::domain::record::RecordKey;
+use crate::domain::text::shorten;
+use crate::http::{HistoryView, PageView, RecordView};
+
+/// What to do with records.
+#[derive(Debug, Subcommand)]
+pub(super) enum Records {
+    /// List records, those that need somebody first
+    List(List),
+    /// Show one record with its history
+    Show(One),
+    /// Look at a record again now
+    Retry(Decide),
+    /// Post nothing of a record until it is released
+    Hold(Decide),
+    /// End an operator's hold
+    Release(Decide),
+    /// Never post a record
+    Skip(Decide),
+    /// Say which document in Xero a record is
+    Adopt(Adopt),
+    /// Mark a record's warnings as seen
+    Acknowledge(Decide),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// queued, held, done or skipped
+    #[arg(long)]
+    state: Option<String>,
+    /// A Xero organisation
+    #[arg(long)]
+    company: Option<String>,
+    /// A reason code, such as `unknown_tax`
+    #[arg(long)]
+    reason: Option<String>,
+    /// A warning code that nobody has acknowledged, or any
+    #[arg(long)]
+    warning: Option<String>,
+    /// Changed since, such as 2026-11-01T00:00:00Z
+    #[arg(long)]
+    since: Option<String>,
+    /// Part of the number or the client's name
+    #[arg(long, short)]
+    query: Option<String>,
+    /// Records per page
+    #[arg(long, default_value = "50")]
+    limit: u16,
+    /// Where the page begins, as the page before says
+    #[arg(long)]
+    cursor: Option<String>,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// connection/kind/id, such as acme/invoice/1042
+    key: RecordKey,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// connection/kind/id, such as acme/invoice/1042
+    key: RecordKey,
+    /// Why, for the history
+    #[arg(long, default_value = "")]
+    note: String,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Adopt {
+    /// Xero's id of the document
+    #[arg(long)]
+    document: uuid::Uuid,
+    #[command(flatten)]
+    decide: Decide,
+}
+
+impl Records {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List(list) => list.run().await?,
+            Self::Show(one) => one.run().await?,
+            Self::Retry(decide) => decide.run("retry", json!({})).await?,
+            Self::Hold(decide) => decide.run("hold", json!({})).await?,
+            Self::Release(decide) => decide.run("release", json!({})).await?,
+            Self::Skip(decide) => decide.run("skip", json!({})).await?,
+            Self::Adopt(adopt) => adopt.decide.run("adopt", json!({ "document": adopt.document })).await?,
+            Self::Acknowledge(decide) => decide.run("acknowledge", json!({})).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let limit = self.limit.to_string();
+        let asked = [
+            ("state", self.state.as_deref()),
+            ("company", self.company.as_deref()),
+            ("reason", self.reason.as_deref()),
+            ("warning", self.warning.as_deref()),
+            ("since", self.since.as_deref()),
+            ("q", self.query.as_deref()),
+            ("cursor", self.cursor.as_deref()),
+            ("limit", Some(limit.as_str())),
+        ];
+        let query: Vec<(&str, &str)> =
+            asked.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+        let answer = Remote::new(&self.service)?.get("/api/v1/records", &query).await?;
+        if self.service.json {
+            return print_json(&answer);
+        }
+        print_page(&view(&answer)?);
+        Ok(())
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
+fn print_page(page: &PageView) {
+    if page.records.is_empty() {
+        println!("No records.");
+    }
+    for record in &page.records {
+        println!("{}", row(record));
+    }
+    if let Some(next) = &page.next {
+        println!("More: add --cursor '{next}'");
+    }
+}
+
+/// One line: key, state, number, amount, client, and what is to know.
+fn row(record: &RecordView) -> String {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let note = match (&record.reason, &record.waiting) {
+        (Some(reason), _) => format!("{}: {}", reason.code, reason.sentence),
+        (None, Some(waiting)) => {
+            format!("{} due {} {}", waiting.step, time(Some(waiting.due)), waiting.cause.clone().unwrap_or_default())
+        }
+        (None, None) => {
+            let codes: Vec<&str> = record
+                .warnings
+                .iter()
+                .filter(|warning| warning.acknowledged_by.is_none())
+                .map(|warning| warning.code.as_str())
+                .collect();
+            codes.join(", ")
+        }
+    };
+    format!(
+        "{:<24} {:<8} {:<10} {:>12}  {:<24} {}",
+        record.key,
+        record.state,
+        shorten(&or_dash(&record.number), 10),
+        or_dash(&record.total),
+        shorten(&or_dash(&record.client), 24),
+        note
+    )
+    .trim_end()
+    .to_owned()
+}
+
+impl One {
+    async fn run(self) -> anyhow::Result<()> {
+        let answer = Remote::new(&self.service)?.get(&format!("/api/v1/records/{}", self.key), &[]).await?;
+        if self.service.json {
+            return print_json(&answer);
+        }
+        let part = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
+        let (record, history): (RecordView, Vec<HistoryView>) = (view(&part("record"))?, view(&part("history"))?);
+        print_one(&record, &history);
+        Ok(())
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
+fn print_one(record: &RecordView, history: &[HistoryView]) {
+    println!("{}", row(record));
+    if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
+        println!("What helps: {cure}");
+    }
+    if record.outcome_unknown {
+        println!("A request to Xero has no known outcome yet; it will be looked up, not sent again blindly.");
+    }
+    if let Some(document) = &record.document {
+        println!(
+            "In Xero: {} of {} (ConnectWise {}), posted {}",
+            document.number,
+            document.xero_total,
+            document.total,
+            time(Some(document.posted))
+        );
+        println!("         {}", document.link);
+        println!("In ConnectWise: batch {}", document.batch.as_deref().unwrap_or("not made yet"));
+    }
+    for warning in &record.warnings {
+        let seen = warning.acknowledged_by.as_ref().map(|by| format!(" (acknowledged by {by})")).unwrap_or_default();
+        println!("Warning {}: {}{seen}", warning.code, warning.sentence);
+        for (label, amount) in &warning.parts {
+            println!("  {amount:>12}  {label}");
+        }
+    }
+    println!("History:");
+    for entry in history {
+        println!("  {}  {:<9} {}", time(Some(entry.at)), entry.event, entry.sentence);
+    }
+}
+
+impl Decide {
+    #[expect(clippy::print_stdout, reason = "the command line speaks to people")]
+    async fn run(self, action: &str, mut body: Value) -> anyhow::Result<()> {
+        let remote = Remote::new(&self.service)?;
+        let path = format!("/api/v1/records/{}", self.key);
+        if self.dry_run {
+            let answer = remote.get(&path, &[]).await?;
+            let record: RecordView = view(&answer.get("record").cloned().unwrap_or(Value::Null))?;
+            println!("would {action}: {}", row(&record));
+            return Ok(());
+        }
+        if let Some(body) = body.as_object_mut() {
+            body.insert("note".to_owned(), json!(self.note));
+        }
+        let answer = remote.post(&format!("{path}/{action}"), &body).await?;
+        if self.service.json {
+            return print_json(&answer);
+        }
+        println!("{}", row(&view(&answer)?));
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! `readypost serve`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::clock::{Clock, SystemClock};
+use crate::telemetry;
+
+/// Runs the service until it is told to stop.
+#[expect(clippy::print_stdout, reason = "the bound address is printed as one line, so that scripts can read it")]
+pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = match super::load(path) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    telemetry::start(&config.log)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let app = App::build(config, &clock)?;
+    let listener = app.bind().await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let shutdown = CancellationToken::new();
+    tokio::spawn(stop_on_signal(shutdown.clone()));
+    app.run(listener, shutdown).await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for a shutdown at SIGTERM or SIGINT.
+pub(super) async fn stop_on_signal(shutdown: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received; stop the process with SIGKILL, nothing is lost by it");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: the door closes, steps under way finish");
+    shutdown.cancel();
+}

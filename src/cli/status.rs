@@ -1,0 +1,75 @@
+//! `readypost status`.
+
+use std::process::ExitCode;
+
+use super::client::{Remote, print_json, view};
+use super::{PROBLEMS, Service};
+use crate::http::StatusView;
+
+/// Shows the service at a glance; the exit code is 1 when something needs a person.
+pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
+    let answer = Remote::new(service)?.get("/status", &[]).await?;
+    let status: StatusView = view(&answer)?;
+    if service.json {
+        print_json(&answer)?;
+    } else {
+        print(&status);
+    }
+    let needs_somebody =
+        !status.ready || !status.held.is_empty() || status.companies.iter().any(|company| company.paused.is_some());
+    Ok(if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
+fn print(status: &StatusView) {
+    let count = |state: &str| status.records.get(state).copied().unwrap_or_default();
+    let warnings: u64 = status.warnings.values().sum();
+    println!(
+        "readypost {}, {}",
+        status.version,
+        if status.ready { "storing callbacks".to_owned() } else { format!("NOT storing: {}", status.store) }
+    );
+    println!(
+        "{:>6} posted  {:>6} held  {:>6} waiting  {:>6} skipped  {:>6} warnings",
+        count("done"),
+        count("held"),
+        count("queued"),
+        count("skipped"),
+        warnings
+    );
+    if let Some(age) = status.oldest_waiting_s.filter(|age| *age > 0) {
+        println!("the oldest waits since {age} s");
+    }
+    for (title, codes) in [("held", &status.held), ("warnings", &status.warnings)] {
+        for (code, count) in codes {
+            println!("  {title:<9} {count:>5}  {code}");
+        }
+    }
+    for company in &status.companies {
+        let left = company.calls_remaining_today.map_or_else(|| "?".to_owned(), |left| left.to_string());
+        println!(
+            "{}: last posted {}, {} calls in the last minute, {left} left today",
+            company.id,
+            time(company.last_posted),
+            company.calls_last_minute
+        );
+        if let Some(pause) = &company.paused {
+            println!(
+                "  PAUSED since {}: {} Next look {}.",
+                time(Some(pause.since)),
+                pause.cause,
+                time(Some(pause.until))
+            );
+        }
+    }
+    for connection in &status.connections {
+        println!("{}: last callback {}", connection.name, time(connection.last_callback));
+    }
+    if count("held") > 0 {
+        println!("Next: readypost records list --state held");
+    }
+}
+
+pub(super) fn time(at: Option<jiff::Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}

@@ -1,0 +1,56 @@
+//! The outer surface: the door for callbacks, and what operators and monitors ask.
+
+mod access;
+mod callbacks;
+mod error;
+mod health;
+mod page;
+mod records;
+mod serve;
+mod status;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use jiff::Timestamp;
+
+pub use serve::{Limits, serve};
+pub use view::{CompanyView, HistoryView, PageView, RecordView, StatusView};
+
+use crate::config::Operator;
+use crate::pipeline::Parts;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct Surface {
+    /// Store, clock, companies and metrics.
+    pub parts: Arc<Parts>,
+    /// Who may look and decide.
+    pub operators: Vec<Operator>,
+    /// The largest callback, in bytes.
+    pub body_bytes_max: usize,
+    /// Bounds how many callbacks are verified at the same time.
+    pub verifying: tokio::sync::Semaphore,
+    /// When the process was started.
+    pub started: Timestamp,
+}
+
+/// All routes.
+pub fn router(surface: Arc<Surface>) -> Router {
+    let record = "/api/v1/records/{connection}/{kind}/{source}";
+    Router::new()
+        .route("/callbacks/{connection}", post(callbacks::receive))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/status", get(status::show))
+        .route("/status/records/{connection}/{kind}/{source}", get(page::record))
+        .route("/api/v1/records", get(records::list))
+        .route("/api/v1/warnings", get(records::warnings))
+        .route(record, get(records::show))
+        .route(&format!("{record}/{{action}}"), post(records::decide))
+        .fallback(error::not_found)
+        .with_state(surface)
+}

@@ -1,0 +1,182 @@
+//! Records over HTTP: list, look, decide.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Surface;
+use super::access::{Decider, Viewer};
+use super::error::Problem;
+use super::view::{HistoryView, PageView, RecordView};
+use crate::domain::delivery::{Actor, Decision, StateName};
+use crate::domain::record::RecordKey;
+use crate::store::Filter;
+
+/// Entries of a record's history that are shown.
+const HISTORY_MAX: usize = 200;
+
+/// The filters of a list, as they stand in the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    company: Option<String>,
+    kind: Option<String>,
+    state: Option<String>,
+    reason: Option<String>,
+    warning: Option<String>,
+    since: Option<String>,
+    q: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// One record with its history.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    record: RecordView,
+    history: Vec<HistoryView>,
+}
+
+/// What comes with a decision.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Because {
+    /// Why, for the history.
+    note: String,
+    /// The document to adopt.
+    document: Option<Uuid>,
+}
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+impl Wanted {
+    fn filter(self) -> Result<Filter, Problem> {
+        let state = self.state.map(|name| {
+            let found = StateName::ALL.into_iter().find(|state| state.as_str() == name);
+            found.ok_or_else(|| bad(format!("state {name:?} is none of: queued, held, done, skipped")))
+        });
+        if let Some(kind) = self.kind.filter(|kind| kind != "invoice") {
+            return Err(bad(format!("kind {kind:?} is none of: invoice")));
+        }
+        let since = self.since.map(|since| since.parse().map_err(|error| bad(format!("since {since:?}: {error}"))));
+        let limit =
+            self.limit.map(|limit| limit.parse().map_err(|_| bad(format!("limit {limit:?} is no whole number"))));
+        Ok(Filter {
+            state: state.transpose()?,
+            company: self.company,
+            reason: self.reason,
+            warning: self.warning,
+            since: since.transpose()?,
+            q: self.q,
+            cursor: self.cursor,
+            limit: limit.transpose()?.unwrap_or(0),
+        })
+    }
+}
+
+async fn page(surface: &Surface, filter: Filter) -> Result<Json<PageView>, Problem> {
+    let page = surface.parts.store.records(filter).await.map_err(|error| match error {
+        crate::store::StoreError::Corrupt(cause) if cause.contains("cursor") => bad(cause),
+        error => error.into(),
+    })?;
+    Ok(Json(PageView { records: page.records.iter().map(RecordView::from).collect(), next: page.next }))
+}
+
+fn wanted(query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>) -> Result<Wanted, Problem> {
+    query.map(|Query(wanted)| wanted).map_err(|error| bad(error.body_text()))
+}
+
+/// `GET /api/v1/records`.
+pub(super) async fn list(
+    State(surface): State<Arc<Surface>>,
+    _: Viewer,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<PageView>, Problem> {
+    page(&surface, wanted(query)?.filter()?).await
+}
+
+/// `GET /api/v1/warnings`: records with warnings that nobody has acknowledged.
+pub(super) async fn warnings(
+    State(surface): State<Arc<Surface>>,
+    _: Viewer,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<PageView>, Problem> {
+    let filter = wanted(query)?.filter()?;
+    let warning = filter.warning.clone().or_else(|| Some("any".to_owned()));
+    page(&surface, Filter { warning, ..filter }).await
+}
+
+/// The record that an address names.
+pub(super) fn key((connection, kind, source): (String, String, String)) -> Result<RecordKey, Problem> {
+    format!("{connection}/{kind}/{source}")
+        .parse()
+        .map_err(|error: crate::domain::record::KeyError| bad(error.to_string()))
+}
+
+/// A record and its history.
+pub(super) async fn find(surface: &Surface, key: &RecordKey) -> Result<(RecordView, Vec<HistoryView>), Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no record {key}"));
+    let record = surface.parts.store.record(key).await?.ok_or_else(missing)?;
+    let history = surface.parts.store.history(key, HISTORY_MAX).await?;
+    Ok((RecordView::from(&record), history.iter().map(HistoryView::from).collect()))
+}
+
+/// `GET /api/v1/records/{connection}/{kind}/{source}`.
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    _: Viewer,
+    Path(path): Path<(String, String, String)>,
+) -> Result<Json<Shown>, Problem> {
+    let (record, history) = find(&surface, &key(path)?).await?;
+    Ok(Json(Shown { record, history }))
+}
+
+/// `POST /api/v1/records/{connection}/{kind}/{source}/{action}`.
+pub(super) async fn decide(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    Path((connection, kind, source, action)): Path<(String, String, String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<RecordView>, Problem> {
+    // A form of another site cannot send JSON without the browser asking first.
+    let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !json {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send application/json, such as {\"note\": \"why\"}",
+        ));
+    }
+    let because: Because =
+        serde_json::from_slice(&body).map_err(|error| bad(format!("the body is not readable: {error}")))?;
+    let decision = match (action.as_str(), because.document) {
+        ("retry", None) => Decision::Retry,
+        ("hold", None) => Decision::Hold,
+        ("release", None) => Decision::Release,
+        ("skip", None) => Decision::Skip,
+        ("acknowledge", None) => Decision::Acknowledge,
+        ("adopt", Some(document)) => Decision::Adopt { document },
+        ("adopt", None) => return Err(bad("adopt needs the Xero id of the document: {\"document\": \"…\"}")),
+        ("retry" | "hold" | "release" | "skip" | "acknowledge", Some(_)) => {
+            return Err(bad("only adopt takes a document"));
+        }
+        _ => {
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("{action:?} is none of: retry, hold, release, skip, adopt, acknowledge"),
+            ));
+        }
+    };
+    let actor = Actor { by: operator.name, note: because.note.into() };
+    let key = key((connection, kind, source))?;
+    let record = surface.parts.store.resolve(&key, decision, actor, surface.parts.clock.now()).await?;
+    tracing::info!(record.key = %key, action, "an operator decided");
+    Ok(Json(RecordView::from(&record)))
+}

@@ -1,0 +1,113 @@
+//! Serving with limits: header, body and idle time-outs, and a bound on connections.
+//!
+//! `axum::serve` has none of them: a client that sends nothing would stay connected for ever.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// The longest time for a request's headers, and for the next request on a kept connection.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// The longest time for handling one request, its body included.
+const REQUEST_TIME: Duration = Duration::from_mins(1);
+/// The longest wait for requests that are under way when the door closes.
+const DRAIN_TIME: Duration = Duration::from_secs(15);
+/// What a connection too many is told; ConnectWise tries again after a 429.
+const FULL: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// How much is served at the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections.
+    pub connections_max: usize,
+}
+
+/// Serves until `shutdown`, then lets requests under way finish.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
+    let (slots, connections) = (Arc::new(Semaphore::new(limits.connections_max)), TaskTracker::new());
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file handles: a moment lets others close.
+                tracing::warn!(%error, "no connection can be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            refuse(stream);
+            continue;
+        };
+        let (router, shutdown) = (router.clone(), shutdown.clone());
+        connections.spawn(async move {
+            connection(stream, router, shutdown).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN_TIME, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections were cut off at shutdown");
+    }
+}
+
+/// Tells a connection too many to come back, without waiting for it.
+fn refuse(mut stream: TcpStream) {
+    tokio::spawn(async move {
+        // The client may be gone; then there is nobody to tell.
+        let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
+    });
+}
+
+async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    // Answers are small and must not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let router = router.clone();
+        async move {
+            let handled = router.oneshot(request.map(Body::new));
+            let response = match tokio::time::timeout(REQUEST_TIME, handled).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => {
+                    let mut response = axum::http::Response::new(Body::empty());
+                    *response.status_mut() = axum::http::StatusCode::REQUEST_TIMEOUT;
+                    response
+                }
+            };
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(64 << 10).keep_alive(true);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let outcome = tokio::select! {
+        outcome = serving.as_mut() => outcome,
+        () = shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,379 @@
+//! What operators see: one set of structs, shown as JSON, as a page and on the command line.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Surface;
+use crate::domain::delivery::{Decision, Record, State, StateName, Step, Trigger};
+use crate::domain::draft::DocumentKind;
+use crate::domain::hold::Place;
+use crate::domain::settle::Settlement;
+use crate::store::{Entry, Event, Health};
+
+/// The whole service at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Version of readypost.
+    pub version: String,
+    /// When the process was started.
+    pub started: Timestamp,
+    /// Callbacks can be stored.
+    pub ready: bool,
+    /// `good`, or what is wrong with the store.
+    pub store: String,
+    /// Records by state.
+    pub records: BTreeMap<String, u64>,
+    /// Records in a worker's hands.
+    pub working: usize,
+    /// Held records by reason.
+    pub held: BTreeMap<String, u64>,
+    /// Unacknowledged warnings by code.
+    pub warnings: BTreeMap<String, u64>,
+    /// How long the record that is due longest has waited, in seconds.
+    pub oldest_waiting_s: Option<i64>,
+    /// The Xero organisations.
+    pub companies: Vec<CompanyView>,
+    /// The ConnectWise systems.
+    pub connections: Vec<ConnectionView>,
+}
+
+/// One Xero organisation at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CompanyView {
+    /// Name in the configuration.
+    pub id: String,
+    /// Records by state.
+    pub records: BTreeMap<String, u64>,
+    /// Why nothing is posted to it now.
+    pub paused: Option<PauseView>,
+    /// When something was posted last.
+    pub last_posted: Option<Timestamp>,
+    /// Calls in the last minute.
+    pub calls_last_minute: u32,
+    /// Calls left today, as Xero said last.
+    pub calls_remaining_today: Option<u32>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PauseView {
+    /// Why.
+    pub cause: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is looked at again.
+    pub until: Timestamp,
+}
+
+/// One ConnectWise system at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// Name in the configuration.
+    pub name: String,
+    /// When a callback was last accepted.
+    pub last_callback: Option<Timestamp>,
+}
+
+/// Some records, and where the next page begins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PageView {
+    /// The records.
+    pub records: Vec<RecordView>,
+    /// The cursor of the next page.
+    pub next: Option<String>,
+}
+
+/// One record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecordView {
+    /// connection/kind/source.
+    pub key: String,
+    /// queued, held, done or skipped.
+    pub state: String,
+    /// The Xero organisation.
+    pub company: Option<String>,
+    /// Its number.
+    pub number: Option<String>,
+    /// Whose it is.
+    pub client: Option<String>,
+    /// What it is worth.
+    pub total: Option<String>,
+    /// ISO code.
+    pub currency: Option<String>,
+    /// Why it is held or skipped.
+    pub reason: Option<ReasonView>,
+    /// What it waits for.
+    pub waiting: Option<WaitingView>,
+    /// The document in Xero.
+    pub document: Option<DocumentView>,
+    /// A request to Xero has no known outcome yet.
+    pub outcome_unknown: bool,
+    /// What a person should look at.
+    pub warnings: Vec<WarningView>,
+    /// The first time it was heard of.
+    pub first_seen: Timestamp,
+    /// The last change.
+    pub changed: Timestamp,
+}
+
+/// Why a record is held or skipped, and what helps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReasonView {
+    /// Stable code.
+    pub code: String,
+    /// What is wrong.
+    pub sentence: String,
+    /// What to do.
+    pub cure: Option<String>,
+    /// Where to do it.
+    pub place: Option<Place>,
+    /// Whether a retry can succeed then.
+    pub retry_helps: bool,
+}
+
+/// What a queued record waits for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// post or mark.
+    pub step: String,
+    /// Not before.
+    pub due: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub cause: Option<String>,
+}
+
+/// The document in Xero.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DocumentView {
+    /// invoice or credit note.
+    pub kind: DocumentKind,
+    /// Xero's id.
+    pub id: String,
+    /// Its number.
+    pub number: String,
+    /// ConnectWise's total.
+    pub total: String,
+    /// Xero's total.
+    pub xero_total: String,
+    /// When it was posted.
+    pub posted: Timestamp,
+    /// The batch in ConnectWise.
+    pub batch: Option<String>,
+    /// Its page in Xero.
+    pub link: String,
+}
+
+/// A warning.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WarningView {
+    /// Stable code.
+    pub code: String,
+    /// What happened.
+    pub sentence: String,
+    /// What it means.
+    pub meaning: String,
+    /// How a difference is made up.
+    pub parts: Vec<(String, String)>,
+    /// When.
+    pub at: Timestamp,
+    /// Who has seen it.
+    pub acknowledged_by: Option<String>,
+}
+
+/// One line of a record's history.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// When.
+    pub at: Timestamp,
+    /// What, in one word.
+    pub event: String,
+    /// What, in a sentence.
+    pub sentence: String,
+    /// The request's body, where one was about to be sent.
+    pub body: Option<String>,
+}
+
+/// The status of the whole service.
+pub(super) fn status(surface: &Surface) -> StatusView {
+    let parts = &surface.parts;
+    let (overview, now) = (parts.store.overview(), parts.clock.now());
+    let store = match &*parts.store.health().borrow() {
+        Health::Good => "good".to_owned(),
+        Health::Poisoned(cause) => cause.clone(),
+    };
+    let states = |of: &dyn Fn(StateName) -> u64| {
+        StateName::ALL.iter().map(|state| (state.as_str().to_owned(), of(*state))).collect()
+    };
+    let nonzero = |counts: &BTreeMap<String, u64>| {
+        counts.iter().filter(|(_, count)| **count > 0).map(|(code, count)| (code.clone(), *count)).collect()
+    };
+    let company = |company: &crate::pipeline::Company| {
+        let id = company.id.as_str();
+        let counts = overview.counts.states.get(id);
+        let budget = company.client.budget();
+        CompanyView {
+            id: id.to_owned(),
+            records: states(&|state| counts.and_then(|counts| counts.get(&state)).copied().unwrap_or_default()),
+            paused: parts.store.company(&company.id).pause.map(|pause| PauseView {
+                cause: pause.cause.to_string(),
+                since: pause.since,
+                until: pause.until,
+            }),
+            last_posted: overview.last_posted.iter().find(|(posted, _)| *posted == company.id).map(|(_, at)| *at),
+            calls_last_minute: budget.minute_used,
+            calls_remaining_today: budget.day_remaining,
+        }
+    };
+    let connection = |name: &crate::domain::record::ConnectionId| ConnectionView {
+        name: name.as_str().to_owned(),
+        last_callback: overview.last_callback.iter().find(|(called, _)| called == name).map(|(_, at)| *at),
+    };
+    StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: surface.started,
+        ready: store == "good",
+        store,
+        records: states(&|state| overview.counts.state(state)),
+        working: overview.leased,
+        held: nonzero(&overview.counts.held),
+        warnings: nonzero(&overview.counts.warnings),
+        oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
+        companies: parts.companies.iter().map(company).collect(),
+        connections: parts.connections.keys().map(connection).collect(),
+    }
+}
+
+impl From<&Record> for RecordView {
+    fn from(record: &Record) -> Self {
+        let about = record.about.as_ref();
+        let reason = match &record.state {
+            State::Held { reason } => Some(ReasonView {
+                code: reason.code.as_str().to_owned(),
+                sentence: reason.sentence.to_string(),
+                cure: Some(reason.code.cure().to_owned()),
+                place: Some(reason.code.place()),
+                retry_helps: reason.code.retry_helps(),
+            }),
+            State::Skipped { reason } => Some(ReasonView {
+                code: reason.as_str().to_owned(),
+                sentence: format!("Skipped, because {}.", reason.sentence()),
+                cure: None,
+                place: None,
+                retry_helps: false,
+            }),
+            State::Queued { .. } | State::Done => None,
+        };
+        let waiting = match &record.state {
+            State::Queued { due, step, cause } => Some(WaitingView {
+                step: match step {
+                    Step::Post => "post",
+                    Step::Mark => "mark",
+                }
+                .to_owned(),
+                due: *due,
+                attempts: record.attempt,
+                cause: cause.as_ref().map(ToString::to_string),
+            }),
+            _ => None,
+        };
+        Self {
+            key: record.key.to_string(),
+            state: record.state.name().as_str().to_owned(),
+            company: about.and_then(|about| about.company.as_ref()).map(ToString::to_string),
+            number: about.map(|about| about.number.clone()),
+            client: about.map(|about| about.client.to_string()),
+            total: about.map(|about| about.total.to_string()),
+            currency: about.map(|about| about.currency.clone()).filter(|code| !code.is_empty()),
+            reason,
+            waiting,
+            document: record.posted.as_ref().map(document),
+            outcome_unknown: record.intent.is_some(),
+            warnings: record.warnings.iter().map(warning).collect(),
+            first_seen: record.first_seen,
+            changed: record.changed,
+        }
+    }
+}
+
+fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
+    let page = match posted.kind {
+        DocumentKind::Invoice => "AccountsReceivable/View.aspx?InvoiceID",
+        DocumentKind::CreditNote => "AccountsReceivable/ViewCreditNote.aspx?creditNoteID",
+    };
+    DocumentView {
+        kind: posted.kind,
+        id: posted.id.to_string(),
+        number: posted.number.clone(),
+        total: posted.total.to_string(),
+        xero_total: posted.xero_total.to_string(),
+        posted: posted.at,
+        batch: posted.batch.clone(),
+        link: format!("https://go.xero.com/{page}={}", posted.id),
+    }
+}
+
+fn warning(open: &crate::domain::delivery::OpenWarning) -> WarningView {
+    let warning = &open.warning;
+    WarningView {
+        code: warning.code.as_str().to_owned(),
+        sentence: warning.sentence.to_string(),
+        meaning: warning.code.meaning().to_owned(),
+        parts: warning.parts.iter().map(|part| (part.label.to_string(), part.amount.to_string())).collect(),
+        at: open.at,
+        acknowledged_by: open.acknowledged.as_ref().map(|seen| seen.by.clone()),
+    }
+}
+
+impl From<&Entry> for HistoryView {
+    fn from(entry: &Entry) -> Self {
+        let (event, sentence, body) = match &entry.event {
+            Event::Accepted { trigger: Trigger::Callback { action, member, message }, .. } => {
+                let who = member.as_deref().map(|member| format!(" by {member}")).unwrap_or_default();
+                let id = message.map(|id| format!(" (message {id})")).unwrap_or_default();
+                ("callback", format!("ConnectWise reported it {action}{who}{id}"), None)
+            }
+            Event::Accepted { trigger: Trigger::Sweep, .. } => ("sweep", "Found in the unposted list".to_owned(), None),
+            Event::Armed { intent, body, .. } => {
+                ("request", format!("About to be sent to Xero under the key {}", intent.key), Some(body.clone()))
+            }
+            Event::CreatingContact { name, .. } => {
+                ("contact", format!("About to create the contact '{name}' in Xero"), None)
+            }
+            Event::Resolved { decision, actor, .. } => {
+                let what = match decision {
+                    Decision::Adopt { document } => format!("adopt {document}"),
+                    other => other.as_str().to_owned(),
+                };
+                ("decision", format!("{}: {what}. {}", actor.by, actor.note), None)
+            }
+            Event::Settled { settlement, .. } => settled(settlement),
+            other => ("event", format!("{other:?}"), None),
+        };
+        Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }
+    }
+}
+
+fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
+    let sentence = match settlement {
+        Settlement::Mark { posted, .. } => {
+            format!("In Xero as {} {} of {}", posted.kind.noun(), posted.number, posted.xero_total)
+        }
+        Settlement::Done { batch: Some(batch), .. } => format!("In ConnectWise's batch {batch}"),
+        Settlement::Done { batch: None, .. } => "Nothing more to do".to_owned(),
+        Settlement::Skip { reason } => format!("Skipped, because {}", reason.sentence()),
+        Settlement::Hold { reason, .. } => format!("Held, {}: {}", reason.code.as_str(), reason.sentence),
+        Settlement::Retry { due, cause, .. } => format!("Again at {}: {cause}", due.strftime("%H:%M:%S")),
+    };
+    let event = match settlement {
+        Settlement::Mark { .. } => "posted",
+        Settlement::Done { .. } => "marked",
+        Settlement::Skip { .. } => "skipped",
+        Settlement::Hold { .. } => "held",
+        Settlement::Retry { .. } => "retry",
+    };
+    (event, sentence, None)
+}

@@ -1,0 +1,268 @@
+//! One step for one lease: read the record, decide, act, settle.
+
+use jiff::Timestamp;
+
+use crate::connectwise::Marked;
+use crate::domain::delivery::{About, Posted, State, Step};
+use crate::domain::facts::Invoice;
+use crate::domain::hold::{HoldCode, SkipReason};
+use crate::domain::plan::Action;
+use crate::domain::plan::{AfterPost, after_post, batch_name, triage};
+use crate::domain::record::{CompanyId, RecordKey};
+use crate::domain::settle::{Attempts, Failure, IntentFate, Outcome, settle};
+use crate::domain::text::{Sentence, shorten};
+use crate::domain::warning::{Warning, WarningCode};
+use crate::store::{Event, Lease, Pause, StoreError};
+
+use super::failure::{hold, of_connectwise, of_xero};
+use super::parts::{Company, Connection, Parts};
+use super::post;
+
+/// What a step needs to know of its record, once it was read.
+pub(super) struct Subject<'parts> {
+    pub(super) key: RecordKey,
+    pub(super) invoice: Invoice,
+    pub(super) connection: &'parts Connection,
+    pub(super) company: &'parts Company,
+}
+
+/// The end of a step: the lease to settle, how it ended, and what the record is about.
+pub(super) struct Ended {
+    pub(super) lease: Lease,
+    pub(super) outcome: Outcome,
+    pub(super) about: Option<About>,
+}
+
+/// Carries out one step and settles it.
+///
+/// # Errors
+/// When the store does not take the settlement; the lease then runs out and the step is repeated.
+pub(super) async fn deliver(lease: Lease, parts: &Parts) -> Result<(), StoreError> {
+    let (key, attempts) =
+        (lease.record.key.clone(), Attempts { all: lease.record.attempt, faults: lease.record.faults });
+    let first_seen = lease.record.first_seen;
+    let Ended { lease, outcome, about } = Box::pin(step(lease, parts)).await?;
+    let now = parts.clock.now();
+    let company = about.as_ref().and_then(|about| about.company.clone());
+    if let Outcome::Failed(Failure::Everyone { cause, until }) = &outcome {
+        // Before the record was read, its failure is the whole connection's.
+        let concerned = parts.companies.iter().filter(|candidate| match &company {
+            Some(company) => candidate.id == *company,
+            None => candidate.connection == key.connection,
+        });
+        for company in concerned {
+            rest(&company.id, cause.clone(), *until, parts).await?;
+        }
+    }
+    if let (Some(company), Outcome::Posted { .. } | Outcome::Marked { .. }) = (&company, &outcome)
+        && parts.store.company(company).pause.is_some()
+    {
+        tracing::info!(%company, "posting goes on");
+        parts.store.note(Event::Resumed { company: company.clone() }, now).await?;
+    }
+    parts.metrics.step(&outcome, now.duration_since(first_seen));
+    report(&key, &outcome);
+    parts.store.settle(lease, settle(outcome, attempts, now, &parts.policy), about, now).await
+}
+
+/// Nothing is posted to the company until then; noted once per rest.
+async fn rest(company: &CompanyId, cause: Sentence, until: Timestamp, parts: &Parts) -> Result<(), StoreError> {
+    let now = parts.clock.now();
+    let resting = parts.store.company(company).pause;
+    if resting.as_ref().is_some_and(|pause| pause.until >= until) {
+        return Ok(());
+    }
+    let since = resting.map_or(now, |pause| pause.since);
+    tracing::warn!(%company, %cause, %until, "the company is paused");
+    parts.store.note(Event::Paused { company: company.clone(), pause: Pause { cause, since, until } }, now).await
+}
+
+/// One line per step, where it is handled.
+fn report(key: &RecordKey, outcome: &Outcome) {
+    match outcome {
+        Outcome::Posted { posted, .. } => {
+            tracing::info!(record.key = %key, xero.id = %posted.id, number = posted.number, total = %posted.total, "posted to Xero");
+        }
+        Outcome::Marked { batch, .. } => {
+            tracing::info!(record.key = %key, batch = batch.as_deref().unwrap_or_default(), "marked in ConnectWise");
+        }
+        Outcome::Skipped(reason) => tracing::info!(record.key = %key, reason = reason.as_str(), "skipped"),
+        Outcome::Failed(Failure::Never { reason, .. }) => {
+            tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
+        }
+        Outcome::Failed(Failure::Later { cause, .. } | Failure::Everyone { cause, .. }) => {
+            tracing::warn!(record.key = %key, %cause, "will be tried again");
+        }
+    }
+}
+
+/// Reads the record and does what its step asks for.
+async fn step(lease: Lease, parts: &Parts) -> Result<Ended, StoreError> {
+    let key = lease.record.key.clone();
+    let now = parts.clock.now();
+    let fail = |lease: Lease, failure: Failure| {
+        let about = lease.record.about.clone();
+        Ok(Ended { lease, outcome: Outcome::Failed(failure), about })
+    };
+    let Some(connection) = parts.connections.get(&key.connection) else {
+        let sentence = format!("The ConnectWise connection '{}' is not in the configuration any more.", key.connection);
+        return fail(lease, hold(HoldCode::NoCompany, sentence));
+    };
+    let invoice = match connection.client.invoice(key.source.as_str()).await {
+        Ok(Some(invoice)) => invoice,
+        Ok(None) => return Ok(gone(lease)),
+        Err(error) => return fail(lease, of_connectwise(&error, now)),
+    };
+    let company = parts.company(&key, &invoice);
+    let about = Some(about(&invoice, company));
+    let Some(company) = company else {
+        let sentence = match invoice.location_id {
+            Some(location) => format!("No configured Xero organisation takes records of location {location}."),
+            None => "The invoice has no location, and no configured Xero organisation takes all.".to_owned(),
+        };
+        return Ok(Ended { lease, outcome: Outcome::Failed(hold(HoldCode::NoCompany, sentence)), about });
+    };
+    let pause = parts.store.company(&company.id).pause.filter(|pause| pause.until > now);
+    if let Some(pause) = pause {
+        let outcome = Outcome::Failed(Failure::Everyone { cause: pause.cause, until: pause.until });
+        return Ok(Ended { lease, outcome, about });
+    }
+    let subject = Subject { key, invoice, connection, company };
+    let (posted, marking) =
+        (lease.record.posted.clone(), matches!(lease.record.state, State::Queued { step: Step::Mark, .. }));
+    match posted {
+        Some(posted) => {
+            let outcome = again(&subject, posted, marking, parts).await.unwrap_or_else(Outcome::Failed);
+            Ok(Ended { lease, outcome, about })
+        }
+        None => fresh(lease, subject, about, parts).await,
+    }
+}
+
+fn about(invoice: &Invoice, company: Option<&Company>) -> About {
+    About {
+        company: company.map(|company| company.id.clone()),
+        number: shorten(&invoice.number, 40),
+        client: invoice.client_name.as_str().into(),
+        total: invoice.total,
+        currency: invoice.currency.clone().unwrap_or_default(),
+    }
+}
+
+/// The record is not in ConnectWise any more.
+fn gone(lease: Lease) -> Ended {
+    let about = lease.record.about.clone();
+    let outcome = match (&lease.record.posted, &lease.record.intent) {
+        (None, None) => Outcome::Skipped(SkipReason::Deleted),
+        (Some(posted), _) => {
+            let sentence = format!(
+                "Invoice {} was deleted in ConnectWise after it was posted with {}.",
+                posted.number, posted.total
+            );
+            Outcome::Failed(hold(HoldCode::EditedAfterPost, sentence))
+        }
+        (None, Some(_)) => {
+            let sentence = "The invoice was deleted in ConnectWise while a request to Xero had no known outcome: look for it in Xero.";
+            Outcome::Failed(hold(HoldCode::EditedAfterPost, sentence))
+        }
+    };
+    Ended { lease, outcome, about }
+}
+
+/// A record that was not posted yet, as far as the store knows.
+async fn fresh(lease: Lease, subject: Subject<'_>, about: Option<About>, parts: &Parts) -> Result<Ended, StoreError> {
+    match triage(&subject.invoice, &subject.company.rules) {
+        None => Box::pin(post::post(lease, subject, about, parts)).await,
+        Some(action) if lease.record.intent.is_some() => {
+            let found = post::unfinished(&subject).await;
+            let outcome = match found {
+                Err(failure) => Outcome::Failed(failure),
+                Ok(Some(document)) => {
+                    let sentence = format!(
+                        "A {} {} of {} reached Xero, and meanwhile the invoice is in the status '{}' in ConnectWise.",
+                        document.kind.noun(),
+                        document.number,
+                        document.total,
+                        subject.invoice.status.name
+                    );
+                    Outcome::Failed(hold(HoldCode::EditedAfterPost, sentence))
+                }
+                Ok(None) => verdict(action),
+            };
+            Ok(Ended { lease, outcome, about })
+        }
+        Some(action) => Ok(Ended { lease, outcome: verdict(action), about }),
+    }
+}
+
+/// A verdict that needs no document.
+pub(super) fn verdict(action: Action) -> Outcome {
+    match action {
+        Action::Skip(reason) => Outcome::Skipped(reason),
+        Action::Hold(reason) => Outcome::Failed(Failure::Never { reason, intent: IntentFate::LookFirst }),
+        Action::Create { .. } | Action::Adopt(_) => {
+            Outcome::Failed(hold(HoldCode::AttemptsSpent, "A verdict was expected, but there is a document."))
+        }
+    }
+}
+
+/// A record that was posted: marked if that is still to be done, and never posted again.
+async fn again(subject: &Subject<'_>, mut posted: Posted, marking: bool, parts: &Parts) -> Result<Outcome, Failure> {
+    let now = parts.clock.now();
+    if posted.xero_total != posted.total {
+        // It was held for its total; the document may have been corrected in Xero since.
+        let document = subject.company.client.document(posted.id).await;
+        let document = document.map_err(|error| of_xero(error, IntentFate::Keep))?;
+        if let Some(document) = document {
+            posted.xero_total = document.total;
+            if posted.xero_total == posted.total && !marking {
+                return Ok(Outcome::Posted { posted, warnings: Vec::new() });
+            }
+        }
+    }
+    let name = batch_name(subject.invoice.id, posted.id);
+    match after_post(&subject.invoice, &posted) {
+        AfterPost::Hold(reason) => Err(Failure::Never { reason, intent: IntentFate::Keep }),
+        AfterPost::Nothing => {
+            let batch = subject.invoice.batch.clone();
+            let foreign = batch.as_ref().filter(|batch| **batch != name && posted.batch.as_ref() != Some(*batch));
+            let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
+            Ok(Outcome::Marked { batch, warnings })
+        }
+        AfterPost::Mark => {
+            let marked = subject.connection.client.mark(&subject.invoice, &name).await;
+            match marked.map_err(|error| of_connectwise(&error, now))? {
+                Marked::Batched { leftover } if leftover.is_empty() => {
+                    Ok(Outcome::Marked { batch: Some(name), warnings: Vec::new() })
+                }
+                Marked::Batched { leftover } => {
+                    let ids: Vec<String> = leftover.iter().take(20).map(ToString::to_string).collect();
+                    let sentence =
+                        format!("The batch {name} was made, but GL entries are still unposted: {}.", ids.join(", "));
+                    Ok(Outcome::Marked {
+                        batch: Some(name),
+                        warnings: vec![Warning::new(WarningCode::LeftUnposted, sentence)],
+                    })
+                }
+                Marked::Elsewhere { batch } => {
+                    let warnings = vec![elsewhere(&batch)];
+                    Ok(Outcome::Marked { batch: Some(batch), warnings })
+                }
+                Marked::NotUnposted => {
+                    let sentence = format!(
+                        "Invoice {} is posted, but ConnectWise lists it neither as unposted nor in a batch.",
+                        posted.number
+                    );
+                    Err(hold(HoldCode::NotUnposted, sentence))
+                }
+            }
+        }
+    }
+}
+
+fn elsewhere(batch: &str) -> Warning {
+    Warning::new(
+        WarningCode::BatchedElsewhere,
+        format!("ConnectWise has the record in the batch '{batch}', which readypost did not make."),
+    )
+}

@@ -1,0 +1,350 @@
+//! The step that makes the document: facts, plan, durable intent, one request.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::deliver::{Ended, Subject, verdict};
+use super::failure::{hold, of_connectwise, of_xero};
+use super::parts::Parts;
+use crate::connectwise::Posting;
+use crate::domain::balance::Balanced;
+use crate::domain::contact::{self, ContactMatch};
+use crate::domain::delivery::{About, Intent, Posted};
+use crate::domain::draft::Debtor;
+use crate::domain::facts::{Client, Existing, ExistingDocument, Facts};
+use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::plan::{Action, Plan, plan};
+use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
+use crate::domain::text::hex;
+use crate::domain::warning::{Warning, WarningCode};
+use crate::store::{ArmRequest, Event, Lease, StoreError};
+use crate::xero::{self, Request, XeroError};
+
+/// The same bytes are sent again under the same key for this long after the first time.
+///
+/// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
+const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// Settings of the organisation older than this are read anew before a hold is blamed on them.
+const STALE_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// Why a step stops before its request is sent.
+enum Stop {
+    Failed(Failure),
+    Store(StoreError),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn xero_failed(error: XeroError) -> Stop {
+    Stop::Failed(of_xero(error, IntentFate::Keep))
+}
+
+/// Posts the record, unless its facts ask for something else.
+pub(super) async fn post(
+    lease: Lease,
+    subject: Subject<'_>,
+    about: Option<About>,
+    parts: &Parts,
+) -> Result<Ended, StoreError> {
+    let prepared = match Box::pin(prepare(&lease, &subject, parts)).await {
+        Ok(prepared) => prepared,
+        Err(Stop::Failed(failure)) => return Ok(Ended { lease, outcome: Outcome::Failed(failure), about }),
+        Err(Stop::Store(error)) => return Err(error),
+    };
+    match prepared {
+        Prepared::Verdict(outcome) => Ok(Ended { lease, outcome: *outcome, about }),
+        Prepared::Send(sending) => Box::pin(send(lease, &subject, *sending, about, parts)).await,
+    }
+}
+
+/// What preparing came to.
+enum Prepared {
+    /// Nothing has to be sent.
+    Verdict(Box<Outcome>),
+    /// This has to be sent.
+    Send(Box<Sending>),
+}
+
+/// A request that is ready but for its permit.
+struct Sending {
+    document: Box<Balanced>,
+    body: String,
+    intent: Intent,
+    /// It was sent before, with no known outcome.
+    repeated: bool,
+    warnings: Vec<Warning>,
+}
+
+async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Prepared, Stop> {
+    let mut facts = Box::pin(gather(lease, subject, parts)).await?;
+    let mut contact_created = lease.record.creating_contact;
+    loop {
+        let Plan { action, mut warnings } = decide(&mut facts, subject).await?;
+        let (document, debtor) = match action {
+            Action::Create { document, debtor } => (document, debtor),
+            Action::Adopt(document) => {
+                return Ok(Prepared::Verdict(Box::new(Outcome::Posted {
+                    posted: adopted(&document, subject, parts),
+                    warnings,
+                })));
+            }
+            other => return Ok(Prepared::Verdict(Box::new(verdict(other)))),
+        };
+        let contact = match debtor {
+            Debtor::Contact(contact) => contact,
+            Debtor::Create(client) => {
+                contact_created = true;
+                create_contact(lease, subject, &client, parts).await?
+            }
+        };
+        if contact_created {
+            let sentence = format!(
+                "The contact '{}' was created in Xero for ConnectWise company {}.",
+                facts.client.name, facts.client.id
+            );
+            warnings.push(Warning::new(WarningCode::ContactCreated, sentence));
+        }
+        let body = xero::body(&document, contact);
+        let now = parts.clock.now();
+        match (intent_for(lease, subject, &body, now), &facts.existing) {
+            (Some((intent, repeated)), _) => {
+                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, warnings })));
+            }
+            (None, Existing::NotLookedUp) => {
+                facts.existing = look_up(subject, &facts).await?;
+                facts.contact = ContactMatch::Known(contact);
+            }
+            (None, _) => {
+                let intent = new_intent(lease, subject, &body, now);
+                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated: false, warnings })));
+            }
+        }
+    }
+}
+
+/// The intent to use without looking first; none when a look-up has to come before.
+fn intent_for(lease: &Lease, subject: &Subject<'_>, body: &str, now: Timestamp) -> Option<(Intent, bool)> {
+    match &lease.record.intent {
+        None => Some((new_intent(lease, subject, body, now), false)),
+        Some(intent) => {
+            let same = intent.resend && intent.body_hash == hash(body);
+            let alive = now.duration_since(intent.at) < RESEND_FOR && now >= intent.at;
+            (same && alive).then(|| (intent.clone(), true))
+        }
+    }
+}
+
+/// A new idempotency key: of the record, the number of its intents so far, and the body.
+fn new_intent(lease: &Lease, subject: &Subject<'_>, body: &str, now: Timestamp) -> Intent {
+    let hash = hash(body);
+    let short = hash.get(..32).unwrap_or_default();
+    let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
+    // Xero takes 128 characters; a longer key is hashed as a whole.
+    let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
+    Intent { key, body_hash: hash, at: now, resend: true }
+}
+
+fn hash(body: &str) -> String {
+    hex(&Sha256::digest(body.as_bytes()))
+}
+
+/// Reads what planning needs, both systems side by side.
+async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Facts, Stop> {
+    let now = parts.clock.now();
+    let (posting, organisation) =
+        tokio::join!(subject.connection.client.posting(&subject.invoice), subject.company.client.organisation());
+    let Posting { transaction, closed_at, segments, captions, client } =
+        posting.map_err(|error| of_connectwise(&error, now))?;
+    let organisation = (*organisation.map_err(xero_failed)?).clone();
+    let contact = known_contact(&client, subject, parts).await?;
+    let mut facts = Facts {
+        invoice: subject.invoice.clone(),
+        transaction,
+        segments,
+        captions,
+        client,
+        organisation,
+        contact,
+        existing: Existing::NotLookedUp,
+    };
+    // Closed before this journal was born, or in a gap of it: it may have been posted without us knowing.
+    let unknown_past = closed_at.is_none_or(|closed| closed < parts.store.trusted_since());
+    let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
+    if let Some(document) = lease.record.adopt {
+        let found = subject.company.client.document(document).await.map_err(xero_failed)?;
+        let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
+        facts.existing = Existing::Found(found.ok_or_else(missing)?);
+    } else if facts.transaction.is_some() && (unknown_past || unknown_intent) {
+        facts.existing = look_up(subject, &facts).await?;
+    }
+    Ok(facts)
+}
+
+/// The contact by link, else by the directory.
+async fn known_contact(client: &Client, subject: &Subject<'_>, parts: &Parts) -> Result<ContactMatch, Stop> {
+    let company = &subject.company.id;
+    if let Some(contact) = parts.store.contact(company, client.id) {
+        return Ok(ContactMatch::Known(contact));
+    }
+    let directory = subject.company.client.directory().await.map_err(xero_failed)?;
+    let found = contact::find(client, &directory);
+    if let ContactMatch::Known(contact) = found {
+        let event = Event::Linked { company: company.clone(), client: client.id, contact };
+        parts.store.note(event, parts.clock.now()).await?;
+    }
+    Ok(found)
+}
+
+/// Looks for the document that the invoice would become.
+async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
+    let kind = crate::domain::map::kind(&facts.invoice);
+    subject.company.client.find(kind, facts.invoice.number.trim()).await.map_err(xero_failed)
+}
+
+/// The document that a request of unknown outcome may have made.
+pub(super) async fn unfinished(subject: &Subject<'_>) -> Result<Option<ExistingDocument>, Failure> {
+    let kind = crate::domain::map::kind(&subject.invoice);
+    match subject.company.client.find(kind, subject.invoice.number.trim()).await {
+        Ok(Existing::Found(document)) => Ok(Some(document)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(of_xero(error, IntentFate::Keep)),
+    }
+}
+
+/// Plans, once more with settings read anew if stale ones may be to blame for a hold.
+async fn decide(facts: &mut Facts, subject: &Subject<'_>) -> Result<Plan, Stop> {
+    let planned = plan(facts, &subject.company.rules);
+    let Action::Hold(HoldReason { code, .. }) = &planned.action else { return Ok(planned) };
+    let may_be_stale = matches!(
+        code,
+        HoldCode::UnknownAccount
+            | HoldCode::UnusableAccount
+            | HoldCode::UnknownTax
+            | HoldCode::UnusableTax
+            | HoldCode::UnknownTracking
+            | HoldCode::CurrencyNotEnabled
+            | HoldCode::PeriodLocked
+    );
+    if !may_be_stale || !subject.company.client.refresh_organisation(STALE_AFTER).await.map_err(xero_failed)? {
+        return Ok(planned);
+    }
+    facts.organisation = (*subject.company.client.organisation().await.map_err(xero_failed)?).clone();
+    Ok(plan(facts, &subject.company.rules))
+}
+
+async fn create_contact(lease: &Lease, subject: &Subject<'_>, client: &Client, parts: &Parts) -> Result<Uuid, Stop> {
+    parts.store.creating_contact(lease, &client.name, parts.clock.now()).await?;
+    let contact = subject.company.client.create_contact(client).await.map_err(xero_failed)?;
+    let event = Event::Linked { company: subject.company.id.clone(), client: client.id, contact };
+    parts.store.note(event, parts.clock.now()).await?;
+    tracing::info!(record.key = %subject.key, xero.contact = %contact, client = client.id, "contact created in Xero");
+    Ok(contact)
+}
+
+fn adopted(document: &ExistingDocument, subject: &Subject<'_>, parts: &Parts) -> Posted {
+    Posted {
+        id: document.id,
+        kind: document.kind,
+        number: document.number.clone(),
+        total: subject.invoice.total.abs().to_cents(),
+        xero_total: document.total.to_cents(),
+        at: parts.clock.now(),
+        content: subject.invoice.content_hash(),
+        batch: None,
+    }
+}
+
+/// Makes the intent durable and sends it, once.
+async fn send(
+    lease: Lease,
+    subject: &Subject<'_>,
+    sending: Sending,
+    about: Option<About>,
+    parts: &Parts,
+) -> Result<Ended, StoreError> {
+    let Sending { document, body, intent, repeated, warnings } = sending;
+    let xero = &subject.company.client;
+    // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
+    let permit = match xero.permit().await {
+        Ok(permit) => permit,
+        Err(error) => return Ok(Ended { lease, outcome: Outcome::Failed(of_xero(error, IntentFate::Keep)), about }),
+    };
+    let Some(armed_about) = about.clone() else {
+        return Ok(Ended {
+            lease,
+            outcome: Outcome::Failed(hold(HoldCode::UnreadableField, "The record was not read.")),
+            about,
+        });
+    };
+    let armed = parts.store.arm(lease, ArmRequest { intent, about: armed_about, body }, parts.clock.now()).await?;
+    let draft = document.draft();
+    let request = Request {
+        kind: draft.kind,
+        idempotency_key: armed.idempotency_key().to_owned(),
+        body: armed.body().to_owned(),
+    };
+    let created = xero.create(permit, &request).await;
+    let lease = armed.into_lease();
+    let outcome = match created {
+        Ok(created) => {
+            let posted = Posted {
+                id: created.id,
+                kind: draft.kind,
+                number: draft.number.clone(),
+                total: document.total(),
+                xero_total: created.total.to_cents(),
+                at: parts.clock.now(),
+                content: subject.invoice.content_hash(),
+                batch: None,
+            };
+            Outcome::Posted { posted, warnings }
+        }
+        Err(error) => {
+            // A first request that was refused made nothing; of a repeated one the first may have.
+            let not_handled = if repeated { IntentFate::LookFirst } else { IntentFate::Clear };
+            Outcome::Failed(refused(error, not_handled, subject, parts).await?)
+        }
+    };
+    Ok(Ended { lease, outcome, about })
+}
+
+/// The failure of a request that was sent.
+async fn refused(
+    error: XeroError,
+    not_handled: IntentFate,
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Result<Failure, StoreError> {
+    let now = parts.clock.now();
+    let failure = match error {
+        XeroError::NumberTaken { message } => {
+            // Perhaps it is ours: look at once.
+            Failure::Later {
+                not_before: Some(now),
+                cause: message.into(),
+                blame: Blame::Record,
+                intent: IntentFate::LookFirst,
+            }
+        }
+        error => of_xero(error, not_handled),
+    };
+    if let Failure::Never { reason, .. } = &failure
+        && matches!(reason.code, HoldCode::ArchivedContact | HoldCode::RefusedByXero)
+    {
+        // The link may lead to a contact that is gone or takes no documents: let the directory decide next time.
+        let event = Event::Unlinked { company: subject.company.id.clone(), client: subject.invoice.client_id };
+        parts.store.note(event, now).await?;
+    }
+    Ok(failure)
+}

@@ -1,0 +1,211 @@
+//! Logs and metrics.
+
+use std::sync::atomic::AtomicU64;
+
+use jiff::SignedDuration;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+use crate::domain::delivery::StateName;
+use crate::domain::settle::{Failure, Outcome};
+use crate::store::Overview;
+
+/// Starts logging to standard error; does nothing when logging was started before.
+///
+/// # Errors
+/// When the filter cannot be read.
+pub fn start(log: &Log) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = EnvFilter::builder().parse(&log.filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start, as in a test of several services, keeps the first.
+    let _ = match log.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Pretty => builder.with_target(false).try_init(),
+    };
+    Ok(())
+}
+
+/// A label value that is known when the program is written, or a configured name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Text(String);
+
+impl EncodeLabelValue for Text {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.0.as_str(), encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Verdict {
+    connection: Text,
+    verdict: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabels {
+    outcome: Text,
+    reason: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CompanyLabels {
+    company: Text,
+}
+
+/// What is known of a company's calls when the metrics are asked for.
+#[derive(Clone, Debug)]
+pub struct CompanyGauges {
+    /// Name of the company.
+    pub company: String,
+    /// Calls left today, when Xero said so.
+    pub day_remaining: Option<u32>,
+    /// Whether nothing is posted to it for now.
+    pub paused: bool,
+}
+
+/// Everything that is counted. Labels are outcomes and configured names, never records or customers.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    callbacks: Family<Verdict, Counter>,
+    ack: Histogram,
+    steps: Family<StepLabels, Counter>,
+    event_to_posted: Histogram,
+    depth: Family<StateLabels, Gauge>,
+    held: Family<CodeLabels, Gauge>,
+    warnings: Family<CodeLabels, Gauge>,
+    oldest: Gauge,
+    entries: Gauge,
+    calls_remaining: Family<CompanyLabels, Gauge>,
+    paused: Family<CompanyLabels, Gauge>,
+    ready: Gauge<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let ack = Histogram::new([0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1.0, 5.0]);
+        let event_to_posted = Histogram::new([0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0, 3600.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("readypost"),
+            callbacks: Family::default(),
+            ack,
+            steps: Family::default(),
+            event_to_posted,
+            depth: Family::default(),
+            held: Family::default(),
+            warnings: Family::default(),
+            oldest: Gauge::default(),
+            entries: Gauge::default(),
+            calls_remaining: Family::default(),
+            paused: Family::default(),
+            ready: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("callbacks_received", "Callbacks by what became of them", metrics.callbacks.clone());
+        registry.register_with_unit(
+            "callback_ack",
+            "Time from a callback's arrival to its answer",
+            Unit::Seconds,
+            metrics.ack.clone(),
+        );
+        registry.register("steps", "Steps by how they ended", metrics.steps.clone());
+        let help = "Time from the first news of a record to its document in Xero";
+        registry.register_with_unit("event_to_posted", help, Unit::Seconds, metrics.event_to_posted.clone());
+        registry.register("queue_depth", "Records by state", metrics.depth.clone());
+        registry.register("records_held", "Held records by reason", metrics.held.clone());
+        registry.register("warnings_open", "Warnings that nobody has acknowledged, by code", metrics.warnings.clone());
+        registry.register_with_unit(
+            "oldest_pending_age",
+            "How long the oldest due record waits",
+            Unit::Seconds,
+            metrics.oldest.clone(),
+        );
+        registry.register("journal_entries", "Entries in the journal", metrics.entries.clone());
+        registry.register(
+            "xero_calls_remaining_today",
+            "Calls left today, as Xero said last",
+            metrics.calls_remaining.clone(),
+        );
+        registry.register("company_paused", "1 while nothing is posted to the company", metrics.paused.clone());
+        registry.register("ready", "1 while callbacks can be stored", metrics.ready.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// A callback was answered.
+    pub fn callback(&self, connection: &str, verdict: &'static str, took: std::time::Duration) {
+        let labels = Verdict { connection: Text(connection.to_owned()), verdict: Text(verdict.to_owned()) };
+        self.callbacks.get_or_create(&labels).inc();
+        self.ack.observe(took.as_secs_f64());
+    }
+
+    /// A step ended, `since_first_seen` after the first news of its record.
+    pub fn step(&self, outcome: &Outcome, since_first_seen: SignedDuration) {
+        let (name, reason) = match outcome {
+            Outcome::Posted { .. } => ("posted", ""),
+            Outcome::Marked { .. } => ("marked", ""),
+            Outcome::Skipped(reason) => ("skipped", reason.as_str()),
+            Outcome::Failed(Failure::Never { reason, .. }) => ("held", reason.code.as_str()),
+            Outcome::Failed(Failure::Later { .. }) => ("retried", "later"),
+            Outcome::Failed(Failure::Everyone { .. }) => ("retried", "company"),
+        };
+        self.steps.get_or_create(&StepLabels { outcome: Text(name.to_owned()), reason: Text(reason.to_owned()) }).inc();
+        if name == "posted" {
+            self.event_to_posted.observe(since_first_seen.as_secs_f64());
+        }
+    }
+
+    /// The metrics as text, with the gauges brought up to date.
+    #[must_use]
+    pub fn render(
+        &self,
+        overview: &Overview,
+        oldest_age: SignedDuration,
+        companies: &[CompanyGauges],
+        ready: bool,
+    ) -> String {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for state in StateName::ALL {
+            let labels = StateLabels { state: Text(state.as_str().to_owned()) };
+            self.depth.get_or_create(&labels).set(signed(overview.counts.state(state)));
+        }
+        for (code, count) in &overview.counts.held {
+            self.held.get_or_create(&CodeLabels { code: Text(code.clone()) }).set(signed(*count));
+        }
+        for (code, count) in &overview.counts.warnings {
+            self.warnings.get_or_create(&CodeLabels { code: Text(code.clone()) }).set(signed(*count));
+        }
+        self.oldest.set(oldest_age.as_secs().max(0));
+        self.entries.set(signed(overview.entries));
+        for company in companies {
+            let labels = CompanyLabels { company: Text(company.company.clone()) };
+            self.paused.get_or_create(&labels).set(i64::from(company.paused));
+            if let Some(remaining) = company.day_remaining {
+                self.calls_remaining.get_or_create(&labels).set(i64::from(remaining));
+            }
+        }
+        self.ready.set(u64::from(ready));
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(error) => format!("# {error}\n"),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! A service on a free port between two simulators; `settle` turns the pipeline until nothing is due.
+//!
+//! Dropping a [`World`] checks the law that every test shares: no ConnectWise record is in Xero twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use readypost::app::App;
+use readypost::clock::{Clock, ManualClock};
+use readypost::config;
+use readypost::domain::delivery::Record;
+use readypost::pipeline::{Turn, turn};
+use readypost::simulator::connectwise::{ConnectWise, Delivery, NewCompany, NewInvoice, NewLine};
+use readypost::simulator::{connectwise, xero};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const TOKEN: &str = "test-token";
+const TOKEN_SHA256: &str = "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e";
+
+/// Both systems and the service between them.
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) connectwise: ConnectWise,
+    pub(crate) xero: xero::Xero,
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) client: i64,
+    pub(crate) http: reqwest::Client,
+    folder: tempfile::TempDir,
+    shutdown: CancellationToken,
+    rules: String,
+}
+
+/// How a world differs from the usual one.
+pub(crate) struct Differently {
+    pub(crate) rules: &'static str,
+    pub(crate) connectwise: fn(&mut connectwise::Settings),
+    pub(crate) xero: fn(&mut xero::Settings),
+    pub(crate) server: &'static str,
+}
+
+impl Default for Differently {
+    fn default() -> Self {
+        Self { rules: "", connectwise: |_| {}, xero: |_| {}, server: "" }
+    }
+}
+
+pub(crate) fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// A line of labour.
+pub(crate) fn labour(quantity: &str, price: &str) -> NewLine {
+    NewLine {
+        description: "Labour".to_owned(),
+        quantity: dec(quantity),
+        unit_price: dec(price),
+        region: "Sydney".to_owned(),
+        department: "Service".to_owned(),
+        non_product_id: "LABOUR".to_owned(),
+        ..NewLine::default()
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Differently::default()).await
+    }
+
+    pub(crate) async fn with(differently: Differently) -> Self {
+        let start: Timestamp = "2026-11-30T09:00:00Z".parse().unwrap();
+        let clock = Arc::new(ManualClock::new(start));
+        let mut settings = connectwise::Settings::new(clock.clone());
+        (differently.connectwise)(&mut settings);
+        let connectwise = ConnectWise::start(settings).await.unwrap();
+        let mut settings = xero::Settings::new(clock.clone());
+        settings.minute_limit = 10_000;
+        (differently.xero)(&mut settings);
+        let xero = xero::Xero::start(settings).await.unwrap();
+        let tax = connectwise.add_tax_code("GST", "GST on Income", &[("GST on Income", dec("0.1"))]);
+        let terms = connectwise.add_terms("Net 20", 20, "20");
+        let client = connectwise.add_company(NewCompany {
+            identifier: "BLUEGUM".to_owned(),
+            name: "Blue Gum Dental".to_owned(),
+            primary_contact: true,
+            billing_contact: true,
+            account_number: "BLUEGUM".to_owned(),
+            terms: Some(terms),
+            tax_code: Some(tax),
+            ..NewCompany::default()
+        });
+        xero.add_contact(xero::NewContact { name: "Blue Gum Dental".to_owned(), ..xero::NewContact::default() });
+        let folder = tempfile::tempdir().unwrap();
+        let rules =
+            format!("untaxed = \"GST Free Income\"\ntax_names = {{ GST = \"GST on Income\" }}\n{}", differently.rules);
+        let app = build(&clock, &connectwise, &xero, &folder, (&rules, differently.server));
+        // One minute later, so that what is closed from now on is known to be younger than the store.
+        clock.advance(SignedDuration::from_mins(1));
+        let (url, shutdown) = serve(&app).await;
+        connectwise.register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1).unwrap();
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { clock, connectwise, xero, app, url, client, http, folder, shutdown, rules }
+    }
+
+    /// Stops the service as a shutdown does and starts another one on the same folder.
+    pub(crate) async fn restart(&mut self) {
+        self.shutdown.cancel();
+        self.app.parts.store.close().await;
+        self.reopen().await;
+    }
+
+    /// Starts a service on an empty folder: the store was lost.
+    pub(crate) async fn lose_store(&mut self) {
+        self.shutdown.cancel();
+        self.app.parts.store.close().await;
+        self.folder = tempfile::tempdir().unwrap();
+        self.reopen().await;
+    }
+
+    async fn reopen(&mut self) {
+        let empty = tempfile::tempdir().unwrap();
+        // The old store holds its folder's lock until it is dropped.
+        self.app = build(&self.clock, &self.connectwise, &self.xero, &empty, (&self.rules, ""));
+        self.app.parts.store.close().await;
+        for attempt in 0.. {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let config = configuration(&self.connectwise, &self.xero, &self.folder, (&self.rules, ""));
+            let clock: Arc<dyn Clock> = self.clock.clone();
+            match App::build(config, &clock) {
+                Ok(app) => {
+                    self.app = app;
+                    break;
+                }
+                Err(error) if attempt > 400 => panic!("{error:#}"),
+                Err(_) => {}
+            }
+        }
+        let (url, shutdown) = serve(&self.app).await;
+        (self.url, self.shutdown) = (url, shutdown);
+        self.connectwise
+            .register_callback(&format!("{}/callbacks/acme?recordId=", self.url), "invoice", "owner", 1)
+            .unwrap();
+    }
+
+    /// An invoice over these lines, open.
+    pub(crate) fn invoice(&self, number: &str, lines: Vec<NewLine>) -> i64 {
+        self.invoice_like(NewInvoice { number: number.to_owned(), lines, ..NewInvoice::default() })
+    }
+
+    /// An invoice of the usual client, open.
+    pub(crate) fn invoice_like(&self, invoice: NewInvoice) -> i64 {
+        self.connectwise.add_invoice(NewInvoice {
+            kind: if invoice.kind.is_empty() { "Standard".to_owned() } else { invoice.kind.clone() },
+            company: if invoice.company == 0 { self.client } else { invoice.company },
+            ..invoice
+        })
+    }
+
+    /// Closes an invoice in ConnectWise.
+    pub(crate) fn ready(&self, invoice: i64) {
+        self.connectwise.set_status(invoice, "Ready to Post").unwrap();
+    }
+
+    /// Sends all callbacks that wait, and returns their statuses.
+    pub(crate) async fn callbacks(&self) -> Vec<u16> {
+        let mut statuses = Vec::new();
+        for delivery in self.connectwise.take_callbacks() {
+            // Callbacks to the address of a service that was restarted go nowhere.
+            if delivery.url.starts_with(&self.url) {
+                statuses.push(self.send(&delivery).await);
+            }
+        }
+        statuses
+    }
+
+    pub(crate) async fn send(&self, delivery: &Delivery) -> u16 {
+        self.connectwise.send(delivery).await.status.unwrap_or(0)
+    }
+
+    /// Sends callbacks and turns the pipeline until nothing is due now.
+    pub(crate) async fn settle(&self) {
+        loop {
+            self.callbacks().await;
+            if turn(&self.app.parts).await.unwrap() == Turn::Idle && self.callbacks().await.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, in steps, settling after each.
+    pub(crate) async fn pass(&self, time: SignedDuration) {
+        let steps = 8;
+        for _ in 0..steps {
+            self.clock.advance(time / steps);
+            self.settle().await;
+        }
+    }
+
+    pub(crate) async fn record(&self, invoice: i64) -> Record {
+        let key = format!("acme/invoice/{invoice}").parse().unwrap();
+        self.app.parts.store.record(&key).await.unwrap().expect_record(invoice)
+    }
+
+    /// The state's name and, when there is one, the reason's code.
+    pub(crate) async fn state(&self, invoice: i64) -> String {
+        use readypost::domain::delivery::State;
+        match self.record(invoice).await.state {
+            State::Queued { cause: Some(cause), .. } => format!("queued: {cause}"),
+            State::Queued { .. } => "queued".to_owned(),
+            State::Done => "done".to_owned(),
+            State::Skipped { reason } => format!("skipped {}", reason.as_str()),
+            State::Held { reason } => format!("held {}", reason.code.as_str()),
+        }
+    }
+
+    /// Codes of the record's warnings.
+    pub(crate) async fn warnings(&self, invoice: i64) -> Vec<&'static str> {
+        self.record(invoice).await.warnings.iter().map(|open| open.warning.code.as_str()).collect()
+    }
+
+    /// The documents of this number that are not void.
+    pub(crate) fn documents(&self, number: &str) -> Vec<xero::Document> {
+        let alive =
+            |document: &xero::Document| !matches!(document.status, xero::Status::Voided | xero::Status::Deleted);
+        self.xero.documents().into_iter().filter(|document| document.number == number && alive(document)).collect()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(TOKEN).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    pub(crate) async fn decide(&self, invoice: i64, action: &str, body: Value) -> u16 {
+        let url = format!("{}/api/v1/records/acme/invoice/{invoice}/{action}", self.url);
+        self.http.post(url).bearer_auth(TOKEN).json(&body).send().await.unwrap().status().as_u16()
+    }
+}
+
+trait ExpectRecord {
+    fn expect_record(self, invoice: i64) -> Record;
+}
+
+impl ExpectRecord for Option<Record> {
+    fn expect_record(self, invoice: i64) -> Record {
+        self.unwrap_or_else(|| panic!("invoice {invoice} is not known"))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if std::thread::panicking() {
+            return;
+        }
+        let mut seen: BTreeMap<(String, String), u32> = BTreeMap::new();
+        for document in self.xero.documents() {
+            if !matches!(document.status, xero::Status::Voided | xero::Status::Deleted) {
+                *seen.entry((document.kind.name().to_owned(), document.number)).or_default() += 1;
+            }
+        }
+        let twice: Vec<_> = seen.into_iter().filter(|(_, count)| *count > 1).collect();
+        assert!(twice.is_empty(), "in Xero more than once: {twice:?}");
+    }
+}
+
+fn configuration(
+    connectwise: &ConnectWise,
+    xero: &xero::Xero,
+    folder: &tempfile::TempDir,
+    (rules, server): (&str, &str),
+) -> config::Config {
+    let settings = xero.settings();
+    let text = format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+{server}
+[store]
+path = {path:?}
+key = "0123456789"
+[[operator]]
+name = "tester"
+role = "operator"
+token_sha256 = "{TOKEN_SHA256}"
+[[operator]]
+name = "watcher"
+role = "viewer"
+token_sha256 = "18231a7f9f1b8a607c92eaccd631608e04261ee8546173bf245527dfc6d7da09"
+[[connectwise]]
+name = "acme"
+api_url = "{api}"
+company = "acme"
+public_key = "public-key"
+private_key = "private-key"
+client_id = "3f1d4b7e-6a55-4c0c-9d0b-0c8f3a7d2e11"
+key_url_hosts = ["{keys}"]
+[[company]]
+id = "acme-au"
+connectwise = "acme"
+[company.xero]
+api_url = "{xero_api}"
+token_url = "{token_url}"
+client_id = "{client_id}"
+client_secret = "{client_secret}"
+tenant_id = "{tenant}"
+minute_limit = {minute}
+{grant}
+[company.rules]
+{rules}
+"#,
+        path = folder.path().to_str().unwrap(),
+        api = connectwise.api_url(),
+        keys = connectwise.key_host(),
+        xero_api = xero.api_url(),
+        token_url = xero.token_url(),
+        client_id = settings.client_id,
+        client_secret = settings.client_secret,
+        tenant = settings.tenant_id,
+        minute = settings.minute_limit,
+        grant = settings
+            .refresh_token
+            .as_ref()
+            .map(|token| format!("grant = \"refresh_token\"\nrefresh_token = \"{token}\""))
+            .unwrap_or_default(),
+    );
+    config::parse(&text, &|_| None).unwrap_or_else(|faults| panic!("{faults:?}"))
+}
+
+fn build(
+    clock: &Arc<ManualClock>,
+    connectwise: &ConnectWise,
+    xero: &xero::Xero,
+    folder: &tempfile::TempDir,
+    text: (&str, &str),
+) -> App {
+    let clock: Arc<dyn Clock> = clock.clone();
+    App::build(configuration(connectwise, xero, folder, text), &clock).unwrap()
+}
+
+async fn serve(app: &App) -> (String, CancellationToken) {
+    let listener = app.bind().await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    tokio::spawn(app.serve_only(listener, shutdown.clone()));
+    (url, shutdown)
+}

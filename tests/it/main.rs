@@ -1,0 +1,6 @@
+//! The whole service against simulators of both systems, with time in the test's hands.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod harness;
+mod posting;

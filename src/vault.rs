@@ -100,11 +100,11 @@ mod tests {
     fn a_token_is_read_by_its_company_and_key_only() {
         let sealer = Sealer::new(&SecretString::from("key")).unwrap();
         let (ours, other) = ("acme-au".parse().unwrap(), "acme-nz".parse().unwrap());
-        let sealed = sealer.seal(&ours, &SecretString::from("refresh-me")).unwrap();
-        assert!(!sealed.contains("refresh"));
-        assert_ne!(sealed, sealer.seal(&ours, &SecretString::from("refresh-me")).unwrap());
-        assert_eq!(sealer.open(&ours, &sealed).unwrap().expose_secret(), "refresh-me");
-        assert!(sealer.open(&other, &sealed).is_none());
-        assert!(Sealer::new(&SecretString::from("other")).unwrap().open(&ours, &sealed).is_none());
+        let kept = sealer.seal(&ours, &SecretString::from("refresh-me")).unwrap();
+        assert!(!kept.contains("refresh"));
+        assert_ne!(kept, sealer.seal(&ours, &SecretString::from("refresh-me")).unwrap());
+        assert_eq!(sealer.open(&ours, &kept).unwrap().expose_secret(), "refresh-me");
+        assert!(sealer.open(&other, &kept).is_none());
+        assert!(Sealer::new(&SecretString::from("other")).unwrap().open(&ours, &kept).is_none());
     }
 }

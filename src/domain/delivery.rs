@@ -59,6 +59,9 @@ pub struct Record {
     /// The document that an operator says is this record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Uuid>,
+    /// When an operator asked for another look that has not ended yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Timestamp>,
     /// A contact was about to be created for it.
     #[serde(default)]
     pub creating_contact: bool,
@@ -352,6 +355,7 @@ pub fn accept(
             intent: None,
             posted: None,
             adopt: None,
+            asked: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -432,6 +436,9 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
         return record;
     }
     record.state = state;
+    if !matches!(record.state, State::Queued { .. }) {
+        record.asked = None;
+    }
     if again && !matches!(record.state, State::Queued { .. }) {
         record.queue(Step::Post, now);
     }
@@ -463,7 +470,9 @@ pub fn resolve(
         }
         Decision::Release if !operator_hold => return refuse("no operator holds it; use retry"),
         Decision::Retry | Decision::Release => record.queue(Step::Post, now),
-        Decision::Skip if record.posted.is_some() => return refuse("its document is in Xero; void it there first"),
+        Decision::Skip if record.posted.is_some() && !matches!(record.state, State::Held { .. }) => {
+            return refuse("its document is in Xero; void it there first");
+        }
         Decision::Skip if record.intent.is_some() => {
             return refuse("a request to Xero has no known outcome yet; retry it first");
         }
@@ -480,6 +489,7 @@ pub fn resolve(
     }
     if !matches!(decision, Decision::Acknowledge) {
         record.triggered = sequence;
+        record.asked = Some(now);
     }
     record.changed = now;
     Ok(record)

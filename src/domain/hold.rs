@@ -136,7 +136,7 @@ hold_codes! {
         "Correct the document in Xero so that its total is the one of ConnectWise, then retry: it is not posted again.";
     /// The invoice was changed in ConnectWise after it was posted.
     EditedAfterPost, "edited_after_post", Xero, true,
-        "Bring the document in Xero to the shown content and adopt it, or void it in Xero and retry.";
+        "Void the document in Xero and retry, which posts it anew; or correct it in Xero and adopt it.";
     /// Xero refused the document for a reason that needs a correction.
     RefusedByXero, "refused_by_xero", Xero, true,
         "Read Xero's words, correct what they name, then retry.";

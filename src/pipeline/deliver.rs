@@ -2,19 +2,20 @@
 
 use jiff::Timestamp;
 
-use crate::connectwise::Marked;
-use crate::domain::delivery::{About, Posted, State, Step};
+use crate::domain::delivery::About;
+use crate::domain::draft::DocumentKind;
 use crate::domain::facts::Invoice;
 use crate::domain::hold::{HoldCode, SkipReason};
+use crate::domain::map::kind;
 use crate::domain::plan::Action;
-use crate::domain::plan::{AfterPost, after_post, batch_name, triage};
+use crate::domain::plan::triage;
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::{Attempts, Failure, IntentFate, Outcome, settle};
 use crate::domain::text::{Sentence, shorten};
-use crate::domain::warning::{Warning, WarningCode};
 use crate::store::{Event, Lease, Pause, StoreError};
 
-use super::failure::{hold, of_connectwise, of_xero};
+use super::again::{self, Again};
+use super::failure::{hold, of_connectwise};
 use super::parts::{Company, Connection, Parts};
 use super::post;
 
@@ -128,14 +129,13 @@ async fn step(lease: Lease, parts: &Parts) -> Result<Ended, StoreError> {
         return Ok(Ended { lease, outcome, about });
     }
     let subject = Subject { key, invoice, connection, company };
-    let (posted, marking) =
-        (lease.record.posted.clone(), matches!(lease.record.state, State::Queued { step: Step::Mark, .. }));
-    match posted {
-        Some(posted) => {
-            let outcome = again(&subject, posted, marking, parts).await.unwrap_or_else(Outcome::Failed);
-            Ok(Ended { lease, outcome, about })
-        }
-        None => fresh(lease, subject, about, parts).await,
+    match lease.record.posted.clone() {
+        None => Box::pin(fresh(lease, subject, about, parts)).await,
+        Some(posted) => match again::look(&lease, &subject, posted, parts).await {
+            Ok(Again::Ended(outcome)) => Ok(Ended { lease, outcome: *outcome, about }),
+            Ok(Again::Anew) => Box::pin(fresh(lease, subject, about, parts)).await,
+            Err(failure) => Ok(Ended { lease, outcome: Outcome::Failed(failure), about }),
+        },
     }
 }
 
@@ -144,7 +144,10 @@ fn about(invoice: &Invoice, company: Option<&Company>) -> About {
         company: company.map(|company| company.id.clone()),
         number: shorten(&invoice.number, 40),
         client: invoice.client_name.as_str().into(),
-        total: invoice.total,
+        total: match kind(invoice) {
+            DocumentKind::Invoice => invoice.total,
+            DocumentKind::CreditNote => -invoice.total.abs(),
+        },
         currency: invoice.currency.clone().unwrap_or_default(),
     }
 }
@@ -204,65 +207,4 @@ pub(super) fn verdict(action: Action) -> Outcome {
             Outcome::Failed(hold(HoldCode::AttemptsSpent, "A verdict was expected, but there is a document."))
         }
     }
-}
-
-/// A record that was posted: marked if that is still to be done, and never posted again.
-async fn again(subject: &Subject<'_>, mut posted: Posted, marking: bool, parts: &Parts) -> Result<Outcome, Failure> {
-    let now = parts.clock.now();
-    if posted.xero_total != posted.total {
-        // It was held for its total; the document may have been corrected in Xero since.
-        let document = subject.company.client.document(posted.id).await;
-        let document = document.map_err(|error| of_xero(error, IntentFate::Keep))?;
-        if let Some(document) = document {
-            posted.xero_total = document.total;
-            if posted.xero_total == posted.total && !marking {
-                return Ok(Outcome::Posted { posted, warnings: Vec::new() });
-            }
-        }
-    }
-    let name = batch_name(subject.invoice.id, posted.id);
-    match after_post(&subject.invoice, &posted) {
-        AfterPost::Hold(reason) => Err(Failure::Never { reason, intent: IntentFate::Keep }),
-        AfterPost::Nothing => {
-            let batch = subject.invoice.batch.clone();
-            let foreign = batch.as_ref().filter(|batch| **batch != name && posted.batch.as_ref() != Some(*batch));
-            let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
-            Ok(Outcome::Marked { batch, warnings })
-        }
-        AfterPost::Mark => {
-            let marked = subject.connection.client.mark(&subject.invoice, &name).await;
-            match marked.map_err(|error| of_connectwise(&error, now))? {
-                Marked::Batched { leftover } if leftover.is_empty() => {
-                    Ok(Outcome::Marked { batch: Some(name), warnings: Vec::new() })
-                }
-                Marked::Batched { leftover } => {
-                    let ids: Vec<String> = leftover.iter().take(20).map(ToString::to_string).collect();
-                    let sentence =
-                        format!("The batch {name} was made, but GL entries are still unposted: {}.", ids.join(", "));
-                    Ok(Outcome::Marked {
-                        batch: Some(name),
-                        warnings: vec![Warning::new(WarningCode::LeftUnposted, sentence)],
-                    })
-                }
-                Marked::Elsewhere { batch } => {
-                    let warnings = vec![elsewhere(&batch)];
-                    Ok(Outcome::Marked { batch: Some(batch), warnings })
-                }
-                Marked::NotUnposted => {
-                    let sentence = format!(
-                        "Invoice {} is posted, but ConnectWise lists it neither as unposted nor in a batch.",
-                        posted.number
-                    );
-                    Err(hold(HoldCode::NotUnposted, sentence))
-                }
-            }
-        }
-    }
-}
-
-fn elsewhere(batch: &str) -> Warning {
-    Warning::new(
-        WarningCode::BatchedElsewhere,
-        format!("ConnectWise has the record in the batch '{batch}', which readypost did not make."),
-    )
 }

@@ -2,6 +2,7 @@
 //!
 //! All branching between the two systems is here; nothing below calls back up.
 
+mod again;
 mod deliver;
 mod failure;
 mod parts;

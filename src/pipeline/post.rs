@@ -25,7 +25,8 @@ use crate::xero::{self, Request, XeroError};
 ///
 /// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
 const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// Settings of the organisation older than this are read anew before a hold is blamed on them.
+/// Settings of the organisation older than this are read anew before a hold is blamed on them; older than
+/// the moment an operator asked for another look, if one did, because they have just mended something.
 const STALE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why a step stops before its request is sent.
@@ -90,7 +91,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
     let mut facts = Box::pin(gather(lease, subject, parts)).await?;
     let mut contact_created = lease.record.creating_contact;
     loop {
-        let Plan { action, mut warnings } = decide(&mut facts, subject).await?;
+        let Plan { action, mut warnings } = decide(&mut facts, lease.record.asked, subject, parts).await?;
         let (document, debtor) = match action {
             Action::Create { document, debtor } => (document, debtor),
             Action::Adopt(document) => {
@@ -223,7 +224,12 @@ pub(super) async fn unfinished(subject: &Subject<'_>) -> Result<Option<ExistingD
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.
-async fn decide(facts: &mut Facts, subject: &Subject<'_>) -> Result<Plan, Stop> {
+async fn decide(
+    facts: &mut Facts,
+    asked: Option<Timestamp>,
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Result<Plan, Stop> {
     let planned = plan(facts, &subject.company.rules);
     let Action::Hold(HoldReason { code, .. }) = &planned.action else { return Ok(planned) };
     let may_be_stale = matches!(
@@ -236,7 +242,8 @@ async fn decide(facts: &mut Facts, subject: &Subject<'_>) -> Result<Plan, Stop> 
             | HoldCode::CurrencyNotEnabled
             | HoldCode::PeriodLocked
     );
-    if !may_be_stale || !subject.company.client.refresh_organisation(STALE_AFTER).await.map_err(xero_failed)? {
+    let stale_after = asked.map_or(STALE_AFTER, |asked| parts.clock.now().duration_since(asked).min(STALE_AFTER));
+    if !may_be_stale || !subject.company.client.refresh_organisation(stale_after).await.map_err(xero_failed)? {
         return Ok(planned);
     }
     facts.organisation = (*subject.company.client.organisation().await.map_err(xero_failed)?).clone();

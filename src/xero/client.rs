@@ -23,8 +23,6 @@ use crate::remote::{self, Answer, RemoteError};
 pub(super) const SYSTEM: &str = "Xero";
 /// How often a read is tried within seconds.
 const READ_TRIES: u32 = 2;
-/// Xero's advice for "The Organisation is offline".
-const OFFLINE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
 /// How one Xero organisation is reached.
 #[derive(Clone, Debug)]
@@ -229,9 +227,10 @@ impl Xero {
 
     fn unknown(&self, answer: &Answer) -> XeroError {
         let said = answer.excerpt();
-        let offline = said.to_ascii_lowercase().contains("offline").then_some(OFFLINE_PAUSE);
+        // Without a time from Xero the queue's own delays are used: short at first, because most outages
+        // are, and a request whose outcome is unknown is best repeated while its key lives.
         let asked = answer.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
-        let not_before = asked.or(offline).map(|pause| later(self.clock.now(), pause));
+        let not_before = asked.map(|pause| later(self.clock.now(), pause));
         XeroError::Unknown { cause: format!("{}: {said}", answer.status), not_before }
     }
 }

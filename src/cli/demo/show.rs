@@ -1,0 +1,173 @@
+//! What the demo prints.
+
+#![expect(clippy::print_stdout, reason = "the command line speaks to people")]
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use super::stage::{Expected, Stage};
+use crate::domain::text::shorten;
+use crate::http::RecordView;
+use crate::simulator::xero::{Kind, Status};
+
+/// A word in a colour, on a terminal only.
+fn paint(colour: u8, text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const BOLD: u8 = 1;
+const FAINT: u8 = 2;
+
+pub(super) fn opening(stage: &Stage) {
+    println!("{}", paint(BOLD, "readypost demo: a month end between a simulated ConnectWise and a simulated Xero"));
+    println!("  ConnectWise  {}", stage.connectwise.site_url());
+    println!("  Xero         {}", stage.xero.api_url());
+    println!("  readypost    {}/status", stage.url);
+}
+
+pub(super) fn heading(title: &str) {
+    println!("\n{}", paint(BOLD, title));
+}
+
+pub(super) fn say(text: &str) {
+    println!("  {}", paint(FAINT, text));
+}
+
+fn seconds(took: Duration) -> String {
+    let millis = took.as_millis();
+    format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
+}
+
+/// One record, as it stands.
+pub(super) fn record(view: &RecordView, took: Option<Duration>) {
+    let number = view.number.clone().unwrap_or_else(|| view.key.clone());
+    let (client, total) = (view.client.clone().unwrap_or_default(), view.total.clone().unwrap_or_default());
+    let took = took.map(seconds).unwrap_or_default();
+    let open: Vec<_> = view.warnings.iter().filter(|warning| warning.acknowledged_by.is_none()).collect();
+    let (colour, state) = match (view.state.as_str(), open.is_empty()) {
+        ("done", true) => (GREEN, "posted"),
+        ("done", false) => (YELLOW, "posted, look"),
+        ("held", _) => (RED, "held"),
+        ("queued", _) => (YELLOW, "waiting"),
+        (_, _) => (FAINT, "skipped"),
+    };
+    println!(
+        "  {:<7} {:<26} {:>10}  {}  {took}",
+        number,
+        shorten(&client, 26),
+        total,
+        paint(colour, &format!("{state:<12}"))
+    );
+    if let Some(reason) = &view.reason {
+        println!("          {} {}", paint(colour, &reason.code), reason.sentence);
+        if let Some(cure) = &reason.cure {
+            println!("          {}", paint(FAINT, cure));
+        }
+    }
+    if let Some(cause) = view.waiting.as_ref().and_then(|waiting| waiting.cause.as_ref()) {
+        println!("          {}", paint(FAINT, cause));
+    }
+    for warning in open.iter().filter(|_| view.state == "done") {
+        println!("          {} {}", paint(colour, &warning.code), warning.sentence);
+        for (label, amount) in &warning.parts {
+            println!("          {amount:>10}  {}", paint(FAINT, label));
+        }
+    }
+}
+
+/// The month in figures; returns how many records did not end as they should.
+pub(super) async fn summary(stage: &Stage) -> anyhow::Result<usize> {
+    heading("The month in figures");
+    let (mut surprises, mut ends): (Vec<String>, BTreeMap<String, (u32, Decimal)>) = (Vec::new(), BTreeMap::new());
+    let mut took: Vec<Duration> = Vec::new();
+    for (id, expected) in &stage.expected {
+        let Some(view) = stage.view(*id).await? else {
+            surprises.push(format!("{} is not known", expected.number));
+            continue;
+        };
+        surprises.extend(surprise(&view, expected));
+        let total: Decimal = view.total.as_deref().and_then(|total| total.parse().ok()).unwrap_or_default();
+        let (count, sum) = ends.entry(view.state.clone()).or_default();
+        (*count, *sum) = (count.saturating_add(1), sum.saturating_add(total));
+        if view.state == "done" && expected.ends == "done" {
+            took.extend(expected.took);
+        }
+    }
+    for (state, (count, sum)) in &ends {
+        println!("  {count:>4} {state:<8} {sum:>12}");
+    }
+    surprises.extend(books(stage, ends.get("done").map(|(_, sum)| *sum).unwrap_or_default()).await?);
+    took.sort_unstable();
+    let at = |share: usize| {
+        took.get(took.len().saturating_mul(share) / 100).or(took.last()).copied().map(seconds).unwrap_or_default()
+    };
+    println!("  From closing in ConnectWise to marked as posted there: median {}, 9 of 10 within {}", at(50), at(90));
+    let answers: Vec<String> = stage.callbacks.iter().map(|(status, count)| format!("{count} x {status}")).collect();
+    println!("  Callbacks answered: {}", answers.join(", "));
+    println!("  Calls to Xero: {}", stage.xero.calls());
+    if surprises.is_empty() {
+        println!("  {}", paint(GREEN, "Every record ended as it should."));
+    }
+    for surprise in &surprises {
+        println!("  {} {surprise}", paint(RED, "UNEXPECTED"));
+    }
+    Ok(surprises.len())
+}
+
+fn surprise(view: &RecordView, expected: &Expected) -> Option<String> {
+    let code = view.reason.as_ref().map_or(view.state.as_str(), |reason| reason.code.as_str());
+    let mut warnings: Vec<&str> = view.warnings.iter().map(|warning| warning.code.as_str()).collect();
+    warnings.sort_unstable();
+    let mut wanted: Vec<&str> = expected.warnings.to_vec();
+    wanted.sort_unstable();
+    let right = code == expected.ends && (view.state != "done" || warnings == wanted);
+    (!right).then(|| format!("{}: {code} {warnings:?}, expected {} {wanted:?}", expected.number, expected.ends))
+}
+
+/// What both systems hold, compared.
+async fn books(stage: &Stage, posted: Decimal) -> anyhow::Result<Vec<String>> {
+    let mut surprises = Vec::new();
+    let (mut seen, mut sum): (BTreeMap<(&str, String), u32>, Decimal) = (BTreeMap::new(), Decimal::ZERO);
+    let mut ours = std::collections::BTreeSet::new();
+    for id in stage.expected.keys() {
+        if let Some(document) =
+            stage.view(*id).await?.filter(|view| view.state == "done").and_then(|view| view.document)
+        {
+            ours.insert(document.id);
+        }
+    }
+    for document in stage.xero.documents() {
+        if matches!(document.status, Status::Voided | Status::Deleted) {
+            continue;
+        }
+        let count = seen.entry((document.kind.name(), document.number.clone())).or_default();
+        *count = count.saturating_add(1);
+        if ours.contains(&document.id.to_string()) {
+            let signed = if document.kind == Kind::AccrecCredit { -document.total } else { document.total };
+            sum = sum.saturating_add(signed);
+        }
+    }
+    let twice: Vec<String> = seen.into_iter().filter(|(_, count)| *count > 1).map(|((_, number), _)| number).collect();
+    println!("  In Xero: {sum}; in ConnectWise, marked as posted: {posted}; difference {}", sum.saturating_sub(posted));
+    println!("  Documents in Xero more than once: {}", twice.len());
+    if sum != posted {
+        surprises.push(format!("the books differ: {sum} and {posted}"));
+    }
+    surprises.extend(twice.into_iter().map(|number| format!("{number} is in Xero more than once")));
+    Ok(surprises)
+}
+
+/// Where to look, while the demo stays up.
+pub(super) fn address(stage: &Stage) {
+    heading("It stays up; Ctrl-C ends it");
+    let authority = stage.url.trim_start_matches("http://");
+    println!("  Page     http://demo:{}@{authority}/status", stage.token);
+    println!("  Status   readypost status --url {} --token {}", stage.url, stage.token);
+    println!("  Holds    readypost records list --state held --url {} --token {}", stage.url, stage.token);
+}

@@ -1,0 +1,236 @@
+//! The stage: both simulators and the real service on free ports, with an embedded store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::scene::Scene;
+use super::show;
+use crate::app::App;
+use crate::cli::token;
+use crate::clock::{Clock, SystemClock};
+use crate::config;
+use crate::domain::record::RecordKey;
+use crate::http::RecordView;
+use crate::simulator::connectwise::ConnectWise;
+use crate::simulator::{connectwise, xero};
+use crate::store::Store;
+
+/// The longest that one act may take.
+const ACT_MAX: Duration = Duration::from_secs(90);
+
+/// How a record should end.
+pub(super) struct Expected {
+    pub(super) number: String,
+    pub(super) ends: &'static str,
+    pub(super) warnings: &'static [&'static str],
+    pub(super) begun: std::time::Instant,
+    pub(super) took: Option<Duration>,
+}
+
+/// Everything that plays.
+pub(super) struct Stage {
+    pub(super) connectwise: ConnectWise,
+    pub(super) xero: xero::Xero,
+    pub(super) url: String,
+    pub(super) token: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn Store>,
+    /// By ConnectWise invoice id.
+    pub(super) expected: BTreeMap<i64, Expected>,
+    /// Callbacks by the status they were answered with.
+    pub(super) callbacks: BTreeMap<u16, u32>,
+    /// What was shown of each record last.
+    shown: BTreeMap<i64, String>,
+    folder: PathBuf,
+    shutdown: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Stage {
+    /// Starts everything.
+    pub(super) async fn set() -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut settings = connectwise::Settings::new(Arc::clone(&clock));
+        settings.latency = Duration::from_millis(25);
+        let connectwise = ConnectWise::start(settings).await.context("starting the simulator of ConnectWise")?;
+        let mut settings = xero::Settings::new(Arc::clone(&clock));
+        settings.latency = Duration::from_millis(60);
+        // A month in a minute: the real limit of 60 calls a minute would only make the demo wait.
+        settings.minute_limit = 2000;
+        let xero = xero::Xero::start(settings).await.context("starting the simulator of Xero")?;
+        let folder = std::env::temp_dir().join(format!("readypost-demo-{}", uuid::Uuid::new_v4().simple()));
+        let (token, digest) = token::make()?;
+        let text = configuration(&connectwise, &xero, &folder, &digest);
+        let config = config::parse(&text, &|_| None).map_err(|faults| anyhow!("{faults:?}"))?;
+        let app = App::build(config, &clock)?;
+        let listener = app.bind().await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (shutdown, store) = (CancellationToken::new(), Arc::clone(&app.parts.store));
+        let stop = shutdown.clone();
+        let running = tokio::spawn(async move { app.run(listener, stop).await });
+        connectwise
+            .register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1)
+            .map_err(|refusal| anyhow!("{refusal:?}"))?;
+        let (expected, callbacks, shown) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { connectwise, xero, url, token, clock, store, expected, callbacks, shown, folder, shutdown, running })
+    }
+
+    /// Stops the service and removes what it stored.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        self.running.await??;
+        std::fs::remove_dir_all(&self.folder).with_context(|| format!("removing {}", self.folder.display()))
+    }
+
+    /// Puts invoices into ConnectWise and sets them to their status, without sending callbacks yet.
+    pub(super) fn enter(&mut self, scenes: Vec<Scene>) -> anyhow::Result<Vec<i64>> {
+        let mut ids = Vec::new();
+        for scene in scenes {
+            let number = scene.invoice.number.clone();
+            let id = self.connectwise.add_invoice(scene.invoice);
+            self.connectwise
+                .set_status(id, scene.status)
+                .map_err(|refusal| anyhow!("closing {number}: {refusal:?}"))?;
+            let begun = std::time::Instant::now();
+            self.expected
+                .insert(id, Expected { number, ends: scene.ends, warnings: scene.warnings, begun, took: None });
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+
+    /// Sends all callbacks that wait.
+    pub(super) async fn send(&mut self) {
+        for delivery in self.connectwise.take_callbacks() {
+            let outcome = self.connectwise.deliver(&delivery).await;
+            self.count(outcome);
+        }
+    }
+
+    /// Counts the answer to a callback and returns its status.
+    pub(super) fn count(&mut self, outcome: connectwise::Outcome) -> u16 {
+        let status = outcome.status.unwrap_or_default();
+        let count = self.callbacks.entry(status).or_default();
+        *count = count.saturating_add(1);
+        status
+    }
+
+    /// Plays an act: enters, sends, and shows each record as it ends.
+    pub(super) async fn act(&mut self, title: &str, scenes: Vec<Scene>) -> anyhow::Result<Vec<i64>> {
+        show::heading(title);
+        let ids = self.enter(scenes)?;
+        self.send().await;
+        self.watch(&ids).await?;
+        Ok(ids)
+    }
+
+    /// Shows these records as they move, until all have ended.
+    pub(super) async fn watch(&mut self, ids: &[i64]) -> anyhow::Result<()> {
+        let until = tokio::time::Instant::now() + ACT_MAX;
+        let mut changed = self.store.changed();
+        loop {
+            changed.mark_unchanged();
+            let mut open = 0_u32;
+            for id in ids {
+                open = open.saturating_add(u32::from(!self.look(*id).await?));
+            }
+            if open == 0 {
+                return Ok(());
+            }
+            // Our own batches cause callbacks too; they are delivered as ConnectWise would.
+            self.send().await;
+            let wait = tokio::time::timeout(Duration::from_millis(200), changed.changed());
+            // Without a change, the next look is at callbacks that wait.
+            let _ = tokio::time::timeout_at(until, wait).await;
+            if tokio::time::Instant::now() > until {
+                bail!("some records of this act did not end in {} s", ACT_MAX.as_secs());
+            }
+        }
+    }
+
+    /// Shows what is new about these records, once.
+    pub(super) async fn glance(&mut self, ids: &[i64]) -> anyhow::Result<()> {
+        for id in ids {
+            self.look(*id).await?;
+        }
+        Ok(())
+    }
+
+    /// Shows what is new about a record; returns whether it has ended.
+    async fn look(&mut self, id: i64) -> anyhow::Result<bool> {
+        let Some(view) = self.view(id).await? else { return Ok(false) };
+        let ended = view.waiting.is_none();
+        let cause = view.waiting.as_ref().and_then(|waiting| waiting.cause.clone());
+        let news = format!("{}{:?}{cause:?}", view.state, view.reason);
+        if (ended || cause.is_some()) && self.shown.get(&id) != Some(&news) {
+            self.shown.insert(id, news);
+            let took = self.expected.get_mut(&id).map(|expected| {
+                let took = expected.begun.elapsed();
+                expected.took = expected.took.or(ended.then_some(took));
+                took
+            });
+            show::record(&view, took.filter(|_| ended));
+        }
+        Ok(ended)
+    }
+
+    /// A record as an operator sees it.
+    pub(super) async fn view(&self, id: i64) -> anyhow::Result<Option<RecordView>> {
+        let key: RecordKey = format!("acme/invoice/{id}").parse()?;
+        Ok(self.store.record(&key).await?.as_ref().map(RecordView::from))
+    }
+}
+
+fn configuration(connectwise: &ConnectWise, xero: &xero::Xero, folder: &std::path::Path, digest: &str) -> String {
+    let settings = xero.settings();
+    format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+[store]
+path = {path:?}
+[[operator]]
+name = "demo"
+role = "operator"
+token_sha256 = "{digest}"
+[[connectwise]]
+name = "acme"
+site = "{site}"
+company = "acme"
+public_key = "public-key"
+private_key = "private-key"
+client_id = "3f1d4b7e-6a55-4c0c-9d0b-0c8f3a7d2e11"
+key_url_hosts = ["{keys}"]
+[[company]]
+id = "acme-au"
+connectwise = "acme"
+[company.xero]
+api_url = "{api}"
+token_url = "{token_url}"
+client_id = "{client_id}"
+client_secret = "{client_secret}"
+tenant_id = "{tenant}"
+minute_limit = 2000
+[company.rules]
+invoice_statuses = ["Ready to Post", "Approved"]
+untaxed = "GST Free Income"
+[company.rules.tax_names]
+GST = "GST on Income"
+FREE = "GST Free Income"
+"#,
+        path = folder.display().to_string(),
+        site = connectwise.site_url(),
+        keys = connectwise.key_host(),
+        api = xero.api_url(),
+        token_url = xero.token_url(),
+        client_id = settings.client_id,
+        client_secret = settings.client_secret,
+        tenant = settings.tenant_id,
+    )
+}

@@ -1,0 +1,135 @@
+//! A record that was posted before: marked if that is still to be done, and never posted a second time.
+
+use uuid::Uuid;
+
+use super::deliver::Subject;
+use super::failure::{hold, of_connectwise, of_xero};
+use super::parts::Parts;
+use crate::connectwise::Marked;
+use crate::domain::delivery::Posted;
+use crate::domain::facts::ExistingDocument;
+use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::map::kind;
+use crate::domain::plan::{AfterPost, after_post, batch_name};
+use crate::domain::settle::{Failure, IntentFate, Outcome};
+use crate::domain::warning::{Warning, WarningCode};
+use crate::store::Lease;
+
+/// What another look at a posted record came to.
+pub(super) enum Again {
+    /// The step ends with this.
+    Ended(Box<Outcome>),
+    /// The document is void in Xero: the record may be posted anew.
+    Anew,
+}
+
+impl Again {
+    fn ended(outcome: Outcome) -> Self {
+        Self::Ended(Box::new(outcome))
+    }
+}
+
+/// Looks at a posted record again.
+pub(super) async fn look(
+    lease: &Lease,
+    subject: &Subject<'_>,
+    posted: Posted,
+    parts: &Parts,
+) -> Result<Again, Failure> {
+    if let Some(adopted) = lease.record.adopt {
+        let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {adopted} in Xero to adopt."));
+        let document = document(subject, adopted).await?.ok_or_else(missing)?;
+        let posted = agreed(&document, subject, &posted)?;
+        return Ok(Again::ended(Outcome::Posted { posted, warnings: Vec::new() }));
+    }
+    match after_post(&subject.invoice, &posted) {
+        AfterPost::Hold(reason) => mended(reason, subject, &posted).await,
+        AfterPost::Nothing => {
+            let (batch, name) = (subject.invoice.batch.clone(), batch_name(subject.invoice.id, posted.id));
+            let foreign = batch.as_ref().filter(|batch| **batch != name && posted.batch.as_ref() != Some(*batch));
+            let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
+            Ok(Again::ended(Outcome::Marked { batch, warnings }))
+        }
+        AfterPost::Mark => mark(subject, &posted, parts).await.map(Again::ended),
+    }
+}
+
+async fn document(subject: &Subject<'_>, id: Uuid) -> Result<Option<ExistingDocument>, Failure> {
+    subject.company.client.document(id).await.map_err(|error| of_xero(error, IntentFate::Keep))
+}
+
+/// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
+async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted) -> Result<Again, Failure> {
+    let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
+    if !subject.invoice.status.closed || subject.invoice.batch.is_some() {
+        return held(reason);
+    }
+    match document(subject, posted.id).await? {
+        None => Ok(Again::Anew),
+        Some(document) if matches!(document.status.as_str(), "VOIDED" | "DELETED") => Ok(Again::Anew),
+        Some(document) => match agreed(&document, subject, posted) {
+            // Only a new total shows that the document was corrected; other edits are a person's to confirm.
+            Ok(agreed) if agreed.total != posted.total || posted.xero_total != posted.total => {
+                Ok(Again::ended(Outcome::Posted { posted: agreed, warnings: Vec::new() }))
+            }
+            _ => held(reason),
+        },
+    }
+}
+
+/// The document as what the record is now, if it is worth the same.
+fn agreed(document: &ExistingDocument, subject: &Subject<'_>, posted: &Posted) -> Result<Posted, Failure> {
+    let total = subject.invoice.total.abs().to_cents();
+    if document.kind != kind(&subject.invoice) || document.total.to_cents() != total {
+        let sentence = format!(
+            "The {} {} in Xero is worth {}, invoice {} in ConnectWise {total}.",
+            document.kind.noun(),
+            document.number,
+            document.total,
+            subject.invoice.number
+        );
+        return Err(hold(HoldCode::DocumentDiffers, sentence));
+    }
+    Ok(Posted {
+        id: document.id,
+        kind: document.kind,
+        number: document.number.clone(),
+        total,
+        xero_total: total,
+        at: posted.at,
+        content: subject.invoice.content_hash(),
+        batch: None,
+    })
+}
+
+async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Outcome, Failure> {
+    let name = batch_name(subject.invoice.id, posted.id);
+    let marked = subject.connection.client.mark(&subject.invoice, &name).await;
+    match marked.map_err(|error| of_connectwise(&error, parts.clock.now()))? {
+        Marked::Batched { leftover } if leftover.is_empty() => {
+            Ok(Outcome::Marked { batch: Some(name), warnings: Vec::new() })
+        }
+        Marked::Batched { leftover } => {
+            let ids: Vec<String> = leftover.iter().take(20).map(ToString::to_string).collect();
+            let sentence = format!("The batch {name} was made, but GL entries are still unposted: {}.", ids.join(", "));
+            let warnings = vec![Warning::new(WarningCode::LeftUnposted, sentence)];
+            Ok(Outcome::Marked { batch: Some(name), warnings })
+        }
+        Marked::Elsewhere { batch } => {
+            let warnings = vec![elsewhere(&batch)];
+            Ok(Outcome::Marked { batch: Some(batch), warnings })
+        }
+        Marked::NotUnposted => {
+            let sentence = format!(
+                "Invoice {} is posted, but ConnectWise lists it neither as unposted nor in a batch.",
+                posted.number
+            );
+            Err(hold(HoldCode::NotUnposted, sentence))
+        }
+    }
+}
+
+fn elsewhere(batch: &str) -> Warning {
+    let sentence = format!("ConnectWise has the record in the batch '{batch}', which readypost did not make.");
+    Warning::new(WarningCode::BatchedElsewhere, sentence)
+}

@@ -1,5 +1,6 @@
 //! Logs and metrics.
 
+use std::io::IsTerminal;
 use std::sync::atomic::AtomicU64;
 
 use jiff::SignedDuration;
@@ -22,7 +23,10 @@ use crate::store::Overview;
 /// When the filter cannot be read.
 pub fn start(log: &Log) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second start, as in a test of several services, keeps the first.
     let _ = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

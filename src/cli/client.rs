@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Service;
+use super::print::out;
 use crate::remote::{Answer, http_client, send};
 
 /// The running service.
@@ -72,8 +73,7 @@ pub(super) fn view<T: DeserializeOwned>(value: &Value) -> anyhow::Result<T> {
 }
 
 /// Prints JSON for programs.
-#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
 pub(super) fn print_json(value: &Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    out!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }

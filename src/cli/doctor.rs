@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::PROBLEMS;
+use super::print::out;
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Company, Config, Connection, Grant};
@@ -41,15 +42,13 @@ impl Findings {
         self.say("WRONG", about, text);
     }
 
-    #[expect(clippy::print_stdout, reason = "the command line speaks to people")]
     fn say(&mut self, mark: &str, about: &str, text: &str) {
         self.said = self.said.saturating_add(1);
-        println!("{mark:>5}  {about:<22} {text}");
+        out!("{mark:>5}  {about:<22} {text}");
     }
 }
 
 /// Reads from both systems and writes nothing. The exit code is 1 when something is wrong.
-#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
 pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let config = match super::load(path) {
         Ok(config) => config,
@@ -70,12 +69,12 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     for company in &companies {
         check_company(company, &clock, &mut findings).await?;
     }
-    println!();
+    out!();
     if findings.wrong == 0 {
-        println!("{} checks, nothing is wrong.", findings.said);
+        out!("{} checks, nothing is wrong.", findings.said);
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    out!(
         "{} to correct.",
         if findings.wrong == 1 { "One thing".to_owned() } else { format!("{} things", findings.wrong) }
     );

@@ -3,6 +3,7 @@
 mod client;
 mod demo;
 mod doctor;
+mod print;
 mod records;
 mod serve;
 mod status;

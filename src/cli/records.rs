@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::client::{Remote, print_json, view};
+use super::print::out;
 use super::status::time;
 use crate::domain::record::RecordKey;
 use crate::domain::text::shorten;
@@ -134,16 +135,15 @@ impl List {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
 fn print_page(page: &PageView) {
     if page.records.is_empty() {
-        println!("No records.");
+        out!("No records.");
     }
     for record in &page.records {
-        println!("{}", row(record));
+        out!("{}", row(record));
     }
     if let Some(next) = &page.next {
-        println!("More: add --cursor '{next}'");
+        out!("More: add --cursor '{next}'");
     }
 }
 
@@ -191,48 +191,46 @@ impl One {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
 fn print_one(record: &RecordView, history: &[HistoryView]) {
-    println!("{}", row(record));
+    out!("{}", row(record));
     if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
-        println!("What helps: {cure}");
+        out!("What helps: {cure}");
     }
     if record.outcome_unknown {
-        println!("A request to Xero has no known outcome yet; it will be looked up, not sent again blindly.");
+        out!("A request to Xero has no known outcome yet; it will be looked up, not sent again blindly.");
     }
     if let Some(document) = &record.document {
-        println!(
+        out!(
             "In Xero: {} of {} (ConnectWise {}), posted {}",
             document.number,
             document.xero_total,
             document.total,
             time(Some(document.posted))
         );
-        println!("         {}", document.link);
-        println!("In ConnectWise: batch {}", document.batch.as_deref().unwrap_or("not made yet"));
+        out!("         {}", document.link);
+        out!("In ConnectWise: batch {}", document.batch.as_deref().unwrap_or("not made yet"));
     }
     for warning in &record.warnings {
         let seen = warning.acknowledged_by.as_ref().map(|by| format!(" (acknowledged by {by})")).unwrap_or_default();
-        println!("Warning {}: {}{seen}", warning.code, warning.sentence);
+        out!("Warning {}: {}{seen}", warning.code, warning.sentence);
         for (label, amount) in &warning.parts {
-            println!("  {amount:>12}  {label}");
+            out!("  {amount:>12}  {label}");
         }
     }
-    println!("History:");
+    out!("History:");
     for entry in history {
-        println!("  {}  {:<9} {}", time(Some(entry.at)), entry.event, entry.sentence);
+        out!("  {}  {:<9} {}", time(Some(entry.at)), entry.event, entry.sentence);
     }
 }
 
 impl Decide {
-    #[expect(clippy::print_stdout, reason = "the command line speaks to people")]
     async fn run(self, action: &str, mut body: Value) -> anyhow::Result<()> {
         let remote = Remote::new(&self.service)?;
         let path = format!("/api/v1/records/{}", self.key);
         if self.dry_run {
             let answer = remote.get(&path, &[]).await?;
             let record: RecordView = view(&answer.get("record").cloned().unwrap_or(Value::Null))?;
-            println!("would {action}: {}", row(&record));
+            out!("would {action}: {}", row(&record));
             return Ok(());
         }
         if let Some(body) = body.as_object_mut() {
@@ -242,7 +240,7 @@ impl Decide {
         if self.service.json {
             return print_json(&answer);
         }
-        println!("{}", row(&view(&answer)?));
+        out!("{}", row(&view(&answer)?));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! `readypost serve`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use crate::clock::{Clock, SystemClock};
 use crate::telemetry;
 
 /// Runs the service until it is told to stop.
-#[expect(clippy::print_stdout, reason = "the bound address is printed as one line, so that scripts can read it")]
 pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let config = match super::load(path) {
         Ok(config) => config,
@@ -22,7 +22,8 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let app = App::build(config, &clock)?;
     let listener = app.bind().await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    // As one line, so that scripts can read it; a service goes on when nobody does.
+    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
     app.run(listener, shutdown).await?;

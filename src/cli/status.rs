@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::client::{Remote, print_json, view};
+use super::print::out;
 use super::{PROBLEMS, Service};
 use crate::http::StatusView;
 
@@ -20,16 +21,15 @@ pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
     Ok(if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
-#[expect(clippy::print_stdout, reason = "the command line speaks to people")]
 fn print(status: &StatusView) {
     let count = |state: &str| status.records.get(state).copied().unwrap_or_default();
     let warnings: u64 = status.warnings.values().sum();
-    println!(
+    out!(
         "readypost {}, {}",
         status.version,
         if status.ready { "storing callbacks".to_owned() } else { format!("NOT storing: {}", status.store) }
     );
-    println!(
+    out!(
         "{:>6} posted  {:>6} held  {:>6} waiting  {:>6} skipped  {:>6} warnings",
         count("done"),
         count("held"),
@@ -38,35 +38,30 @@ fn print(status: &StatusView) {
         warnings
     );
     if let Some(age) = status.oldest_waiting_s.filter(|age| *age > 0) {
-        println!("the oldest waits since {age} s");
+        out!("the oldest waits since {age} s");
     }
     for (title, codes) in [("held", &status.held), ("warnings", &status.warnings)] {
         for (code, count) in codes {
-            println!("  {title:<9} {count:>5}  {code}");
+            out!("  {title:<9} {count:>5}  {code}");
         }
     }
     for company in &status.companies {
         let left = company.calls_remaining_today.map_or_else(|| "?".to_owned(), |left| left.to_string());
-        println!(
+        out!(
             "{}: last posted {}, {} calls in the last minute, {left} left today",
             company.id,
             time(company.last_posted),
             company.calls_last_minute
         );
         if let Some(pause) = &company.paused {
-            println!(
-                "  PAUSED since {}: {} Next look {}.",
-                time(Some(pause.since)),
-                pause.cause,
-                time(Some(pause.until))
-            );
+            out!("  PAUSED since {}: {} Next look {}.", time(Some(pause.since)), pause.cause, time(Some(pause.until)));
         }
     }
     for connection in &status.connections {
-        println!("{}: last callback {}", connection.name, time(connection.last_callback));
+        out!("{}: last callback {}", connection.name, time(connection.last_callback));
     }
     if count("held") > 0 {
-        println!("Next: readypost records list --state held");
+        out!("Next: readypost records list --state held");
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 
+use super::print::out;
 use crate::domain::text::hex;
 
 /// Makes a token; only its SHA-256 goes into the configuration.
@@ -32,11 +33,10 @@ pub(super) fn make() -> anyhow::Result<(String, String)> {
 }
 
 impl Token {
-    #[expect(clippy::print_stdout, reason = "the command line speaks to people")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let (token, digest) = make()?;
-        println!("# The token, shown once; give it to {}:\n# {token}\n", self.name);
-        println!("[[operator]]\nname = {:?}\nrole = {:?}\ntoken_sha256 = {digest:?}", self.name, self.role);
+        out!("# The token, shown once; give it to {}:\n# {token}\n", self.name);
+        out!("[[operator]]\nname = {:?}\nrole = {:?}\ntoken_sha256 = {digest:?}", self.name, self.role);
         Ok(ExitCode::SUCCESS)
     }
 }

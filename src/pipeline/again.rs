@@ -48,7 +48,9 @@ pub(super) async fn look(
             let (batch, name) = (subject.invoice.batch.clone(), batch_name(subject.invoice.id, posted.id));
             let foreign = batch.as_ref().filter(|batch| **batch != name && posted.batch.as_ref() != Some(*batch));
             let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
-            Ok(Again::ended(Outcome::Marked { batch, warnings }))
+            // Our own batch causes a callback, too; then there is nothing to add.
+            let news = batch.filter(|batch| posted.batch.as_ref() != Some(batch));
+            Ok(Again::ended(Outcome::Marked { batch: news, warnings }))
         }
         AfterPost::Mark => mark(subject, &posted, parts).await.map(Again::ended),
     }

@@ -1,7 +1,5 @@
 //! What the demo prints.
 
-#![expect(clippy::print_stdout, reason = "the command line speaks to people")]
-
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,6 +7,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::stage::{Expected, Stage};
+use crate::cli::print::out;
 use crate::domain::text::shorten;
 use crate::http::RecordView;
 use crate::simulator::xero::{Kind, Status};
@@ -25,18 +24,18 @@ const BOLD: u8 = 1;
 const FAINT: u8 = 2;
 
 pub(super) fn opening(stage: &Stage) {
-    println!("{}", paint(BOLD, "readypost demo: a month end between a simulated ConnectWise and a simulated Xero"));
-    println!("  ConnectWise  {}", stage.connectwise.site_url());
-    println!("  Xero         {}", stage.xero.api_url());
-    println!("  readypost    {}/status", stage.url);
+    out!("{}", paint(BOLD, "readypost demo: a month end between a simulated ConnectWise and a simulated Xero"));
+    out!("  ConnectWise  {}", stage.connectwise.site_url());
+    out!("  Xero         {}", stage.xero.api_url());
+    out!("  readypost    {}/status", stage.url);
 }
 
 pub(super) fn heading(title: &str) {
-    println!("\n{}", paint(BOLD, title));
+    out!("\n{}", paint(BOLD, title));
 }
 
 pub(super) fn say(text: &str) {
-    println!("  {}", paint(FAINT, text));
+    out!("  {}", paint(FAINT, text));
 }
 
 fn seconds(took: Duration) -> String {
@@ -57,7 +56,7 @@ pub(super) fn record(view: &RecordView, took: Option<Duration>) {
         ("queued", _) => (YELLOW, "waiting"),
         (_, _) => (FAINT, "skipped"),
     };
-    println!(
+    out!(
         "  {:<7} {:<26} {:>10}  {}  {took}",
         number,
         shorten(&client, 26),
@@ -65,18 +64,18 @@ pub(super) fn record(view: &RecordView, took: Option<Duration>) {
         paint(colour, &format!("{state:<12}"))
     );
     if let Some(reason) = &view.reason {
-        println!("          {} {}", paint(colour, &reason.code), reason.sentence);
+        out!("          {} {}", paint(colour, &reason.code), reason.sentence);
         if let Some(cure) = &reason.cure {
-            println!("          {}", paint(FAINT, cure));
+            out!("          {}", paint(FAINT, cure));
         }
     }
     if let Some(cause) = view.waiting.as_ref().and_then(|waiting| waiting.cause.as_ref()) {
-        println!("          {}", paint(FAINT, cause));
+        out!("          {}", paint(FAINT, cause));
     }
     for warning in open.iter().filter(|_| view.state == "done") {
-        println!("          {} {}", paint(colour, &warning.code), warning.sentence);
+        out!("          {} {}", paint(colour, &warning.code), warning.sentence);
         for (label, amount) in &warning.parts {
-            println!("          {amount:>10}  {}", paint(FAINT, label));
+            out!("          {amount:>10}  {}", paint(FAINT, label));
         }
     }
 }
@@ -100,22 +99,22 @@ pub(super) async fn summary(stage: &Stage) -> anyhow::Result<usize> {
         }
     }
     for (state, (count, sum)) in &ends {
-        println!("  {count:>4} {state:<8} {sum:>12}");
+        out!("  {count:>4} {state:<8} {sum:>12}");
     }
     surprises.extend(books(stage, ends.get("done").map(|(_, sum)| *sum).unwrap_or_default()).await?);
     took.sort_unstable();
     let at = |share: usize| {
         took.get(took.len().saturating_mul(share) / 100).or(took.last()).copied().map(seconds).unwrap_or_default()
     };
-    println!("  From closing in ConnectWise to marked as posted there: median {}, 9 of 10 within {}", at(50), at(90));
+    out!("  From closing in ConnectWise to marked as posted there: median {}, 9 of 10 within {}", at(50), at(90));
     let answers: Vec<String> = stage.callbacks.iter().map(|(status, count)| format!("{count} x {status}")).collect();
-    println!("  Callbacks answered: {}", answers.join(", "));
-    println!("  Calls to Xero: {}", stage.xero.calls());
+    out!("  Callbacks answered: {}", answers.join(", "));
+    out!("  Calls to Xero: {}", stage.xero.calls());
     if surprises.is_empty() {
-        println!("  {}", paint(GREEN, "Every record ended as it should."));
+        out!("  {}", paint(GREEN, "Every record ended as it should."));
     }
     for surprise in &surprises {
-        println!("  {} {surprise}", paint(RED, "UNEXPECTED"));
+        out!("  {} {surprise}", paint(RED, "UNEXPECTED"));
     }
     Ok(surprises.len())
 }
@@ -154,8 +153,8 @@ async fn books(stage: &Stage, posted: Decimal) -> anyhow::Result<Vec<String>> {
         }
     }
     let twice: Vec<String> = seen.into_iter().filter(|(_, count)| *count > 1).map(|((_, number), _)| number).collect();
-    println!("  In Xero: {sum}; in ConnectWise, marked as posted: {posted}; difference {}", sum.saturating_sub(posted));
-    println!("  Documents in Xero more than once: {}", twice.len());
+    out!("  In Xero: {sum}; in ConnectWise, marked as posted: {posted}; difference {}", sum.saturating_sub(posted));
+    out!("  Documents in Xero more than once: {}", twice.len());
     if sum != posted {
         surprises.push(format!("the books differ: {sum} and {posted}"));
     }
@@ -167,7 +166,7 @@ async fn books(stage: &Stage, posted: Decimal) -> anyhow::Result<Vec<String>> {
 pub(super) fn address(stage: &Stage) {
     heading("It stays up; Ctrl-C ends it");
     let authority = stage.url.trim_start_matches("http://");
-    println!("  Page     http://demo:{}@{authority}/status", stage.token);
-    println!("  Status   readypost status --url {} --token {}", stage.url, stage.token);
-    println!("  Holds    readypost records list --state held --url {} --token {}", stage.url, stage.token);
+    out!("  Page     http://demo:{}@{authority}/status", stage.token);
+    out!("  Status   readypost status --url {} --token {}", stage.url, stage.token);
+    out!("  Holds    readypost records list --state held --url {} --token {}", stage.url, stage.token);
 }

@@ -33,6 +33,16 @@ pub(super) struct Expected {
     pub(super) took: Option<Duration>,
 }
 
+/// The folder of the demo's store; it goes with the demo, however that ends.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // It may not be there yet.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Everything that plays.
 pub(super) struct Stage {
     pub(super) connectwise: ConnectWise,
@@ -47,7 +57,7 @@ pub(super) struct Stage {
     pub(super) callbacks: BTreeMap<u16, u32>,
     /// What was shown of each record last.
     shown: BTreeMap<i64, String>,
-    folder: PathBuf,
+    folder: Folder,
     shutdown: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -64,9 +74,9 @@ impl Stage {
         // A month in a minute: the real limit of 60 calls a minute would only make the demo wait.
         settings.minute_limit = 2000;
         let xero = xero::Xero::start(settings).await.context("starting the simulator of Xero")?;
-        let folder = std::env::temp_dir().join(format!("readypost-demo-{}", uuid::Uuid::new_v4().simple()));
+        let folder = Folder(std::env::temp_dir().join(format!("readypost-demo-{}", uuid::Uuid::new_v4().simple())));
         let (token, digest) = token::make()?;
-        let text = configuration(&connectwise, &xero, &folder, &digest);
+        let text = configuration(&connectwise, &xero, &folder.0, &digest);
         let config = config::parse(&text, &|_| None).map_err(|faults| anyhow!("{faults:?}"))?;
         let app = App::build(config, &clock)?;
         let listener = app.bind().await?;
@@ -85,7 +95,8 @@ impl Stage {
     pub(super) async fn close(self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         self.running.await??;
-        std::fs::remove_dir_all(&self.folder).with_context(|| format!("removing {}", self.folder.display()))
+        drop(self.folder);
+        Ok(())
     }
 
     /// Puts invoices into ConnectWise and sets them to their status, without sending callbacks yet.

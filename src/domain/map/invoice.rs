@@ -321,7 +321,10 @@ fn tracking(
         let position = captions.iter().position(|name| name == caption).unwrap_or(usize::MAX);
         let categories = &facts.organisation.tracking;
         let by_name = categories.iter().find(|category| category.name.eq_ignore_ascii_case(caption));
-        let category: Option<&TrackingCategory> = by_name.or_else(|| categories.get(position));
+        // A category that another caption names is that caption's: a line has one option of each.
+        let named = |category: &&TrackingCategory| captions.iter().any(|name| category.name.eq_ignore_ascii_case(name));
+        let by_position = || categories.get(position).filter(|category| !named(category));
+        let category: Option<&TrackingCategory> = by_name.or_else(by_position);
         let option =
             category.and_then(|category| category.options.iter().find(|option| option.eq_ignore_ascii_case(value)));
         if let (Some(category), Some(option)) = (category, option) {

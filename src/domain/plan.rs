@@ -209,6 +209,7 @@ fn same_document(existing: &ExistingDocument, document: &Balanced, debtor: &Debt
             differences.push(format!("{what} {xeros} instead of {ours}"));
         }
     };
+    compare("kind", existing.kind.noun().to_owned(), draft.kind.noun().to_owned());
     compare("total", existing.total.to_cents().to_string(), document.total().to_string());
     compare("tax", existing.total_tax.to_cents().to_string(), document.total_tax().to_cents().to_string());
     compare("currency", existing.currency.clone(), draft.currency.clone());

@@ -19,6 +19,8 @@ use crate::domain::warning::{Flagged, Warning, WarningCode};
 
 /// Xero's longest item code.
 const ITEM_CHARS_MAX: usize = 30;
+/// Decimals that Xero shows of a quantity; it does not say what it does with more.
+const QUANTITY_PLACES: u32 = 4;
 /// Xero's longest line description.
 const DESCRIPTION_CHARS_MAX: usize = 4000;
 
@@ -237,19 +239,21 @@ fn line(
 
 /// Quantity and price of one: ConnectWise's own price where it is what was charged, else derived.
 ///
-/// A derived price that four decimals cannot express is replaced by one piece at the amount.
+/// A quantity or a derived price that four decimals cannot express is replaced by one piece at the amount.
 fn price(detail: &Detail, amount: Money, rules: &Rules, description: &mut String) -> (Decimal, Decimal) {
     let quantity =
         detail.quantity.map(|quantity| quantity.abs()).filter(|quantity| !quantity.is_zero()).unwrap_or(Decimal::ONE);
     let signed = |price: Decimal| if amount.is_negative() { -price } else { price };
     let misses = |price: Decimal| (amount.abs() - charged(quantity, price)).abs();
+    let countable = quantity.normalize().scale() <= QUANTITY_PLACES;
     if let Some(price) = detail.price.map(|price| price.decimal().abs())
+        && countable
         && misses(price) <= rules.rounding_ceiling.max(Money::CENT)
     {
         return (quantity, signed(price));
     }
     let Some(derived) = amount.decimal().checked_div(quantity) else { return (Decimal::ONE, amount.decimal()) };
-    if charged(quantity, round(derived, 4)) == amount.to_cents() {
+    if countable && charged(quantity, round(derived, 4)) == amount.to_cents() {
         return (quantity, round(derived, 4));
     }
     let suffix = format!(" ({} × {})", quantity.normalize(), round(derived, 8).normalize());

@@ -197,6 +197,7 @@ impl SkipReason {
         Self::StatusOpen,
         Self::StatusNotWanted,
         Self::BatchedElsewhere,
+        Self::PostedBefore,
         Self::ZeroTotal,
         Self::Deleted,
         Self::Operator,

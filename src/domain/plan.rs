@@ -124,7 +124,7 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     unlocked(document.draft(), &facts.organisation)?;
     if document.total().is_zero() && document.draft().status == DocumentStatus::Authorised {
         let sentence = "The total is 0.00, so Xero marks the document as paid at once.";
-        warnings.push(Warning::new(WarningCode::ZeroTotal, sentence));
+        warnings.push(Warning::new(WarningCode::ZeroTotalPaid, sentence));
     }
     Ok(Plan { action: Action::Create { document: Box::new(document), debtor }, warnings })
 }

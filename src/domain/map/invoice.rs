@@ -246,17 +246,17 @@ fn price(detail: &Detail, amount: Money, rules: &Rules, description: &mut String
     let signed = |price: Decimal| if amount.is_negative() { -price } else { price };
     let misses = |price: Decimal| (amount.abs() - charged(quantity, price)).abs();
     let countable = quantity.normalize().scale() <= QUANTITY_PLACES;
-    if let Some(price) = detail.price.map(|price| price.decimal().abs())
-        && countable
-        && misses(price) <= rules.rounding_ceiling.max(Money::CENT)
-    {
-        return (quantity, signed(price));
+    let own = detail.price.map(|price| price.decimal().abs());
+    let own = own.filter(|price| misses(*price) <= rules.rounding_ceiling.max(Money::CENT)).map(signed);
+    if let Some(price) = own.filter(|_| countable) {
+        return (quantity, price);
     }
     let Some(derived) = amount.decimal().checked_div(quantity) else { return (Decimal::ONE, amount.decimal()) };
     if countable && charged(quantity, round(derived, 4)) == amount.to_cents() {
         return (quantity, round(derived, 4));
     }
-    let suffix = format!(" ({} × {})", quantity.normalize(), round(derived, 8).normalize());
+    let price = own.unwrap_or_else(|| round(derived, 8));
+    let suffix = format!(" ({} × {})", quantity.normalize(), price.normalize());
     *description =
         format!("{}{suffix}", shorten(description, DESCRIPTION_CHARS_MAX.saturating_sub(suffix.chars().count())));
     (Decimal::ONE, amount.decimal())

@@ -184,14 +184,14 @@ fn round_tax(draft: &mut Draft, ceilings: Ceilings, warnings: &mut Vec<Warning>)
 fn adjust(draft: &mut Draft, ceilings: Ceilings, warnings: &mut Vec<Warning>) -> Result<(), HoldReason> {
     let lines: Money = draft.lines.iter().map(line_amount).sum();
     let tax: Money = draft.lines.iter().map(line_tax).sum();
-    let missing = draft.total - (lines + tax);
-    if missing.is_zero() {
-        return Ok(());
-    }
+    let (missing, missing_tax) = (draft.total - (lines + tax), draft.tax - tax);
     let net = draft.total - draft.tax;
-    if missing.abs() > ceilings.adjustment {
+    // Equal totals with another tax in them are as wrong as unequal ones: the tax return is filed from them.
+    let (what, difference) =
+        if missing.abs() < missing_tax.abs() { ("difference in tax", missing_tax) } else { ("difference", missing) };
+    if difference.abs() > ceilings.adjustment {
         let sentence = format!(
-            "ConnectWise has {} ({net} + tax {}), Xero would calculate {} ({lines} + tax {tax}); the difference of {missing} is above the adjustment ceiling of {}.",
+            "ConnectWise has {} ({net} + tax {}), Xero would calculate {} ({lines} + tax {tax}); the {what} of {difference} is above the adjustment ceiling of {}.",
             draft.total,
             draft.tax,
             lines + tax,
@@ -199,13 +199,16 @@ fn adjust(draft: &mut Draft, ceilings: Ceilings, warnings: &mut Vec<Warning>) ->
         );
         return Err(HoldReason::new(HoldCode::OutOfBalance, sentence));
     }
+    if missing.is_zero() {
+        return Ok(());
+    }
     let line = correction(draft, "Adjustment to the total in ConnectWise".to_owned(), missing)?;
     draft.lines.push(line);
     let parts = vec![
         Part::new("Total in ConnectWise", draft.total),
         Part::new("Total in Xero before the adjustment", lines + tax),
         Part::new("of it by the lines", net - lines),
-        Part::new("of it by the tax", draft.tax - tax),
+        Part::new("of it by the tax", missing_tax),
         Part::new("Adjustment line", missing),
     ];
     let sentence = format!("An adjustment line of {missing} was added, so that the total is {}.", draft.total);
@@ -345,6 +348,7 @@ mod tests {
             let Ok(Flagged { value, warnings }) = balance(before.clone(), ceilings) else { return Ok(()) };
             prop_assert_eq!(xeros_total(&value), total);
             prop_assert_eq!(value.sub_total() + value.total_tax(), total);
+            prop_assert!((value.total_tax() - tax).abs() <= ceilings.adjustment, "no tax is moved into the net");
             prop_assert_eq!(warnings.is_empty(), value.draft().lines.len() == before.lines.len()
                 && value.total_tax() == before.lines.iter().map(|line| line_tax(&Line { unit_amount: round(line.unit_amount, 4), ..line.clone() })).sum());
             let again = balance(value.draft().clone(), ceilings).unwrap();

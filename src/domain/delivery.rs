@@ -250,7 +250,7 @@ pub enum Trigger {
 pub enum Accepted {
     /// The record is queued.
     Queued,
-    /// It was queued, leased or held by an operator already.
+    /// It was queued or leased already, or an operator has decided about it.
     Merged,
     /// This message was accepted before.
     Duplicate,
@@ -373,7 +373,9 @@ pub fn accept(
     let merged = match &record.state {
         State::Queued { .. } => true,
         State::Held { reason } => reason.code == HoldCode::Operator,
-        State::Done | State::Skipped { .. } => false,
+        // Skipped by a person is for good, often because it was posted by hand: only a person undoes it.
+        State::Skipped { reason } => *reason == SkipReason::Operator,
+        State::Done => false,
     };
     if merged {
         return (record, Accepted::Merged);
@@ -396,6 +398,7 @@ pub fn arm(mut record: Record, intent: Intent, about: About, now: Timestamp) -> 
 #[must_use]
 pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, seen: u64, now: Timestamp) -> Record {
     let held_meanwhile = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
+    let skipped_meanwhile = record.state == State::Skipped { reason: SkipReason::Operator };
     record.about = about.or(record.about);
     record.changed = now;
     record.attempt = record.attempt.saturating_add(1);
@@ -432,7 +435,8 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             State::Queued { due, step, cause: Some(cause) }
         }
     };
-    if held_meanwhile {
+    // A skip decided meanwhile stands too, unless the step has put a document into Xero or may have.
+    if held_meanwhile || (skipped_meanwhile && record.posted.is_none() && record.intent.is_none()) {
         return record;
     }
     record.state = state;
@@ -533,5 +537,209 @@ impl Record {
         }
         let surplus = self.warnings.len().saturating_sub(WARNINGS_MAX);
         self.warnings.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::domain::warning::WarningCode;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Accept(Option<u128>),
+        Lease,
+        Arm,
+        Settle(Settlement),
+        Resolve(Decision),
+    }
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + i64::try_from(second).unwrap()).unwrap()
+    }
+
+    fn posted() -> Posted {
+        Posted {
+            id: Uuid::from_u128(7),
+            kind: DocumentKind::Invoice,
+            number: "1042".to_owned(),
+            total: Money::CENT,
+            xero_total: Money::CENT,
+            at: at(0),
+            content: ContentHash("x".to_owned()),
+            batch: None,
+        }
+    }
+
+    fn intent() -> Intent {
+        Intent { key: "rp:x".to_owned(), body_hash: "x".to_owned(), at: at(0), resend: true }
+    }
+
+    fn about() -> About {
+        About {
+            company: None,
+            number: "1042".to_owned(),
+            client: "Blue Gum Widgets".into(),
+            total: Money::CENT,
+            currency: String::new(),
+        }
+    }
+
+    fn hold(posted: Option<Posted>, intent: IntentFate) -> Settlement {
+        Settlement::Hold { reason: HoldReason::new(HoldCode::UnknownTax, "no tax"), posted, intent }
+    }
+
+    fn settlement() -> impl Strategy<Value = Settlement> {
+        let warnings = prop::collection::vec(0_u32..40, 0..12).prop_map(|numbers| {
+            let warning = |number| Warning::new(WarningCode::TermsMismatch, format!("terms {number}"));
+            numbers.into_iter().map(warning).collect::<Vec<_>>()
+        });
+        let fate = select(vec![IntentFate::Keep, IntentFate::LookFirst, IntentFate::Clear]);
+        let batch = select(vec![None, Some("RP-I-1-00000000".to_owned())]);
+        let retry = |(fate, counts)| Settlement::Retry { due: at(9), cause: "slow".into(), counts, intent: fate };
+        prop_oneof![
+            warnings.clone().prop_map(|warnings| Settlement::Mark { posted: posted(), warnings }),
+            (batch, warnings).prop_map(|(batch, warnings)| Settlement::Done { batch, warnings }),
+            select(vec![SkipReason::StatusOpen, SkipReason::Deleted]).prop_map(|reason| Settlement::Skip { reason }),
+            (select(vec![None, Some(posted())]), fate.clone()).prop_map(|(posted, fate)| hold(posted, fate)),
+            (fate, any::<bool>()).prop_map(retry),
+        ]
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let adopt = Decision::Adopt { document: Uuid::from_u128(7) };
+        let decisions =
+            vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge];
+        prop_oneof![
+            4 => prop::option::of(0_u128..40).prop_map(Act::Accept),
+            3 => Just(Act::Lease),
+            1 => Just(Act::Arm),
+            4 => settlement().prop_map(Act::Settle),
+            2 => select(decisions).prop_map(Act::Resolve),
+        ]
+    }
+
+    fn by_operator(state: &State) -> bool {
+        match state {
+            State::Held { reason } => reason.code == HoldCode::Operator,
+            State::Skipped { reason } => *reason == SkipReason::Operator,
+            State::Queued { .. } | State::Done => false,
+        }
+    }
+
+    fn is_queued(state: &State) -> bool {
+        state.name() == StateName::Queued
+    }
+
+    fn trigger(message: Option<u128>) -> Trigger {
+        let message = message.map(Uuid::from_u128);
+        Trigger::Callback { message, action: "updated".to_owned(), member: None }
+    }
+
+    fn first() -> Record {
+        accept(None, &"acme/invoice/1".parse().unwrap(), &trigger(None), 0, at(0)).0
+    }
+
+    fn decide(record: Record, decision: &Decision, sequence: u64) -> Result<Record, Refused> {
+        let actor = Actor { by: "finance-desk".to_owned(), note: "as agreed".into() };
+        resolve(record, decision, &actor, sequence, at(sequence))
+    }
+
+    /// The record after `act`; the laws that hold for this one transition are checked on the way.
+    fn apply(before: &Record, act: Act, seen: u64, sequence: u64) -> Result<Record, TestCaseError> {
+        let now = at(sequence);
+        match act {
+            Act::Lease => Ok(before.clone()),
+            Act::Arm => Ok(arm(before.clone(), intent(), about(), now)),
+            Act::Accept(message) => {
+                let (after, accepted) = accept(Some(before.clone()), &before.key, &trigger(message), sequence, now);
+                match accepted {
+                    Accepted::Duplicate => prop_assert_eq!(&after, before, "a duplicate changes nothing"),
+                    Accepted::Merged => prop_assert_eq!(&after.state, &before.state),
+                    Accepted::Queued => {
+                        let queued = queued(Step::Post, now);
+                        prop_assert_eq!((&after.state, after.attempt, after.faults), (&queued, 0, 0));
+                    }
+                }
+                if accepted != Accepted::Duplicate {
+                    prop_assert_eq!(after.triggered, sequence);
+                    prop_assert!(is_queued(&after.state) || by_operator(&after.state));
+                }
+                Ok(after)
+            }
+            Act::Settle(settlement) => {
+                let after = settle(before.clone(), settlement, None, seen, now);
+                let held = matches!(&before.state, State::Held { .. }) && by_operator(&before.state);
+                prop_assert!(!held || after.state == before.state, "an operator's hold is not settled away");
+                let missed = before.triggered > seen && !by_operator(&after.state);
+                prop_assert!(!missed || is_queued(&after.state), "a trigger was lost");
+                prop_assert!(before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
+                Ok(after)
+            }
+            Act::Resolve(decision) => {
+                let Ok(after) = decide(before.clone(), &decision, sequence) else { return Ok(before.clone()) };
+                let skipped = after.state == State::Skipped { reason: SkipReason::Operator };
+                let has_document = after.posted.is_some() || after.intent.is_some();
+                prop_assert!(decision != Decision::Skip || skipped && !has_document);
+                prop_assert!(decision != Decision::Acknowledge || after.open_warnings() == 0);
+                Ok(after)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_trigger_decision_or_document_is_lost_and_nothing_grows(acts in prop::collection::vec(act(), 1..80)) {
+            let mut record = first();
+            let mut seen = record.triggered;
+            for (act, sequence) in acts.into_iter().zip(1..) {
+                if matches!(act, Act::Lease) {
+                    seen = record.triggered;
+                }
+                let after = apply(&record, act, seen, sequence)?;
+                prop_assert!(after.triggered >= record.triggered);
+                prop_assert!(after.messages.len() <= MESSAGES_MAX && after.warnings.len() <= WARNINGS_MAX);
+                let json = serde_json::to_string(&after).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), after.clone());
+                record = after;
+            }
+        }
+    }
+
+    #[test]
+    fn a_skip_by_an_operator_ends_only_by_an_operator() {
+        let skipped = decide(first(), &Decision::Skip, 1).unwrap();
+        let (after, accepted) = accept(Some(skipped.clone()), &skipped.key, &trigger(Some(1)), 2, at(2));
+        assert_eq!((accepted, &after.state), (Accepted::Merged, &skipped.state));
+        assert!(is_queued(&decide(after, &Decision::Retry, 3).unwrap().state));
+
+        let retry = |intent| Settlement::Retry { due: at(9), cause: "slow".into(), counts: false, intent };
+        for late in
+            [retry(IntentFate::Keep), hold(None, IntentFate::Keep), Settlement::Skip { reason: SkipReason::StatusOpen }]
+        {
+            assert_eq!(settle(skipped.clone(), late, None, 0, at(2)).state, skipped.state);
+        }
+        let mark = Settlement::Mark { posted: posted(), warnings: Vec::new() };
+        let after = settle(skipped.clone(), mark, None, 0, at(2)).state;
+        assert_eq!(after, queued(Step::Mark, at(2)), "what is in Xero has to be marked");
+        let after = settle(arm(skipped, intent(), about(), at(2)), retry(IntentFate::Keep), None, 0, at(3)).state;
+        assert!(is_queued(&after), "a request of unknown outcome has to be cleared up: {after:?}");
+    }
+
+    #[test]
+    fn message_ids_are_forgotten_by_age() {
+        let mut record = accept(Some(first()), &first().key, &trigger(Some(1)), 1, at(1)).0;
+        let month = u64::try_from(MESSAGE_HOURS * 3600).unwrap();
+        record = accept(Some(record), &first().key, &trigger(Some(2)), 2, at(month)).0;
+        assert_eq!(record.messages.len(), 2);
+        assert_eq!(
+            accept(Some(record.clone()), &first().key, &trigger(Some(1)), 3, at(month + 1)).1,
+            Accepted::Duplicate
+        );
+        record = accept(Some(record), &first().key, &trigger(Some(3)), 4, at(month + 1)).0;
+        assert_eq!(accept(Some(record), &first().key, &trigger(Some(1)), 5, at(month + 2)).1, Accepted::Merged);
     }
 }

@@ -11,6 +11,7 @@ use super::text::Sentence;
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In ConnectWise PSA.
+    #[serde(rename = "connectwise")]
     ConnectWise,
     /// In Xero.
     Xero,
@@ -24,8 +25,7 @@ macro_rules! hold_codes {
     ($($(#[$doc:meta])* $code:ident, $name:literal, $place:ident, $retry:literal, $cure:literal;)*) => {
         /// The stable code of a hold.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum HoldCode { $($(#[$doc])* $code,)* }
+        pub enum HoldCode { $($(#[$doc])* #[serde(rename = $name)] $code,)* }
 
         impl HoldCode {
             /// Every code, in the order of the README's table.
@@ -197,6 +197,7 @@ impl SkipReason {
         Self::StatusOpen,
         Self::StatusNotWanted,
         Self::BatchedElsewhere,
+        Self::PostedBefore,
         Self::ZeroTotal,
         Self::Deleted,
         Self::Operator,
@@ -227,6 +228,21 @@ impl SkipReason {
             Self::ZeroTotal => "its total is 0.00 and the rules skip those",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_name() {
+        for code in HoldCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+        for reason in SkipReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
     }
 }

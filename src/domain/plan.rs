@@ -124,7 +124,7 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     unlocked(document.draft(), &facts.organisation)?;
     if document.total().is_zero() && document.draft().status == DocumentStatus::Authorised {
         let sentence = "The total is 0.00, so Xero marks the document as paid at once.";
-        warnings.push(Warning::new(WarningCode::ZeroTotal, sentence));
+        warnings.push(Warning::new(WarningCode::ZeroTotalPaid, sentence));
     }
     Ok(Plan { action: Action::Create { document: Box::new(document), debtor }, warnings })
 }
@@ -209,6 +209,7 @@ fn same_document(existing: &ExistingDocument, document: &Balanced, debtor: &Debt
             differences.push(format!("{what} {xeros} instead of {ours}"));
         }
     };
+    compare("kind", existing.kind.noun().to_owned(), draft.kind.noun().to_owned());
     compare("total", existing.total.to_cents().to_string(), document.total().to_string());
     compare("tax", existing.total_tax.to_cents().to_string(), document.total_tax().to_cents().to_string());
     compare("currency", existing.currency.clone(), draft.currency.clone());

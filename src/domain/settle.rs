@@ -200,3 +200,65 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-30T10:00:00Z".parse().unwrap()
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(seconds)
+    }
+
+    fn failed(blame: Blame, not_before: Option<Timestamp>, attempts: Attempts) -> Settlement {
+        let failure = Failure::Later { not_before, cause: "slow".into(), blame, intent: IntentFate::LookFirst };
+        settle(Outcome::Failed(failure), attempts, now(), &RetryPolicy::default())
+    }
+
+    fn retry(due: Timestamp, counts: bool) -> Settlement {
+        Settlement::Retry { due, cause: "slow".into(), counts, intent: IntentFate::LookFirst }
+    }
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let rows = [(0, 2), (1, 4), (2, 8), (3, 16), (7, 256), (8, 512), (9, 900), (20, 900), (u32::MAX, 900)];
+        for (attempt, seconds) in rows {
+            assert_eq!(RetryPolicy::default().delay(attempt), SignedDuration::from_secs(seconds), "{attempt}");
+            let attempts = Attempts { all: attempt, faults: 0 };
+            assert_eq!(failed(Blame::Outage, None, attempts), retry(after(seconds), false), "{attempt}");
+        }
+    }
+
+    #[test]
+    fn what_the_other_side_says_wins_over_the_ladder() {
+        for (all, wanted, due) in [(0, 3600, 3600), (20, 1, 1), (3, 0, 0), (3, -60, 0)] {
+            let settlement = failed(Blame::Outage, Some(after(wanted)), Attempts { all, faults: 0 });
+            assert_eq!(settlement, retry(after(due), false), "attempt {all}, {wanted} s");
+        }
+    }
+
+    #[test]
+    fn only_failures_of_the_record_end_in_a_hold() {
+        let blamed = |faults| failed(Blame::Record, Some(after(5)), Attempts { all: 1, faults });
+        assert_eq!(blamed(0), retry(after(5), true));
+        assert_eq!(blamed(6), retry(after(5), true));
+        for faults in [7, 8, u32::MAX] {
+            let Settlement::Hold { reason, posted: None, intent: IntentFate::LookFirst } = blamed(faults) else {
+                panic!("{faults} faults are enough")
+            };
+            assert_eq!(reason.code, HoldCode::AttemptsSpent);
+            assert_eq!(reason.sentence.as_str(), "8 attempts failed, the last one with: slow");
+        }
+        let long = Attempts { all: u32::MAX, faults: u32::MAX };
+        assert_eq!(failed(Blame::Outage, None, long), retry(after(900), false), "an outage never holds");
+        for (until, due) in [(after(86_400), after(86_400)), (after(-5), now())] {
+            let everyone = Failure::Everyone { cause: "slow".into(), until };
+            let settlement = settle(Outcome::Failed(everyone), long, now(), &RetryPolicy::default());
+            let expected = Settlement::Retry { due, cause: "slow".into(), counts: false, intent: IntentFate::Keep };
+            assert_eq!(settlement, expected, "a pause of the company never holds");
+        }
+    }
+}

@@ -9,8 +9,7 @@ macro_rules! warning_codes {
     ($($(#[$doc:meta])* $code:ident, $name:literal, $meaning:literal;)*) => {
         /// The stable code of a warning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum WarningCode { $($(#[$doc])* $code,)* }
+        pub enum WarningCode { $($(#[$doc])* #[serde(rename = $name)] $code,)* }
 
         impl WarningCode {
             /// Every code, in the order of the README's table.
@@ -60,7 +59,7 @@ warning_codes! {
     ItemCodeChanged, "item_code_changed",
         "The product ID is longer than Xero's 30 characters and was shortened or left out, by the rule `long_item_codes`.";
     /// The document is worth 0.00.
-    ZeroTotal, "zero_total_paid",
+    ZeroTotalPaid, "zero_total_paid",
         "The total is 0.00: Xero marks an approved document of 0.00 as paid at once and it cannot be edited.";
     /// Some GL entries stayed unposted in ConnectWise.
     LeftUnposted, "left_unposted",
@@ -125,4 +124,16 @@ pub struct Flagged<T> {
     pub value: T,
     /// What was noticed on the way.
     pub warnings: Vec<Warning>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_name() {
+        for code in WarningCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
 }

@@ -19,6 +19,8 @@ use crate::domain::warning::{Flagged, Warning, WarningCode};
 
 /// Xero's longest item code.
 const ITEM_CHARS_MAX: usize = 30;
+/// Decimals that Xero shows of a quantity; it does not say what it does with more.
+const QUANTITY_PLACES: u32 = 4;
 /// Xero's longest line description.
 const DESCRIPTION_CHARS_MAX: usize = 4000;
 
@@ -237,22 +239,24 @@ fn line(
 
 /// Quantity and price of one: ConnectWise's own price where it is what was charged, else derived.
 ///
-/// A derived price that four decimals cannot express is replaced by one piece at the amount.
+/// A quantity or a derived price that four decimals cannot express is replaced by one piece at the amount.
 fn price(detail: &Detail, amount: Money, rules: &Rules, description: &mut String) -> (Decimal, Decimal) {
     let quantity =
         detail.quantity.map(|quantity| quantity.abs()).filter(|quantity| !quantity.is_zero()).unwrap_or(Decimal::ONE);
     let signed = |price: Decimal| if amount.is_negative() { -price } else { price };
     let misses = |price: Decimal| (amount.abs() - charged(quantity, price)).abs();
-    if let Some(price) = detail.price.map(|price| price.decimal().abs())
-        && misses(price) <= rules.rounding_ceiling.max(Money::CENT)
-    {
-        return (quantity, signed(price));
+    let countable = quantity.normalize().scale() <= QUANTITY_PLACES;
+    let own = detail.price.map(|price| price.decimal().abs());
+    let own = own.filter(|price| misses(*price) <= rules.rounding_ceiling.max(Money::CENT)).map(signed);
+    if let Some(price) = own.filter(|_| countable) {
+        return (quantity, price);
     }
     let Some(derived) = amount.decimal().checked_div(quantity) else { return (Decimal::ONE, amount.decimal()) };
-    if charged(quantity, round(derived, 4)) == amount.to_cents() {
+    if countable && charged(quantity, round(derived, 4)) == amount.to_cents() {
         return (quantity, round(derived, 4));
     }
-    let suffix = format!(" ({} × {})", quantity.normalize(), round(derived, 8).normalize());
+    let price = own.unwrap_or_else(|| round(derived, 8));
+    let suffix = format!(" ({} × {})", quantity.normalize(), price.normalize());
     *description =
         format!("{}{suffix}", shorten(description, DESCRIPTION_CHARS_MAX.saturating_sub(suffix.chars().count())));
     (Decimal::ONE, amount.decimal())
@@ -321,7 +325,10 @@ fn tracking(
         let position = captions.iter().position(|name| name == caption).unwrap_or(usize::MAX);
         let categories = &facts.organisation.tracking;
         let by_name = categories.iter().find(|category| category.name.eq_ignore_ascii_case(caption));
-        let category: Option<&TrackingCategory> = by_name.or_else(|| categories.get(position));
+        // A category that another caption names is that caption's: a line has one option of each.
+        let named = |category: &&TrackingCategory| captions.iter().any(|name| category.name.eq_ignore_ascii_case(name));
+        let by_position = || categories.get(position).filter(|category| !named(category));
+        let category: Option<&TrackingCategory> = by_name.or_else(by_position);
         let option =
             category.and_then(|category| category.options.iter().find(|option| option.eq_ignore_ascii_case(value)));
         if let (Some(category), Some(option)) = (category, option) {

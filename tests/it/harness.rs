@@ -3,6 +3,7 @@
 //! Dropping a [`World`] checks the law that every test shares: no ConnectWise record is in Xero twice.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     shutdown: CancellationToken,
     rules: String,
+    server: &'static str,
 }
 
 /// How a world differs from the usual one.
@@ -51,6 +53,24 @@ impl Default for Differently {
 
 pub(crate) fn dec(text: &str) -> Decimal {
     text.parse().unwrap()
+}
+
+/// Rules that fit the demo organisation of the simulator.
+pub(crate) const RULES: &str = "untaxed = \"GST Free Income\"\ntax_names = { GST = \"GST on Income\" }\n";
+
+/// Tax, terms and one client that both systems know; the id is the client's.
+pub(crate) fn furnish(connectwise: &ConnectWise, xero: &xero::Xero) -> i64 {
+    let tax = connectwise.add_tax_code("GST", "GST on Income", &[("GST on Income", dec("0.1"))]);
+    let terms = connectwise.add_terms("Net 20", 20, "20");
+    xero.add_contact(xero::NewContact { name: "Blue Gum Dental".to_owned(), ..xero::NewContact::default() });
+    connectwise.add_company(NewCompany {
+        identifier: "BLUEGUM".to_owned(),
+        name: "Blue Gum Dental".to_owned(),
+        account_number: "BLUEGUM".to_owned(),
+        terms: Some(terms),
+        tax_code: Some(tax),
+        ..NewCompany::default()
+    })
 }
 
 /// A line of labour.
@@ -81,29 +101,17 @@ impl World {
         settings.minute_limit = 10_000;
         (differently.xero)(&mut settings);
         let xero = xero::Xero::start(settings).await.unwrap();
-        let tax = connectwise.add_tax_code("GST", "GST on Income", &[("GST on Income", dec("0.1"))]);
-        let terms = connectwise.add_terms("Net 20", 20, "20");
-        let client = connectwise.add_company(NewCompany {
-            identifier: "BLUEGUM".to_owned(),
-            name: "Blue Gum Dental".to_owned(),
-            primary_contact: true,
-            billing_contact: true,
-            account_number: "BLUEGUM".to_owned(),
-            terms: Some(terms),
-            tax_code: Some(tax),
-            ..NewCompany::default()
-        });
-        xero.add_contact(xero::NewContact { name: "Blue Gum Dental".to_owned(), ..xero::NewContact::default() });
+        let client = furnish(&connectwise, &xero);
         let folder = tempfile::tempdir().unwrap();
-        let rules =
-            format!("untaxed = \"GST Free Income\"\ntax_names = {{ GST = \"GST on Income\" }}\n{}", differently.rules);
+        let rules = format!("{RULES}{}", differently.rules);
         let app = build(&clock, &connectwise, &xero, &folder, (&rules, differently.server));
         // One minute later, so that what is closed from now on is known to be younger than the store.
         clock.advance(SignedDuration::from_mins(1));
         let (url, shutdown) = serve(&app).await;
         connectwise.register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { clock, connectwise, xero, app, url, client, http, folder, shutdown, rules }
+        let server = differently.server;
+        Self { clock, connectwise, xero, app, url, client, http, folder, shutdown, rules, server }
     }
 
     /// Stops the service as a shutdown does and starts another one on the same folder.
@@ -124,11 +132,11 @@ impl World {
     async fn reopen(&mut self) {
         let empty = tempfile::tempdir().unwrap();
         // The old store holds its folder's lock until it is dropped.
-        self.app = build(&self.clock, &self.connectwise, &self.xero, &empty, (&self.rules, ""));
+        self.app = build(&self.clock, &self.connectwise, &self.xero, &empty, (&self.rules, self.server));
         self.app.parts.store.close().await;
         for attempt in 0.. {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            let config = configuration(&self.connectwise, &self.xero, &self.folder, (&self.rules, ""));
+            let config = configuration(&self.connectwise, &self.xero, self.folder.path(), (&self.rules, self.server));
             let clock: Arc<dyn Clock> = self.clock.clone();
             match App::build(config, &clock) {
                 Ok(app) => {
@@ -205,6 +213,42 @@ impl World {
         self.app.parts.store.record(&key).await.unwrap().expect_record(invoice)
     }
 
+    /// Whether the service has heard of an invoice.
+    pub(crate) async fn knows(&self, invoice: i64) -> bool {
+        let key = format!("acme/invoice/{invoice}").parse().unwrap();
+        self.app.parts.store.record(&key).await.unwrap().is_some()
+    }
+
+    /// The folder of the store.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A client that Xero does not know yet.
+    pub(crate) fn new_client(&self, identifier: &str, name: &str) -> i64 {
+        self.connectwise.add_company(NewCompany {
+            identifier: identifier.to_owned(),
+            name: name.to_owned(),
+            account_number: identifier.to_owned(),
+            ..NewCompany::default()
+        })
+    }
+
+    /// The one callback that waits.
+    pub(crate) fn callback(&self) -> Delivery {
+        let mut waiting = self.connectwise.take_callbacks();
+        assert_eq!(waiting.len(), 1, "one callback waits");
+        waiting.remove(0)
+    }
+
+    /// Closes a new invoice over 100.00 and takes its callback.
+    pub(crate) fn closed(&self, number: &str) -> (i64, Delivery) {
+        let invoice = self.invoice(number, vec![labour("1", "100")]);
+        let _ = self.connectwise.take_callbacks();
+        self.ready(invoice);
+        (invoice, self.callback())
+    }
+
     /// The state's name and, when there is one, the reason's code.
     pub(crate) async fn state(&self, invoice: i64) -> String {
         use readypost::domain::delivery::State;
@@ -267,14 +311,15 @@ impl Drop for World {
     }
 }
 
-fn configuration(
+/// The text of a configuration file for a service between these two.
+pub(crate) fn configuration_text(
     connectwise: &ConnectWise,
     xero: &xero::Xero,
-    folder: &tempfile::TempDir,
+    folder: &Path,
     (rules, server): (&str, &str),
-) -> config::Config {
+) -> String {
     let settings = xero.settings();
-    let text = format!(
+    format!(
         r#"
 [server]
 listen = "127.0.0.1:0"
@@ -312,7 +357,7 @@ minute_limit = {minute}
 [company.rules]
 {rules}
 "#,
-        path = folder.path().to_str().unwrap(),
+        path = folder.to_str().unwrap(),
         api = connectwise.api_url(),
         keys = connectwise.key_host(),
         xero_api = xero.api_url(),
@@ -326,7 +371,11 @@ minute_limit = {minute}
             .as_ref()
             .map(|token| format!("grant = \"refresh_token\"\nrefresh_token = \"{token}\""))
             .unwrap_or_default(),
-    );
+    )
+}
+
+fn configuration(connectwise: &ConnectWise, xero: &xero::Xero, folder: &Path, text: (&str, &str)) -> config::Config {
+    let text = configuration_text(connectwise, xero, folder, text);
     config::parse(&text, &|_| None).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
@@ -338,7 +387,7 @@ fn build(
     text: (&str, &str),
 ) -> App {
     let clock: Arc<dyn Clock> = clock.clone();
-    App::build(configuration(connectwise, xero, folder, text), &clock).unwrap()
+    App::build(configuration(connectwise, xero, folder.path(), text), &clock).unwrap()
 }
 
 async fn serve(app: &App) -> (String, CancellationToken) {

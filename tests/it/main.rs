@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod edited;
+mod door;
 mod harness;
 mod posting;

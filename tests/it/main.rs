@@ -4,5 +4,7 @@
 
 mod edited;
 mod door;
+mod durable;
 mod harness;
 mod posting;
+mod process;

@@ -1,0 +1,47 @@
+//! The real binary as a child process.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A running `readypost serve`; killed when this is dropped.
+pub(crate) struct Service {
+    pub(crate) url: String,
+    child: Child,
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Service {
+    /// Starts it with this configuration file, its log going to `log`; none when it ended before it listened.
+    pub(crate) async fn start(wrapper: &[&str], config: &Path, log: &Path) -> Option<Self> {
+        let binary = env!("CARGO_BIN_EXE_readypost");
+        let mut command = match wrapper {
+            [] => Command::new(binary),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary);
+                command
+            }
+        };
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        command.arg("serve").arg("--config").arg(config);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = stdout.next_line().await.unwrap()?;
+        let url = line.strip_prefix("listening on ").unwrap().to_owned();
+        Some(Self { url, child, _stdout: stdout })
+    }
+
+    /// SIGKILL: nothing is flushed, nobody is asked.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// The exit code, once it ends.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+}

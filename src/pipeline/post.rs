@@ -95,6 +95,9 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         let (document, debtor) = match action {
             Action::Create { document, debtor } => (document, debtor),
             Action::Adopt(document) => {
+                if contact_created {
+                    warnings.push(contact_warning(&facts.client));
+                }
                 return Ok(Prepared::Verdict(Box::new(Outcome::Posted {
                     posted: adopted(&document, subject, parts),
                     warnings,
@@ -110,11 +113,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
             }
         };
         if contact_created {
-            let sentence = format!(
-                "The contact '{}' was created in Xero for ConnectWise company {}.",
-                facts.client.name, facts.client.id
-            );
-            warnings.push(Warning::new(WarningCode::ContactCreated, sentence));
+            warnings.push(contact_warning(&facts.client));
         }
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
@@ -257,6 +256,11 @@ async fn create_contact(lease: &Lease, subject: &Subject<'_>, client: &Client, p
     parts.store.note(event, parts.clock.now()).await?;
     tracing::info!(record.key = %subject.key, xero.contact = %contact, client = client.id, "contact created in Xero");
     Ok(contact)
+}
+
+fn contact_warning(client: &Client) -> Warning {
+    let sentence = format!("The contact '{}' was created in Xero for ConnectWise company {}.", client.name, client.id);
+    Warning::new(WarningCode::ContactCreated, sentence)
 }
 
 fn adopted(document: &ExistingDocument, subject: &Subject<'_>, parts: &Parts) -> Posted {

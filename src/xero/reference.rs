@@ -60,8 +60,10 @@ impl Xero {
     async fn read_organisation(&self, kept: &mut Option<Kept>) -> Result<Arc<Organisation>, XeroError> {
         // As old as the oldest of its parts.
         let read_at = self.clock.now();
-        let (organisations, accounts, rates, items, tracking, currencies) = tokio::try_join!(
-            self.collection::<wire::Organisations>("Organisation"),
+        // One call goes first: after a day without calls only one may ask whether there is a new day, and side
+        // by side with others, which are refused meanwhile, it would be given up before its answer is heard.
+        let organisations = self.collection::<wire::Organisations>("Organisation").await?;
+        let (accounts, rates, items, tracking, currencies) = tokio::try_join!(
             self.collection::<wire::Accounts>("Accounts"),
             self.collection::<wire::TaxRates>("TaxRates"),
             self.collection::<wire::Items>("Items"),

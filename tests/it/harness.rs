@@ -226,11 +226,13 @@ impl World {
 
     /// A client that Xero does not know yet.
     pub(crate) fn new_client(&self, identifier: &str, name: &str) -> i64 {
+        let mut usual = NewCompany::default();
+        self.connectwise.edit_company(self.client, |company| usual = company.clone()).unwrap();
         self.connectwise.add_company(NewCompany {
             identifier: identifier.to_owned(),
             name: name.to_owned(),
             account_number: identifier.to_owned(),
-            ..NewCompany::default()
+            ..usual
         })
     }
 

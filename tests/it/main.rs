@@ -5,6 +5,7 @@
 mod edited;
 mod door;
 mod durable;
+mod faults;
 mod harness;
 mod posting;
 mod process;

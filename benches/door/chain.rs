@@ -1,0 +1,172 @@
+//! From the callback to the document: what readypost adds to the time that both systems take.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use readypost::app::App;
+use readypost::domain::delivery::StateName;
+use tokio_util::sync::CancellationToken;
+
+use crate::load::percentile;
+use crate::ms;
+use crate::world::World;
+
+/// Time that each simulated call takes.
+const LATENCY: Duration = Duration::from_millis(20);
+/// Calls that wait for each other between the callback and the document, once everything slow-moving is known.
+///
+/// The company and its contact are read beside the unposted row and the preview, the GL entries too.
+const CALLS: [&str; 4] =
+    ["GET invoice", "GET unposted row", "POST export (preview)", "PUT document (the intent is synced before)"];
+/// The longest wait for one document or for all records.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Prints the added time, then the bytes that a posted record leaves on disk.
+///
+/// # Errors
+/// When a record does not end in Xero.
+pub(crate) async fn run(folder: &Path, invoices: u32, posted: u32) -> anyhow::Result<()> {
+    let timed = added(folder, invoices, LATENCY).await?;
+    let free = added(folder, invoices, Duration::ZERO).await?;
+    let (p50, p99) = (percentile(&timed, 50), percentile(&timed, 99));
+    let count = u32::try_from(CALLS.len())?;
+    let (simulated, timer) = (LATENCY * count, timer().await);
+    println!("callback to document, {invoices} invoices one after another, {} ms per simulated call", ms(LATENCY));
+    println!("  the path waits for {count} calls in a row: {}", CALLS.join(", "));
+    println!("  p50 {} ms, p99 {} ms; the calls alone: {} ms", ms(p50), ms(p99), ms(simulated));
+    println!("  added: p50 {} ms; aim: less than 5 ms", ms(p50.saturating_sub(simulated)));
+    let coarse = timer.saturating_sub(LATENCY) * count;
+    println!("  of it the simulators' timers, which end late by {} ms in {count} calls", ms(coarse));
+    println!(
+        "  with calls that take no time: p50 {} ms, p99 {} ms\n",
+        ms(percentile(&free, 50)),
+        ms(percentile(&free, 99))
+    );
+    bytes(folder, posted).await
+}
+
+/// A running service between its two systems.
+struct Running {
+    world: World,
+    app: App,
+    shutdown: CancellationToken,
+}
+
+impl Running {
+    async fn start(folder: &Path, latency: Duration) -> anyhow::Result<(Self, tokio::task::JoinHandle<()>)> {
+        let world = World::start(folder, latency).await?;
+        let app = App::build(world.config()?, &world.clock)?;
+        let listener = app.bind().await?;
+        let url = format!("http://{}/callbacks/acme?recordId=", listener.local_addr()?);
+        let registered = world.connectwise.register_callback(&url, "invoice", "owner", 1);
+        registered.ok().context("the callback was not registered")?;
+        let shutdown = CancellationToken::new();
+        let serving = app.serve_only(listener, shutdown.clone());
+        let working = readypost::pipeline::run(std::sync::Arc::clone(&app.parts), shutdown.clone());
+        let all = tokio::spawn(async move {
+            tokio::join!(serving, working);
+        });
+        // ConnectWise tells seconds: what is closed from the next one on is known to be younger than the store.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        Ok((Self { world, app, shutdown }, all))
+    }
+
+    /// Closes an invoice and returns when the callback was sent.
+    async fn close(&self, number: &str) -> anyhow::Result<Instant> {
+        let invoice = self.world.invoice(number);
+        drop(self.world.connectwise.take_callbacks());
+        self.world.connectwise.set_status(invoice, "Ready to Post").ok().context("the invoice cannot be closed")?;
+        let begun = Instant::now();
+        for delivery in self.world.connectwise.take_callbacks() {
+            let outcome = self.world.connectwise.send(&delivery).await;
+            ensure!(outcome.is_delivered(), "the callback was answered with {:?}", outcome.status);
+        }
+        Ok(begun)
+    }
+
+    /// Waits until so many records are done.
+    async fn done(&self, records: u64) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let counts = self.app.parts.store.overview().counts;
+            if counts.state(StateName::Done) >= records && counts.state(StateName::Queued) == 0 {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{records} records should be done: {counts:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// The sorted times from sending a callback until its document is in Xero.
+async fn added(folder: &Path, invoices: u32, latency: Duration) -> anyhow::Result<Vec<Duration>> {
+    let (running, all) = Running::start(folder, latency).await?;
+    // The first one also fetches the signing key, the token, the organisation and the contact.
+    running.close("W").await?;
+    running.done(1).await?;
+    let mut times = Vec::new();
+    for number in 0..invoices {
+        let (calls, before) = (running.world.xero.calls(), running.world.xero.documents().len());
+        let begun = running.close(&format!("C{number}")).await?;
+        while running.world.xero.documents().len() == before {
+            ensure!(begun.elapsed() < PATIENCE, "C{number} is not in Xero");
+            // Tokio's timers are too coarse for this.
+            tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_micros(100))).await?;
+        }
+        times.push(begun.elapsed());
+        running.done(u64::from(number) + 2).await?;
+        ensure!(running.world.xero.calls() == calls + 1, "a warm posting takes one call to Xero");
+    }
+    times.sort_unstable();
+    running.shutdown.cancel();
+    all.await?;
+    running.app.parts.store.close().await;
+    Ok(times)
+}
+
+/// How long a timer of [`LATENCY`] really takes.
+async fn timer() -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        let begun = Instant::now();
+        tokio::time::sleep(LATENCY).await;
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    percentile(&times, 50)
+}
+
+async fn bytes(folder: &Path, posted: u32) -> anyhow::Result<()> {
+    let (running, all) = Running::start(folder, Duration::ZERO).await?;
+    let begun = Instant::now();
+    for number in 0..posted {
+        running.close(&format!("B{number}")).await?;
+    }
+    running.done(u64::from(posted)).await?;
+    let took = begun.elapsed();
+    running.shutdown.cancel();
+    all.await?;
+    running.app.parts.store.close().await;
+    let store = running.world.folder.path().join("store");
+    let (journal, index) = (size(&store.join("journal"))?, size(&store.join("index"))?);
+    let each = u64::from(posted);
+    println!("bytes on disk after {posted} invoices from callback to batch ({} ms)", ms(took));
+    println!(
+        "  journal {} per record, index {} per record ({journal} and {index} in all)\n",
+        journal / each,
+        index / each
+    );
+    Ok(())
+}
+
+/// Bytes of all files below a folder.
+fn size(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { size(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
+}

@@ -462,6 +462,7 @@ pub fn resolve(
 ) -> Result<Record, Refused> {
     let refuse = |advice| Err(Refused { decision: decision.as_str(), state: record.state.name().as_str(), advice });
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
+    let edited = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::EditedAfterPost);
     match decision {
         Decision::Retry if operator_hold => return refuse("release it first"),
         Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => {
@@ -474,7 +475,7 @@ pub fn resolve(
         }
         Decision::Release if !operator_hold => return refuse("no operator holds it; use retry"),
         Decision::Retry | Decision::Release => record.queue(Step::Post, now),
-        Decision::Skip if record.posted.is_some() && !matches!(record.state, State::Held { .. }) => {
+        Decision::Skip if record.posted.is_some() && !edited => {
             return refuse("its document is in Xero; void it there first");
         }
         Decision::Skip if record.intent.is_some() => {
@@ -682,7 +683,9 @@ mod tests {
             Act::Resolve(decision) => {
                 let Ok(after) = decide(before.clone(), &decision, sequence) else { return Ok(before.clone()) };
                 let skipped = after.state == State::Skipped { reason: SkipReason::Operator };
-                let has_document = after.posted.is_some() || after.intent.is_some();
+                let edited =
+                    matches!(&before.state, State::Held { reason } if reason.code == HoldCode::EditedAfterPost);
+                let has_document = (after.posted.is_some() && !edited) || after.intent.is_some();
                 prop_assert!(decision != Decision::Skip || skipped && !has_document);
                 prop_assert!(decision != Decision::Acknowledge || after.open_warnings() == 0);
                 Ok(after)

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod edited;
 mod door;
 mod durable;
+mod edited;
 mod faults;
 mod harness;
 mod posting;

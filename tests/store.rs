@@ -20,6 +20,11 @@ use uuid::Uuid;
 
 const START: &str = "2026-11-30T10:00:00Z";
 
+/// A folder in memory where there is one: these tests open hundreds of stores, and cut the power of none.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn now(seconds: i64) -> Timestamp {
     START.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
 }
@@ -87,7 +92,7 @@ async fn all(store: &dyn Store) -> BTreeMap<String, Record> {
 
 #[tokio::test]
 async fn one_record_goes_all_the_way() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let store = open(folder.path());
     assert_eq!(store.accept(&key(1), callback(1), now(0)).await.unwrap(), Accepted::Queued);
     let first = lease(&*store, 0);
@@ -111,7 +116,7 @@ async fn one_record_goes_all_the_way() {
 
 #[tokio::test]
 async fn messages_are_merged_and_replays_are_told_apart() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let store = open(folder.path());
     let accept = async |message| store.accept(&key(1), callback(message), now(0)).await.unwrap();
     assert_eq!(accept(1).await, Accepted::Queued);
@@ -133,7 +138,7 @@ async fn messages_are_merged_and_replays_are_told_apart() {
 
 #[tokio::test]
 async fn a_lease_that_ran_out_is_worth_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let store = open(folder.path());
     store.accept(&key(1), callback(1), now(0)).await.unwrap();
     let slow = lease(&*store, 0);
@@ -145,7 +150,7 @@ async fn a_lease_that_ran_out_is_worth_nothing() {
 
 #[tokio::test]
 async fn operators_decide() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let store = open(folder.path());
     let actor = || Actor { by: "finance-desk".to_owned(), note: "why not".into() };
     let resolve = async |decision| store.resolve(&key(1), decision, actor(), now(5)).await;
@@ -182,7 +187,7 @@ async fn operators_decide() {
 
 #[tokio::test]
 async fn two_processes_do_not_share_a_folder() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let _first = open(folder.path());
     let second = store::open(folder.path(), &ManualClock::new(now(0)));
     assert!(matches!(second, Err(StoreError::Unavailable(cause)) if cause.contains("in use")));
@@ -245,7 +250,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test]
 async fn a_restart_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let store = open(folder.path());
     live(&*store, 1, 400).await;
     let (before, overview) = (all(&*store).await, store.overview());
@@ -260,7 +265,7 @@ async fn a_restart_changes_nothing() {
 
 #[tokio::test]
 async fn a_lost_or_broken_index_is_rebuilt_to_the_same_state() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let store = open(&folder.path().join("0"));
     live(&*store, 2, 400).await;
     let (before, overview) = (all(&*store).await, store.overview());
@@ -317,7 +322,7 @@ async fn records_of(folder: &Path, journal: &[u8]) -> BTreeMap<String, Record> {
 
 #[tokio::test]
 async fn a_journal_cut_anywhere_opens_with_what_was_complete() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let journal = small_journal(&folder.path().join("0")).await;
     let mut seen: Vec<BTreeMap<String, Record>> = Vec::new();
     for length in (0..=journal.len()).rev() {
@@ -335,7 +340,7 @@ async fn a_journal_cut_anywhere_opens_with_what_was_complete() {
 
 #[tokio::test]
 async fn a_journal_with_any_byte_flipped_is_never_misread() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let journal = small_journal(&folder.path().join("0")).await;
     let whole = records_of(&folder.path().join("whole"), &journal).await;
     let born = open(&folder.path().join("whole")).trusted_since();

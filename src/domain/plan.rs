@@ -219,7 +219,9 @@ fn same_document(existing: &ExistingDocument, document: &Balanced, debtor: &Debt
         Debtor::Create(client) => format!("a new contact '{}'", client.name),
     };
     compare("contact", existing.contact_id.to_string(), contact);
-    if matches!(existing.status.as_str(), "VOIDED" | "DELETED") {
+    let unapproved =
+        matches!(existing.status.as_str(), "DRAFT" | "SUBMITTED") && draft.status == DocumentStatus::Authorised;
+    if matches!(existing.status.as_str(), "VOIDED" | "DELETED") || unapproved {
         differences.push(format!("status {}", existing.status));
     }
     if differences.is_empty() {

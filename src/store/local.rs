@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::event::{Entry, Event};
-use super::index::{Index, Mark};
+use super::index::{Index, IndexError, Mark};
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
+use super::open::BROKEN;
 use super::page::{Cursor, EXAMINED_MAX, Filter, ORDER, Page};
 use super::writer::{self, Command, Done};
 use super::{Health, Overview, ResolveError, Store, StoreError, journal, open};
@@ -33,7 +34,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Shared {
     memory: Mutex<Memory>,
     index: Index,
-    directory: PathBuf,
+    folder: PathBuf,
     /// Tells the indexing thread that there is work.
     pub(super) work: Condvar,
     /// Tells everybody that the index has caught up with what it was given.
@@ -73,8 +74,17 @@ impl Shared {
         let memory = self.memory();
         match memory.newer_than_index(key) {
             Some(row) => Ok(Some(row)),
-            None => Ok(self.index.row(key).map_err(corrupt)?.map(Arc::new)),
+            None => Ok(self.index.row(key).map_err(|error| self.index_failed(&error))?.map(Arc::new)),
         }
+    }
+
+    /// The index cannot be used any more: the process ends, and the next one rebuilds it.
+    pub(super) fn index_failed(&self, error: &IndexError) -> StoreError {
+        if let Err(unwritten) = std::fs::write(self.folder.join(BROKEN), error.to_string()) {
+            tracing::error!(%unwritten, "the broken index could not be marked; remove its folder by hand");
+        }
+        self.poison(&format!("the index failed: {error}"));
+        StoreError::Unavailable(format!("the index failed: {error}"))
     }
 }
 
@@ -97,7 +107,7 @@ impl LocalStore {
         let shared = Arc::new(Shared {
             memory: Mutex::new(opened.memory),
             index: opened.index,
-            directory: path.join("journal"),
+            folder: path.to_owned(),
             work: Condvar::new(),
             indexed: Condvar::new(),
             changed: watch::Sender::new(0),
@@ -182,7 +192,7 @@ fn index_loop(shared: &Shared) {
         }
         if let Err(error) = applied {
             // The rows stay in `indexing`, so what is asked is still answered rightly until the restart.
-            shared.poison(&format!("the index failed: {error}"));
+            shared.index_failed(&error);
             return;
         }
         let mut memory = shared.memory();
@@ -215,7 +225,7 @@ impl Store for LocalStore {
                 self.shared
                     .index
                     .row(&key)
-                    .map_err(corrupt)?
+                    .map_err(|error| self.shared.index_failed(&error))?
                     .ok_or_else(|| corrupt(format!("{key} is queued but not there")))?,
             ),
         };
@@ -272,7 +282,7 @@ impl Store for LocalStore {
 
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let Some(row) = self.shared.row(key)? else { return Ok(Vec::new()) };
-        let directory = self.shared.directory.clone();
+        let directory = self.shared.folder.join("journal");
         let read = move || {
             let (mut entries, mut next) = (Vec::new(), Some(row.last));
             while let Some(position) = next.filter(|_| entries.len() < limit) {
@@ -383,7 +393,7 @@ fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<RecordKey>, StoreError> 
     const BATCH: usize = 200;
     if cursor.state != StateName::Queued {
         let after = cursor.after.as_ref().map(|(at, key)| (*at, key));
-        return shared.index.settled(cursor.state, after, BATCH).map_err(corrupt);
+        return shared.index.settled(cursor.state, after, BATCH).map_err(|error| shared.index_failed(&error));
     }
     let memory = shared.memory();
     let after = cursor.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);

@@ -15,6 +15,9 @@ use crate::clock::Clock;
 /// Rows that are kept in memory before they are written to the index while it is rebuilt.
 const REBUILD_ROWS_MAX: usize = 10_000;
 
+/// A file of this name says that the index failed while it was in use, so that it must not be opened again.
+pub(super) const BROKEN: &str = "index-broken";
+
 /// The parts of an open store.
 pub(super) struct Opened {
     pub(super) journal: Journal,
@@ -31,7 +34,15 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Opened, StoreError>
     let lock = File::create(path.join("lock")).map_err(unavailable)?;
     lock.try_lock().map_err(|_| StoreError::Unavailable(format!("{} is in use by another process", path.display())))?;
     let index_path = path.join("index");
-    let (index, mark) = open_index(&index_path)?;
+    let broken = path.join(BROKEN);
+    let (index, mark) = if broken.exists() {
+        tracing::warn!("the index failed while it was in use and is rebuilt");
+        let created = set_aside_and_create(&index_path)?;
+        std::fs::remove_file(broken).map_err(unavailable)?;
+        created
+    } else {
+        open_index(&index_path)?
+    };
     let attempt = match &mark {
         Some(mark) => fold_journal(path, &index, Some(mark)),
         None => fold_journal(path, &index, None),
@@ -97,10 +108,8 @@ fn fold_journal(path: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Jour
     if let Some(mark) = mark {
         memory.totals = mark.totals.clone();
         memory.companies = index.companies().map_err(|error| Unfit::Index(error.to_string()))?;
-        for row in index.queued() {
-            let row = row.map_err(|error| Unfit::Index(error.to_string()))?;
-            memory.queue(&row.record);
-        }
+        let queued = index.queued(&mut |row| memory.queue(&row.record));
+        queued.map_err(|error| Unfit::Index(error.to_string()))?;
     }
     let mut failure = None;
     let directory = path.join("journal");

@@ -33,7 +33,7 @@ pub(crate) enum IndexError {
     #[error("sled: {0}")]
     Sled(#[from] sled::Error),
     /// sled panicked.
-    #[error("sled panicked while opening")]
+    #[error("sled panicked")]
     Panicked,
     /// A key or value is not what was written.
     #[error("the index is not readable: {0}")]
@@ -50,26 +50,26 @@ impl Index {
     /// Opens the index and checks that it holds exactly the rows its mark speaks of.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<Mark>), IndexError> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        // An unclean stop can make sled 0.34 panic at open instead of reporting an error.
-        let db = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()))
-            .map_err(|_| IndexError::Panicked)??;
-        let index = Self { db };
-        let Some(mark) = index.mark()? else {
-            return if index.db.is_empty() {
-                Ok((index, None))
-            } else {
-                Err(IndexError::Unreadable("there is no mark".to_owned()))
+        guarded(|| {
+            let index = Self { db: config.open()? };
+            let Some(mark) = mark::decode::<Mark>(index.db.scan_prefix(b"m"))? else {
+                let empty = index.db.is_empty();
+                return if empty {
+                    Ok((index, None))
+                } else {
+                    Err(IndexError::Unreadable("there is no mark".to_owned()))
+                };
             };
-        };
-        let mut found = 0;
-        for item in index.db.scan_prefix(b"r") {
-            let (key, value) = item?;
-            found ^= fingerprint(&record_key(&key)?, sequence(&value)?);
-        }
-        if found != mark.totals.fingerprint {
-            return Err(IndexError::Unreadable("rows are missing or stale".to_owned()));
-        }
-        Ok((index, Some(mark)))
+            let mut found = 0;
+            for item in index.db.scan_prefix(b"r") {
+                let (key, value) = item?;
+                found ^= fingerprint(&record_key(&key)?, sequence(&value)?);
+            }
+            if found != mark.totals.fingerprint {
+                return Err(IndexError::Unreadable("rows are missing or stale".to_owned()));
+            }
+            Ok((index, Some(mark)))
+        })
     }
 
     /// Moves the folder of a broken index aside; it is never deleted.
@@ -87,16 +87,20 @@ impl Index {
 
     /// A row.
     pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, IndexError> {
-        self.db.get(row_key(key))?.map(|value| decode(&value)).transpose()
+        guarded(|| self.db.get(row_key(key))?.map(|value| decode(&value)).transpose())
     }
 
-    /// All queued rows, for the memory.
-    pub(crate) fn queued(&self) -> impl Iterator<Item = Result<Row, IndexError>> {
-        self.db.scan_prefix(b"r").filter_map(|item| match item {
-            // The state's byte spares reading the rows of the settled ones.
-            Ok((_, value)) if value.get(9) == Some(&state_byte(StateName::Queued)) => Some(decode(&value)),
-            Ok(_) => None,
-            Err(error) => Some(Err(error.into())),
+    /// Gives all queued rows to `visit`, for the memory.
+    pub(crate) fn queued(&self, visit: &mut dyn FnMut(Row)) -> Result<(), IndexError> {
+        guarded(|| {
+            for item in self.db.scan_prefix(b"r") {
+                let (_, value) = item?;
+                // The state's byte spares reading the rows of the settled ones.
+                if value.get(9) == Some(&state_byte(StateName::Queued)) {
+                    visit(decode(&value)?);
+                }
+            }
+            Ok(())
         })
     }
 
@@ -113,20 +117,29 @@ impl Index {
             if after.is_some() { std::ops::Bound::Excluded(start) } else { std::ops::Bound::Included(start) },
             std::ops::Bound::Unbounded,
         );
-        let keys = self
-            .db
-            .range::<Vec<u8>, _>(range)
-            .take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
-        keys.take(limit).map(|item| state_record(&item?.0)).collect()
+        guarded(|| {
+            let keys = self.db.range::<Vec<u8>, _>(range);
+            let ours = keys.take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
+            ours.take(limit).map(|item| state_record(&item?.0)).collect()
+        })
     }
 
     /// What is known of the Xero organisations.
     pub(crate) fn companies(&self) -> Result<Companies, IndexError> {
-        Ok(mark::decode(self.db.scan_prefix(b"c"))?.unwrap_or_default())
+        guarded(|| Ok(mark::decode(self.db.scan_prefix(b"c"))?.unwrap_or_default()))
     }
 
     /// Applies rows, the mark and, when they changed, the companies in one atomic batch.
     pub(crate) fn apply<'rows>(
+        &self,
+        rows: impl Iterator<Item = &'rows Arc<Row>>,
+        mark: &Mark,
+        companies: Option<&Companies>,
+    ) -> Result<(), IndexError> {
+        guarded(|| self.apply_unguarded(rows, mark, companies))
+    }
+
+    fn apply_unguarded<'rows>(
         &self,
         rows: impl Iterator<Item = &'rows Arc<Row>>,
         mark: &Mark,
@@ -157,13 +170,16 @@ impl Index {
 
     /// Makes what was applied durable; losing it costs only time at the next start.
     pub(crate) fn flush(&self) -> Result<(), IndexError> {
-        self.db.flush()?;
-        Ok(())
+        guarded(|| {
+            self.db.flush()?;
+            Ok(())
+        })
     }
+}
 
-    fn mark(&self) -> Result<Option<Mark>, IndexError> {
-        mark::decode(self.db.scan_prefix(b"m"))
-    }
+/// sled 0.34 can panic, at open and later, where its files are damaged; that is an error like any other.
+fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(IndexError::Panicked))
 }
 
 fn row_key(key: &RecordKey) -> Vec<u8> {

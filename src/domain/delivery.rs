@@ -385,13 +385,33 @@ pub fn accept(
 }
 
 /// The request `intent` is about to be sent.
-#[must_use]
-pub fn arm(mut record: Record, intent: Intent, about: About, now: Timestamp) -> Record {
+///
+/// # Errors
+/// [`Refused`] when an operator stopped the record during the step.
+pub fn arm(mut record: Record, intent: Intent, about: About, now: Timestamp) -> Result<Record, Refused> {
+    not_stopped(&record)?;
     record.generation = record.generation.saturating_add(1);
     record.intent = Some(intent);
     record.about = Some(about);
     record.changed = now;
-    record
+    Ok(record)
+}
+
+/// A contact is about to be created for the record.
+///
+/// # Errors
+/// [`Refused`] when an operator stopped the record during the step.
+pub fn create_contact(record: Record) -> Result<Record, Refused> {
+    not_stopped(&record)?;
+    Ok(Record { creating_contact: true, ..record })
+}
+
+/// Only a decision takes a record out of the queue while a worker has it.
+fn not_stopped(record: &Record) -> Result<(), Refused> {
+    match record.state {
+        State::Queued { .. } => Ok(()),
+        _ => Err(Refused { decision: "send", state: record.state.name().as_str(), advice: "an operator stopped it" }),
+    }
 }
 
 /// A step ended. `seen` is the last trigger the worker knew of: a later one asks for one more look.

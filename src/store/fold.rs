@@ -22,6 +22,7 @@ pub(crate) enum Folded {
 /// Applies an event to its record, as entry `sequence` of the journal.
 pub(crate) fn record(current: Option<&Row>, entry: &Entry, sequence: u64) -> Folded {
     let changed = |record: Record| Folded::Changed(Box::new(record), None);
+    let decided = |outcome: Result<Record, Refused>| outcome.map_or_else(Folded::Refused, changed);
     let current = current.map(|row| row.record.clone());
     match (&entry.event, current) {
         (Event::Accepted { key, trigger }, current) => {
@@ -31,17 +32,14 @@ pub(crate) fn record(current: Option<&Row>, entry: &Entry, sequence: u64) -> Fol
             }
         }
         (Event::Armed { intent, about, .. }, Some(record)) => {
-            changed(delivery::arm(record, intent.clone(), about.clone(), entry.at))
+            decided(delivery::arm(record, intent.clone(), about.clone(), entry.at))
         }
-        (Event::CreatingContact { .. }, Some(record)) => changed(Record { creating_contact: true, ..record }),
+        (Event::CreatingContact { .. }, Some(record)) => decided(delivery::create_contact(record)),
         (Event::Settled { settlement, about, seen, .. }, Some(record)) => {
             changed(delivery::settle(record, settlement.clone(), about.clone(), *seen, entry.at))
         }
         (Event::Resolved { decision, actor, .. }, Some(record)) => {
-            match delivery::resolve(record, decision, actor, sequence, entry.at) {
-                Ok(record) => changed(record),
-                Err(refused) => Folded::Refused(refused),
-            }
+            decided(delivery::resolve(record, decision, actor, sequence, entry.at))
         }
         _ => Folded::Missing,
     }

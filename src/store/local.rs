@@ -155,6 +155,8 @@ impl LocalStore {
     ) -> Result<Done, StoreError> {
         self.submit(event, at, lease).await.map_err(|error| match error {
             ResolveError::Store(error) => error,
+            // An operator stopped the record while a worker had it.
+            ResolveError::Refused(_) => StoreError::LeaseLost,
             other => StoreError::Corrupt(other.to_string()),
         })
     }

@@ -98,11 +98,14 @@ impl Group {
             Some(key) if fence.is_some_and(|fence| self.released.contains(&key) || !shared.holds(&key, fence)) => {
                 Err(StoreError::LeaseLost.into())
             }
-            Some(key) => self.change(&key, entry, journal, shared).inspect(|_| {
-                if releases {
+            Some(key) => {
+                let outcome = self.change(&key, entry, journal, shared);
+                // A worker that is refused gives the record back, too: it stops.
+                if releases || (fence.is_some() && matches!(outcome, Err(ResolveError::Refused(_)))) {
                     self.released.push(key);
                 }
-            }),
+                outcome
+            }
         };
         self.answers.push((answer, outcome));
     }

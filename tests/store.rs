@@ -65,7 +65,14 @@ fn posted(id: u128) -> Posted {
 }
 
 fn intent(key: &str) -> Intent {
-    Intent { key: key.to_owned(), body_hash: "h".to_owned(), at: now(1), resend: true }
+    Intent {
+        key: key.to_owned(),
+        body_hash: "h".to_owned(),
+        kind: DocumentKind::Invoice,
+        number: "1".to_owned(),
+        at: now(1),
+        resend: true,
+    }
 }
 
 fn lease(store: &dyn Store, at: i64) -> Lease {

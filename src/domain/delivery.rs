@@ -173,6 +173,10 @@ pub struct Intent {
     pub key: String,
     /// SHA-256 of the body, in hex.
     pub body_hash: String,
+    /// What it asked for; the record in ConnectWise may become another one meanwhile.
+    pub kind: DocumentKind,
+    /// The number it asked for.
+    pub number: String,
     /// When it was first sent.
     pub at: Timestamp,
     /// Whether the same bytes may be sent again while Xero remembers the key; else look first.

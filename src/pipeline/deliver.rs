@@ -176,25 +176,14 @@ fn gone(lease: Lease) -> Ended {
 async fn fresh(lease: Lease, subject: Subject<'_>, about: Option<About>, parts: &Parts) -> Result<Ended, StoreError> {
     match triage(&subject.invoice, &subject.company.rules) {
         None => Box::pin(post::post(lease, subject, about, parts)).await,
-        Some(action) if lease.record.intent.is_some() => {
-            let found = post::unfinished(&subject).await;
-            let outcome = match found {
-                Err(failure) => Outcome::Failed(failure),
-                Ok(Some(document)) => {
-                    let sentence = format!(
-                        "A {} {} of {} reached Xero, and meanwhile the invoice is in the status '{}' in ConnectWise.",
-                        document.kind.noun(),
-                        document.number,
-                        document.total,
-                        subject.invoice.status.name
-                    );
-                    Outcome::Failed(hold(HoldCode::EditedAfterPost, sentence))
-                }
-                Ok(None) => verdict(action),
+        Some(action) => {
+            let unfinished = match &lease.record.intent {
+                Some(intent) => post::unfinished(&subject, intent).await,
+                None => Ok(()),
             };
+            let outcome = unfinished.map_or_else(Outcome::Failed, |()| verdict(action));
             Ok(Ended { lease, outcome, about })
         }
-        Some(action) => Ok(Ended { lease, outcome: verdict(action), about }),
     }
 }
 

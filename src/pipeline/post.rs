@@ -11,8 +11,8 @@ use crate::connectwise::Posting;
 use crate::domain::balance::Balanced;
 use crate::domain::contact::{self, ContactMatch};
 use crate::domain::delivery::{About, Intent, Posted};
-use crate::domain::draft::Debtor;
-use crate::domain::facts::{Client, Existing, ExistingDocument, Facts};
+use crate::domain::draft::{Debtor, Draft};
+use crate::domain::facts::{Client, Existing, ExistingDocument, Facts, Invoice};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::plan::{Action, Plan, plan};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
@@ -117,7 +117,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         }
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
-        match (intent_for(lease, subject, &body, now), &facts.existing) {
+        match (intent_for(lease, subject, (document.draft(), &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
                 return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, warnings })));
             }
@@ -126,7 +126,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
                 facts.contact = ContactMatch::Known(contact);
             }
             (None, _) => {
-                let intent = new_intent(lease, subject, &body, now);
+                let intent = new_intent(lease, subject, (document.draft(), &body), now);
                 return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated: false, warnings })));
             }
         }
@@ -134,11 +134,11 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
 }
 
 /// The intent to use without looking first; none when a look-up has to come before.
-fn intent_for(lease: &Lease, subject: &Subject<'_>, body: &str, now: Timestamp) -> Option<(Intent, bool)> {
+fn intent_for(lease: &Lease, subject: &Subject<'_>, request: (&Draft, &str), now: Timestamp) -> Option<(Intent, bool)> {
     match &lease.record.intent {
-        None => Some((new_intent(lease, subject, body, now), false)),
+        None => Some((new_intent(lease, subject, request, now), false)),
         Some(intent) => {
-            let same = intent.resend && intent.body_hash == hash(body);
+            let same = intent.resend && intent.body_hash == hash(request.1);
             let alive = now.duration_since(intent.at) < RESEND_FOR && now >= intent.at;
             (same && alive).then(|| (intent.clone(), true))
         }
@@ -146,13 +146,13 @@ fn intent_for(lease: &Lease, subject: &Subject<'_>, body: &str, now: Timestamp) 
 }
 
 /// A new idempotency key: of the record, the number of its intents so far, and the body.
-fn new_intent(lease: &Lease, subject: &Subject<'_>, body: &str, now: Timestamp) -> Intent {
+fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str), now: Timestamp) -> Intent {
     let hash = hash(body);
     let short = hash.get(..32).unwrap_or_default();
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
     // Xero takes 128 characters; a longer key is hashed as a whole.
     let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
-    Intent { key, body_hash: hash, at: now, resend: true }
+    Intent { key, body_hash: hash, kind: draft.kind, number: draft.number.clone(), at: now, resend: true }
 }
 
 fn hash(body: &str) -> String {
@@ -167,6 +167,11 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     let Posting { transaction, closed_at, segments, captions, client } =
         posting.map_err(|error| of_connectwise(&error, now))?;
     let organisation = (*organisation.map_err(xero_failed)?).clone();
+    if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
+        && lease.record.adopt.is_none()
+    {
+        unfinished(subject, intent).await?;
+    }
     let contact = known_contact(&client, subject, parts).await?;
     let mut facts = Facts {
         invoice: subject.invoice.clone(),
@@ -212,13 +217,29 @@ async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop>
     subject.company.client.find(kind, facts.invoice.number.trim()).await.map_err(xero_failed)
 }
 
-/// The document that a request of unknown outcome may have made.
-pub(super) async fn unfinished(subject: &Subject<'_>) -> Result<Option<ExistingDocument>, Failure> {
+/// Whether the record would not become the document of this intent any more, so that looking for the one
+/// would not find the other.
+fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
     let kind = crate::domain::map::kind(&subject.invoice);
-    match subject.company.client.find(kind, subject.invoice.number.trim()).await {
-        Ok(Existing::Found(document)) => Ok(Some(document)),
-        Ok(_) => Ok(None),
-        Err(error) => Err(of_xero(error, IntentFate::Keep)),
+    (intent.kind, intent.number.as_str()) != (kind, subject.invoice.number.trim())
+}
+
+/// Sees to it that a request of unknown outcome made nothing, now that the record asks for something else.
+pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent) -> Result<(), Failure> {
+    let found = subject.company.client.find(intent.kind, &intent.number).await;
+    match found.map_err(|error| of_xero(error, IntentFate::Keep))? {
+        Existing::Found(document) if document.status != "VOIDED" => {
+            let Invoice { number, status, .. } = &subject.invoice;
+            let sentence = format!(
+                "{} {} of {} reached Xero, and meanwhile the record is number {number} in the status '{}' in ConnectWise.",
+                document.kind.noun(),
+                document.number,
+                document.total,
+                status.name
+            );
+            Err(hold(HoldCode::EditedAfterPost, sentence))
+        }
+        _ => Ok(()),
     }
 }
 

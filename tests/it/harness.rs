@@ -213,6 +213,10 @@ impl World {
         self.app.parts.store.record(&key).await.unwrap().expect_record(invoice)
     }
 
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Whether the service has heard of an invoice.
     pub(crate) async fn knows(&self, invoice: i64) -> bool {
         let key = format!("acme/invoice/{invoice}").parse().unwrap();

@@ -600,7 +600,8 @@ mod tests {
     }
 
     fn intent() -> Intent {
-        Intent { key: "rp:x".to_owned(), body_hash: "x".to_owned(), at: at(0), resend: true }
+        let (kind, number) = (DocumentKind::Invoice, "1042".to_owned());
+        Intent { key: "rp:x".to_owned(), body_hash: "x".to_owned(), kind, number, at: at(0), resend: true }
     }
 
     fn about() -> About {
@@ -678,7 +679,7 @@ mod tests {
         let now = at(sequence);
         match act {
             Act::Lease => Ok(before.clone()),
-            Act::Arm => Ok(arm(before.clone(), intent(), about(), now)),
+            Act::Arm => Ok(arm(before.clone(), intent(), about(), now).unwrap_or_else(|_| before.clone())),
             Act::Accept(message) => {
                 let (after, accepted) = accept(Some(before.clone()), &before.key, &trigger(message), sequence, now);
                 match accepted {
@@ -752,8 +753,9 @@ mod tests {
         let mark = Settlement::Mark { posted: posted(), warnings: Vec::new() };
         let after = settle(skipped.clone(), mark, None, 0, at(2)).state;
         assert_eq!(after, queued(Step::Mark, at(2)), "what is in Xero has to be marked");
-        let after = settle(arm(skipped, intent(), about(), at(2)), retry(IntentFate::Keep), None, 0, at(3)).state;
-        assert!(is_queued(&after), "a request of unknown outcome has to be cleared up: {after:?}");
+        assert!(arm(skipped, intent(), about(), at(2)).is_err(), "nothing is sent for a record that was stopped");
+        let armed = arm(first(), intent(), about(), at(2)).unwrap();
+        assert!(decide(armed, &Decision::Skip, 3).is_err(), "a request of unknown outcome has to be cleared up");
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl LocalStore {
             ResolveError::Store(error) => error,
             // An operator stopped the record while a worker had it.
             ResolveError::Refused(_) => StoreError::LeaseLost,
-            other => StoreError::Corrupt(other.to_string()),
+            ResolveError::Missing => StoreError::Corrupt("the record is gone".to_owned()),
         })
     }
 }

@@ -94,7 +94,7 @@ hold_codes! {
         "Restore the account in Xero or map to another one in ConnectWise, then retry.";
     /// The tax code does not name a tax rate in Xero.
     UnknownTax, "unknown_tax", Xero, true,
-        "Name the tax code in ConnectWise like the tax rate in Xero, or map it under [company.rules.tax_names], then retry.";
+        "Give the tax code in ConnectWise the name of a tax rate in Xero, or map it under [company.rules.tax_names], then retry.";
     /// The tax rate is archived or not for sales.
     UnusableTax, "unusable_tax", Xero, true,
         "Use a tax rate that is active and for sales in Xero, then retry.";
@@ -112,43 +112,43 @@ hold_codes! {
         "Move the lock date in Xero, or change the invoice's date in ConnectWise, then retry.";
     /// A contact of a similar name exists.
     SimilarContact, "similar_contact", Xero, true,
-        "If one of the candidates is this company, enter the ConnectWise company id as its contact code, then retry. If none is, create the contact in Xero.";
+        "If a candidate is this company, give both exactly the same name, in Xero or in ConnectWise, then retry. If none is, create a contact of exactly the company's name in Xero, then retry.";
     /// Several contacts match.
     DuplicateContact, "duplicate_contact", Xero, true,
-        "Merge the contacts in Xero or leave only one with this contact code, then retry.";
+        "Merge the contacts in Xero, or archive all but one of them, then retry.";
     /// The contact is archived.
     ArchivedContact, "archived_contact", Xero, true,
         "Restore the contact in Xero, then retry.";
     /// The company is new and the rules do not let readypost create contacts.
     NewContact, "new_contact", Xero, true,
-        "Create the contact in Xero under this name, or set `new_contacts = \"create\"`, then retry.";
+        "Create a contact of exactly this name in Xero, or set `new_contacts` to create, then retry.";
     /// The sums of both systems differ by more than the ceilings allow.
     OutOfBalance, "out_of_balance", ConnectWise, true,
-        "Compare the sums shown; correct the invoice or its tax code in ConnectWise, or raise the ceiling, then retry.";
+        "Compare the sums shown. Correct the invoice or its tax code in ConnectWise, or raise the ceiling in the rules, then retry.";
     /// The rules want a person to look at totals of 0.00.
     ZeroTotal, "zero_total", Readypost, false,
         "Skip it, or set `zero_totals` to post: Xero marks a 0.00 document as paid at once and it cannot be edited.";
     /// A document of this number exists in Xero and is another one.
     DocumentDiffers, "document_differs", Xero, true,
-        "Compare both documents; change the number, void or correct the one in Xero, then retry; or adopt it here.";
+        "If the document in Xero is this invoice, correct it until nothing differs, then retry. If it is another one, give one of the two a new number, then retry. To void it is not enough: it keeps its number.";
     /// Xero calculated another total than ConnectWise has.
     TotalDiffers, "total_differs", Xero, true,
         "Correct the document in Xero so that its total is the one of ConnectWise, then retry: it is not posted again.";
     /// The invoice was changed in ConnectWise after it was posted.
     EditedAfterPost, "edited_after_post", Xero, true,
-        "Void the document in Xero and retry, which posts it anew; or correct it in Xero and adopt it.";
+        "Correct the document in Xero and adopt it here. Or void it, take the invoice out of its batch in ConnectWise and give it a new number, then retry: it is posted anew.";
     /// Xero refused the document for a reason that needs a correction.
     RefusedByXero, "refused_by_xero", Xero, true,
-        "Read Xero's words, correct what they name, then retry.";
+        "Read what Xero said, correct what it names, then retry.";
     /// Xero's plan allows no more approved documents this month.
     XeroPlanLimit, "xero_plan_limit", Xero, true,
         "Upgrade the Xero plan or wait for the next month, then retry.";
     /// ConnectWise refused to read or batch the record.
     RefusedByConnectWise, "refused_by_connectwise", ConnectWise, true,
-        "Read ConnectWise's words; check the API member's rights; then retry.";
+        "Read what ConnectWise said and check the rights of the API member, then retry.";
     /// All attempts failed.
     AttemptsSpent, "attempts_spent", Readypost, true,
-        "Look at the last error; when its cause is gone, retry.";
+        "Look at the last error. When its cause is gone, retry.";
     /// An operator holds it.
     Operator, "operator", Readypost, false,
         "Release it when it may be posted.";

@@ -1,4 +1,158 @@
 //! readypost posts ConnectWise PSA records to Xero the moment they are ready to post.
+//!
+//! This page is for whoever changes the program; the README is for whoever runs it.
+//!
+//! # The idea
+//!
+//! A callback is a hint, not a fact. The door verifies it and durably stores "this record may need work";
+//! everything else is read fresh from ConnectWise. The queue is keyed by record, so ten callbacks for one
+//! invoice are one row, and two workers never hold one record.
+//!
+//! A worker holds a lease on one record for one step: *post* makes the document in Xero, *mark* makes the batch
+//! in ConnectWise. It reads facts; a pure function turns facts and rules into a plan; the shell carries the plan
+//! out; a pure function turns the outcome into a settlement; the store journals it, which is also the record's
+//! history. Facts in, plan out, settlement down. No module calls back up.
+//!
+//! # The flow
+//!
+//! Each stage takes what the stage before it gave. Read from top to bottom:
+//!
+//! | Stage | Function | In | Out | Pure |
+//! |---|---|---|---|---|
+//! | peek | [`KeyUrl::peek`] | raw bytes, allowed hosts | [`KeyUrl`] | yes |
+//! | key | [`ConnectWise::signing_key`] | [`KeyUrl`] | [`SigningKey`] | no |
+//! | verify | [`verify`] | raw bytes, signature, key | [`Verified`] | yes |
+//! | parse | [`Callback::parse`] | [`Verified`] | [`Callback`] | yes |
+//! | accept | [`Store::accept`] | [`RecordKey`], [`Trigger`] | [`Accepted`] | no |
+//! | lease | [`Store::lease`] | the time | [`Lease`] | no |
+//! | read | [`ConnectWise::invoice`] | the record's id | [`Invoice`] | no |
+//! | triage | [`triage`] | [`Invoice`], [`Rules`] | skip, hold, or go on | yes |
+//! | gather | [`ConnectWise::posting`], [`Xero::organisation`], [`Xero::find`] | [`Invoice`] | [`Facts`] | no |
+//! | map | [`map`](domain::map::map) | [`Facts`], [`Rules`] | [`Draft`] or [`HoldReason`] | yes |
+//! | balance | [`balance`](domain::balance::balance) | [`Draft`], ceilings | [`Balanced`] or [`HoldReason`] | yes |
+//! | decide | [`plan`](domain::plan::plan) (calls map and balance) | [`Facts`], [`Rules`] | [`Plan`] | yes |
+//! | arm | [`Store::arm`] | [`Lease`], intent and body | [`Armed`] | no |
+//! | post | [`Xero::create`] | the armed request | [`Created`] | no |
+//! | settle | [`settle`], [`Store::settle`] | [`Outcome`]; [`Lease`], [`Settlement`] | [`Settlement`]; nothing | yes; no |
+//! | mark | [`ConnectWise::mark`], after [`after_post`] | [`Invoice`], batch name | [`Marked`] | no |
+//! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
+//!
+//! The door is in [`http`], the steps are in [`pipeline`], and [`app`] puts them together.
+//!
+//! # The modules
+//!
+//! - [`app`]: the only file that names concrete types; from configuration to parts, run, shut down.
+//! - [`cli`]: the commands; most of them ask the running service over HTTP.
+//! - [`clock`]: time as a value, so that tests own it.
+//! - [`config`]: one TOML file and the environment become a checked configuration, or a list of all faults.
+//! - [`connectwise`]: the client of ConnectWise: signing keys, facts of an invoice, and the batch.
+//! - [`domain`]: the pure core: every decision, and no async, no IO, no clock, no log.
+//! - [`http`]: the outer surface: the door, the API of operators, the page, health and metrics.
+//! - [`pipeline`]: the shell: it leases a record, does one step and settles it.
+//! - [`remote`]: what both clients share: one way to send, one error, one way to try again.
+//! - [`simulator`]: both systems on real ports with faults on demand, for the demo and the tests.
+//! - [`store`]: the journal, which is the truth, and its index.
+//! - [`telemetry`]: logs and metrics.
+//! - [`vault`]: refresh tokens, encrypted at rest.
+//! - [`xero`]: the client of Xero: tokens, budget, contacts, settings, documents and look-ups.
+//!
+//! A module uses only modules further down: `cli`; `app`; `http`; `pipeline` and `vault`; `telemetry`; then
+//! `config`, `connectwise`, `xero` and `store`; then `remote`, `domain` and `clock`. The simulator uses `clock`
+//! alone, so that it cannot agree with the service by accident.
+//!
+//! # The invariants
+//!
+//! - **One document per record.** The intent (key, hash of the body) is durable before Xero is called: only
+//!   [`Store::arm`] makes an [`Armed`]. After an unknown outcome the same bytes go out under the same key while
+//!   Xero remembers it; later the document is looked up, and adopted if equal or held if different. A record that
+//!   was closed before [`Store::trusted_since`] is always looked up first.
+//! - **Durable before acknowledged.** A 2xx to ConnectWise means that the journal entry was synced. A failed write
+//!   or sync is never repeated: it poisons the store, the door answers 429, and the process ends.
+//! - **The journal is the truth.** The index is a fold of it by the functions of [`domain::delivery`], and is rebuilt
+//!   when it is missing, behind or broken. Even the journal may be lost: look-ups keep the books right.
+//! - **Nothing vanishes.** Every record ends in a state that a bookkeeper can read, with a stable code. A log line
+//!   is never the only trace.
+//! - **Money is exact.** Decimals with checked arithmetic; JSON numbers never pass through floating point; only
+//!   [`balance`](domain::balance::balance) makes a [`Balanced`], whose total is ConnectWise's.
+//! - **Every failure says who acts next.** [`Failure`]: time, a person, or whoever mends the company as a whole. Only
+//!   failures that may be the record's own count towards a hold; an outage never does.
+//!
+//! # The words
+//!
+//! | Word | Meaning |
+//! |---|---|
+//! | record | One invoice or credit memo of ConnectWise, named by connection, kind and id: [`RecordKey`], [`Record`]. |
+//! | callback | ConnectWise's message that a record changed: [`Callback`]. |
+//! | trigger | Why a record is looked at: [`Trigger`]. |
+//! | lease | The right to work on a record until a time: [`Lease`]. |
+//! | step | What is to be done about a record, post or mark: [`Step`]. |
+//! | facts | All that a decision may depend on, read from both systems: [`Facts`]. |
+//! | rules | The bookkeeper's choices for a company: [`Rules`]. |
+//! | plan | The one thing to do, and what was noticed: [`Plan`]. |
+//! | document | What a record becomes in Xero, an invoice or a credit note: [`DocumentKind`], [`Posted`]. |
+//! | hold | Stops a record until a person has acted: [`HoldReason`], [`HoldCode`]. |
+//! | skip | Nothing has to be posted: [`SkipReason`]. |
+//! | warning | The record was posted, and a person should look once: [`Warning`]. |
+//! | intent | A request that is about to be sent, made durable first: [`Intent`]. |
+//! | settlement | What happens after a step, as it is journalled: [`Settlement`]. |
+//! | company | One Xero organisation: [`CompanyId`]. What ConnectWise calls a company is a *client* here. |
+//! | connection | One ConnectWise system: [`ConnectionId`]. |
+//! | batch | What marks a record as posted in ConnectWise, one for each: [`batch_name`]. |
+//!
+//! [`Accepted`]: domain::delivery::Accepted
+//! [`Armed`]: store::Armed
+//! [`Balanced`]: domain::balance::Balanced
+//! [`Callback`]: domain::callback::Callback
+//! [`Callback::parse`]: domain::callback::Callback::parse
+//! [`CompanyId`]: domain::record::CompanyId
+//! [`ConnectWise::invoice`]: connectwise::ConnectWise::invoice
+//! [`ConnectWise::mark`]: connectwise::ConnectWise::mark
+//! [`ConnectWise::posting`]: connectwise::ConnectWise::posting
+//! [`ConnectWise::signing_key`]: connectwise::ConnectWise::signing_key
+//! [`ConnectionId`]: domain::record::ConnectionId
+//! [`Created`]: xero::Created
+//! [`Decision`]: domain::delivery::Decision
+//! [`DocumentKind`]: domain::draft::DocumentKind
+//! [`Draft`]: domain::draft::Draft
+//! [`Facts`]: domain::facts::Facts
+//! [`Failure`]: domain::settle::Failure
+//! [`Filter`]: store::Filter
+//! [`HoldCode`]: domain::hold::HoldCode
+//! [`HoldReason`]: domain::hold::HoldReason
+//! [`Intent`]: domain::delivery::Intent
+//! [`Invoice`]: domain::facts::Invoice
+//! [`KeyUrl`]: domain::callback::KeyUrl
+//! [`KeyUrl::peek`]: domain::callback::KeyUrl::peek
+//! [`Lease`]: store::Lease
+//! [`Marked`]: connectwise::Marked
+//! [`Outcome`]: domain::settle::Outcome
+//! [`Plan`]: domain::plan::Plan
+//! [`Posted`]: domain::delivery::Posted
+//! [`Record`]: domain::delivery::Record
+//! [`RecordKey`]: domain::record::RecordKey
+//! [`Rules`]: domain::rules::Rules
+//! [`Settlement`]: domain::settle::Settlement
+//! [`SigningKey`]: domain::signature::SigningKey
+//! [`SkipReason`]: domain::hold::SkipReason
+//! [`Step`]: domain::delivery::Step
+//! [`Store::accept`]: store::Store::accept
+//! [`Store::arm`]: store::Store::arm
+//! [`Store::lease`]: store::Store::lease
+//! [`Store::records`]: store::Store::records
+//! [`Store::resolve`]: store::Store::resolve
+//! [`Store::settle`]: store::Store::settle
+//! [`Store::trusted_since`]: store::Store::trusted_since
+//! [`Trigger`]: domain::delivery::Trigger
+//! [`Verified`]: domain::signature::Verified
+//! [`Warning`]: domain::warning::Warning
+//! [`Xero::create`]: xero::Xero::create
+//! [`Xero::find`]: xero::Xero::find
+//! [`Xero::organisation`]: xero::Xero::organisation
+//! [`after_post`]: domain::plan::after_post
+//! [`batch_name`]: domain::plan::batch_name
+//! [`settle`]: domain::settle::settle
+//! [`triage`]: domain::plan::triage
+//! [`verify`]: domain::signature::verify
 
 pub mod app;
 pub mod cli;

@@ -1,8 +1,8 @@
 //! The store: durable before acknowledged.
 //!
-//! The [journal](journal) is the truth; [memory](memory) holds what is queued and not yet indexed; the
-//! [index](index) in sled answers questions about all records and is rebuilt from the journal whenever it
-//! is missing, behind, stale or broken. One [writer](writer) thread decides, journals, syncs once per
+//! The `journal` is the truth; `memory` holds what is queued and not yet indexed; the
+//! `index` in sled answers questions about all records and is rebuilt from the journal whenever it
+//! is missing, behind, stale or broken. One `writer` thread decides, journals, syncs once per
 //! group, applies, and answers; one indexing thread follows it.
 
 mod event;

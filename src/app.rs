@@ -60,6 +60,7 @@ impl App {
             clock: Arc::clone(clock),
             connections,
             companies,
+            started: clock.now(),
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
         });

@@ -54,6 +54,7 @@ fn about(number: u64) -> About {
 fn posted(id: u128) -> Posted {
     Posted {
         id: Uuid::from_u128(id),
+        company: "acme-au".parse().unwrap(),
         kind: DocumentKind::Invoice,
         number: id.to_string(),
         total: Money::CENT,
@@ -68,6 +69,7 @@ fn intent(key: &str) -> Intent {
     Intent {
         key: key.to_owned(),
         body_hash: "h".to_owned(),
+        company: "acme-au".parse().unwrap(),
         kind: DocumentKind::Invoice,
         number: "1".to_owned(),
         at: now(1),
@@ -166,7 +168,12 @@ async fn operators_decide() {
     let held = lease(&*store, 0);
     let reason = HoldReason::new(HoldCode::UnknownTax, "no tax");
     store
-        .settle(held, Settlement::Hold { reason, posted: None, intent: IntentFate::Clear }, Some(about(7)), now(1))
+        .settle(
+            held,
+            Settlement::Hold { reason, posted: None, intent: IntentFate::Clear, warnings: Vec::new() },
+            Some(about(7)),
+            now(1),
+        )
         .await
         .unwrap();
     assert!(matches!(resolve(Decision::Release).await, Err(ResolveError::Refused(_))));
@@ -228,6 +235,7 @@ async fn live(store: &dyn Store, seed: u64, steps: u64) {
                         reason: HoldReason::new(HoldCode::UnknownTax, "x"),
                         posted: None,
                         intent: IntentFate::LookFirst,
+                        warnings: Vec::new(),
                     },
                 };
                 let lease = if next(2) == 0 { arm(store, lease, at).await } else { lease };

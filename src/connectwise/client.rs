@@ -68,6 +68,12 @@ impl ConnectWise {
         })
     }
 
+    /// Forgets captions and billing terms, because somebody may just have mended them.
+    pub async fn forget_tables(&self) {
+        self.captions.forget().await;
+        self.terms.forget().await;
+    }
+
     /// The address of the signing key that an unverified body names, if this connection allows it.
     ///
     /// # Errors

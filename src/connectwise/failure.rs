@@ -28,7 +28,8 @@ impl From<Denied> for RemoteError {
                 let cause = format!("{cause}; check the address of the API and the keys");
                 Self::Unauthorized { system: SYSTEM, cause }
             }
-            Denied::Forbidden(cause) => Self::Unauthorized { system: SYSTEM, cause },
+            // The rights of the API member may lack for this record only, so the others go on.
+            Denied::Forbidden(cause) => Self::Refused { system: SYSTEM, cause },
         }
     }
 }

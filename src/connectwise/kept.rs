@@ -19,6 +19,11 @@ impl<T> Kept<T> {
         Self { life, slot: Mutex::new(None) }
     }
 
+    /// Forgets the value.
+    pub(super) async fn forget(&self) {
+        *self.slot.lock().await = None;
+    }
+
     /// The value, from `read` when there is none that is young enough; failures are not kept.
     pub(super) async fn get(
         &self,

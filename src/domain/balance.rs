@@ -186,16 +186,23 @@ fn adjust(draft: &mut Draft, ceilings: Ceilings, warnings: &mut Vec<Warning>) ->
     let tax: Money = draft.lines.iter().map(line_tax).sum();
     let (missing, missing_tax) = (draft.total - (lines + tax), draft.tax - tax);
     let net = draft.total - draft.tax;
-    // Equal totals with another tax in them are as wrong as unequal ones: the tax return is filed from them.
-    let (what, difference) =
-        if missing.abs() < missing_tax.abs() { ("difference in tax", missing_tax) } else { ("difference", missing) };
-    if difference.abs() > ceilings.adjustment {
+    // The tax return is filed from the tax, so only rounding may move it; no line makes up for another tax.
+    let why = if !missing_tax.is_zero() {
+        format!(
+            "the difference in tax of {missing_tax} is not explained by rounding or above its ceiling of {}",
+            ceilings.rounding
+        )
+    } else if missing.abs() > ceilings.adjustment {
+        format!("the difference of {missing} is above the adjustment ceiling of {}", ceilings.adjustment)
+    } else {
+        String::new()
+    };
+    if !why.is_empty() {
         let sentence = format!(
-            "ConnectWise has {} ({net} + tax {}), Xero would calculate {} ({lines} + tax {tax}); the {what} of {difference} is above the adjustment ceiling of {}.",
+            "ConnectWise has {} ({net} + tax {}), Xero would calculate {} ({lines} + tax {tax}); {why}.",
             draft.total,
             draft.tax,
             lines + tax,
-            ceilings.adjustment
         );
         return Err(HoldReason::new(HoldCode::OutOfBalance, sentence));
     }
@@ -207,8 +214,6 @@ fn adjust(draft: &mut Draft, ceilings: Ceilings, warnings: &mut Vec<Warning>) ->
     let parts = vec![
         Part::new("Total in ConnectWise", draft.total),
         Part::new("Total in Xero before the adjustment", lines + tax),
-        Part::new("of it by the lines", net - lines),
-        Part::new("of it by the tax", missing_tax),
         Part::new("Adjustment line", missing),
     ];
     let sentence = format!("An adjustment line of {missing} was added, so that the total is {}.", draft.total);

@@ -173,6 +173,8 @@ pub struct Intent {
     pub key: String,
     /// SHA-256 of the body, in hex.
     pub body_hash: String,
+    /// The Xero organisation it went to.
+    pub company: CompanyId,
     /// What it asked for; the record in ConnectWise may become another one meanwhile.
     pub kind: DocumentKind,
     /// The number it asked for.
@@ -188,6 +190,8 @@ pub struct Intent {
 pub struct Posted {
     /// Xero's id.
     pub id: Uuid,
+    /// The Xero organisation it is in.
+    pub company: CompanyId,
     /// Invoice or credit note.
     pub kind: DocumentKind,
     /// Its number.
@@ -394,6 +398,7 @@ pub fn accept(
 /// [`Refused`] when an operator stopped the record during the step.
 pub fn arm(mut record: Record, intent: Intent, about: About, now: Timestamp) -> Result<Record, Refused> {
     not_stopped(&record)?;
+    not_adopted(&record)?;
     record.generation = record.generation.saturating_add(1);
     record.intent = Some(intent);
     record.about = Some(about);
@@ -407,6 +412,7 @@ pub fn arm(mut record: Record, intent: Intent, about: About, now: Timestamp) -> 
 /// [`Refused`] when an operator stopped the record during the step.
 pub fn create_contact(record: Record) -> Result<Record, Refused> {
     not_stopped(&record)?;
+    not_adopted(&record)?;
     Ok(Record { creating_contact: true, ..record })
 }
 
@@ -415,6 +421,14 @@ fn not_stopped(record: &Record) -> Result<(), Refused> {
     match record.state {
         State::Queued { .. } => Ok(()),
         _ => Err(Refused { decision: "send", state: record.state.name().as_str(), advice: "an operator stopped it" }),
+    }
+}
+
+/// A record that an operator says is in Xero already is not sent.
+fn not_adopted(record: &Record) -> Result<(), Refused> {
+    match record.adopt {
+        None => Ok(()),
+        Some(_) => Err(Refused { decision: "send", state: "adopted", advice: "an operator named its document" }),
     }
 }
 
@@ -446,10 +460,12 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.intent = None;
             State::Skipped { reason }
         }
-        Settlement::Hold { reason, posted, intent } => {
+        Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);
-            record.adopt = None;
+            // A decision that came during the step is still to be carried out.
+            record.adopt = record.adopt.filter(|_| again);
             record.decide_intent(intent);
+            record.warn(warnings, now);
             State::Held { reason }
         }
         Settlement::Retry { due, cause, counts, intent } => {
@@ -464,7 +480,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
         return record;
     }
     record.state = state;
-    if !matches!(record.state, State::Queued { .. }) {
+    if !again && !matches!(record.state, State::Queued { .. }) {
         record.asked = None;
     }
     if again && !matches!(record.state, State::Queued { .. }) {
@@ -506,6 +522,9 @@ pub fn resolve(
             return refuse("a request to Xero has no known outcome yet; retry it first");
         }
         Decision::Skip => record.state = State::Skipped { reason: SkipReason::Operator },
+        Decision::Adopt { .. } if record.intent.is_some() && matches!(record.state, State::Queued { .. }) => {
+            return refuse("a request to Xero has no known outcome yet; wait until it has");
+        }
         Decision::Adopt { document } => {
             record.adopt = Some(*document);
             record.queue(Step::Post, now);
@@ -589,6 +608,7 @@ mod tests {
     fn posted() -> Posted {
         Posted {
             id: Uuid::from_u128(7),
+            company: "acme-au".parse().unwrap(),
             kind: DocumentKind::Invoice,
             number: "1042".to_owned(),
             total: Money::CENT,
@@ -601,7 +621,15 @@ mod tests {
 
     fn intent() -> Intent {
         let (kind, number) = (DocumentKind::Invoice, "1042".to_owned());
-        Intent { key: "rp:x".to_owned(), body_hash: "x".to_owned(), kind, number, at: at(0), resend: true }
+        Intent {
+            key: "rp:x".to_owned(),
+            body_hash: "x".to_owned(),
+            company: posted().company,
+            kind,
+            number,
+            at: at(0),
+            resend: true,
+        }
     }
 
     fn about() -> About {
@@ -615,7 +643,12 @@ mod tests {
     }
 
     fn hold(posted: Option<Posted>, intent: IntentFate) -> Settlement {
-        Settlement::Hold { reason: HoldReason::new(HoldCode::UnknownTax, "no tax"), posted, intent }
+        Settlement::Hold {
+            reason: HoldReason::new(HoldCode::UnknownTax, "no tax"),
+            posted,
+            intent,
+            warnings: Vec::new(),
+        }
     }
 
     fn settlement() -> impl Strategy<Value = Settlement> {

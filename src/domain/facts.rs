@@ -92,11 +92,28 @@ impl Invoice {
     /// A hash of what a bookkeeper would call the invoice's content; status and batch are left out.
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
+        let day = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
+        let amount = |money: Money| money.decimal().normalize().to_string();
+        // Each part by its own text and length, so that no two contents read alike.
+        let parts = [
+            String::from(self.kind.clone()),
+            self.client_id.to_string(),
+            self.number.clone(),
+            day(self.date),
+            day(self.due_date),
+            self.customer_po.clone(),
+            self.project.clone(),
+            self.agreement.clone(),
+            self.reference.clone(),
+            self.tax_code.clone(),
+            self.currency.clone().unwrap_or_default(),
+            amount(self.sales_tax),
+            amount(self.total),
+        ];
         let mut hash = Sha256::new();
-        let dates = (self.date, self.due_date);
-        let texts = [&self.number, &self.customer_po, &self.project, &self.agreement, &self.reference, &self.tax_code];
-        let sums = (self.sales_tax.decimal().normalize(), self.total.decimal().normalize());
-        hash.update(format!("{:?}|{}|{dates:?}|{texts:?}|{:?}|{sums:?}", self.kind, self.client_id, self.currency));
+        for part in parts {
+            hash.update(format!("{}:{part};", part.len()));
+        }
         ContentHash(super::text::hex(hash.finalize().get(..16).unwrap_or_default()))
     }
 }
@@ -421,6 +438,8 @@ pub enum Existing {
     None,
     /// There is.
     Found(ExistingDocument),
+    /// An operator says that it is this one.
+    Chosen(ExistingDocument),
 }
 
 /// A document that is in Xero.

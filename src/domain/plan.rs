@@ -115,9 +115,17 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     warnings.extend(balance_warnings);
     required_contacts(&facts.client, rules)?;
     let debtor = debtor(facts, rules)?;
-    if let Existing::Found(existing) = &facts.existing {
-        same_document(existing, &document, &debtor)?;
-        let sentence = format!("The {} {} was already in Xero.", existing.kind.noun(), existing.number);
+    if let Existing::Found(existing) | Existing::Chosen(existing) = &facts.existing {
+        let differences = differences(existing, &document, &debtor);
+        let chosen = matches!(facts.existing, Existing::Chosen(_));
+        let hard = differences.iter().any(|difference| difference.hard);
+        let told = differences.iter().map(|difference| difference.told.as_str()).collect::<Vec<_>>().join(", ");
+        if hard || (!chosen && !differences.is_empty()) {
+            let sentence = format!("Xero has another {} {}: {told}.", existing.kind.noun(), existing.number);
+            return Err(HoldReason::new(HoldCode::DocumentDiffers, sentence));
+        }
+        let but = if told.is_empty() { String::new() } else { format!(", with {told}") };
+        let sentence = format!("The {} {} was already in Xero{but}.", existing.kind.noun(), existing.number);
         warnings.push(Warning::new(WarningCode::Adopted, sentence));
         return Ok(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings });
     }
@@ -200,36 +208,38 @@ fn unlocked(draft: &Draft, organisation: &Organisation) -> Result<(), HoldReason
     }
 }
 
-/// The document found must be the one that would be made.
-fn same_document(existing: &ExistingDocument, document: &Balanced, debtor: &Debtor) -> Result<(), HoldReason> {
+/// Something in which a document in Xero is not the one that would be made.
+struct Difference {
+    told: String,
+    /// Even an operator cannot make it the same document.
+    hard: bool,
+}
+
+fn differences(existing: &ExistingDocument, document: &Balanced, debtor: &Debtor) -> Vec<Difference> {
     let draft = document.draft();
     let mut differences = Vec::new();
-    let mut compare = |what: &str, xeros: String, ours: String| {
+    let mut compare = |what: &str, xeros: String, ours: String, hard: bool| {
         if xeros != ours {
-            differences.push(format!("{what} {xeros} instead of {ours}"));
+            differences.push(Difference { told: format!("{what} {xeros} instead of {ours}"), hard });
         }
     };
-    compare("kind", existing.kind.noun().to_owned(), draft.kind.noun().to_owned());
-    compare("total", existing.total.to_cents().to_string(), document.total().to_string());
-    compare("tax", existing.total_tax.to_cents().to_string(), document.total_tax().to_cents().to_string());
-    compare("currency", existing.currency.clone(), draft.currency.clone());
-    compare("date", existing.date.map(|date| date.to_string()).unwrap_or_default(), draft.date.to_string());
+    compare("kind", existing.kind.noun().to_owned(), draft.kind.noun().to_owned(), true);
+    compare("total", existing.total.to_cents().to_string(), document.total().to_string(), true);
+    compare("tax", existing.total_tax.to_cents().to_string(), document.total_tax().to_cents().to_string(), true);
+    compare("currency", existing.currency.clone(), draft.currency.clone(), true);
+    compare("date", existing.date.map(|date| date.to_string()).unwrap_or_default(), draft.date.to_string(), false);
     let contact = match debtor {
         Debtor::Contact(id) => id.to_string(),
         Debtor::Create(client) => format!("a new contact '{}'", client.name),
     };
-    compare("contact", existing.contact_id.to_string(), contact);
+    compare("contact", existing.contact_id.to_string(), contact, false);
     let unapproved =
         matches!(existing.status.as_str(), "DRAFT" | "SUBMITTED") && draft.status == DocumentStatus::Authorised;
-    if matches!(existing.status.as_str(), "VOIDED" | "DELETED") || unapproved {
-        differences.push(format!("status {}", existing.status));
+    let void = matches!(existing.status.as_str(), "VOIDED" | "DELETED");
+    if void || unapproved {
+        differences.push(Difference { told: format!("status {}", existing.status), hard: void });
     }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let sentence =
-        format!("Xero has another {} {}: {}.", existing.kind.noun(), existing.number, differences.join(", "));
-    Err(HoldReason::new(HoldCode::DocumentDiffers, sentence))
+    differences
 }
 
 /// What a fresh look at a posted record asks for.

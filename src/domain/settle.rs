@@ -117,6 +117,9 @@ pub enum Settlement {
         posted: Option<Posted>,
         /// What becomes of the intent.
         intent: IntentFate,
+        /// What to look at.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Warning>,
     },
     /// Try again.
     Retry {
@@ -144,7 +147,7 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { first: SignedDuration::from_secs(2), longest: SignedDuration::from_mins(15), faults_max: 8 }
+        Self { first: SignedDuration::from_secs(2), longest: SignedDuration::from_mins(15), faults_max: 16 }
     }
 }
 
@@ -173,17 +176,19 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         Outcome::Posted { posted, warnings } if posted.xero_total == posted.total => {
             Settlement::Mark { posted, warnings }
         }
-        Outcome::Posted { posted, .. } => {
+        Outcome::Posted { posted, warnings } => {
             let sentence = format!(
                 "Xero calculated {} for {}, ConnectWise has {}.",
                 posted.xero_total, posted.number, posted.total
             );
             let reason = HoldReason::new(HoldCode::TotalDiffers, sentence);
-            Settlement::Hold { reason, posted: Some(posted), intent: IntentFate::Clear }
+            Settlement::Hold { reason, posted: Some(posted), intent: IntentFate::Clear, warnings }
         }
         Outcome::Marked { batch, warnings } => Settlement::Done { batch, warnings },
         Outcome::Skipped(reason) => Settlement::Skip { reason },
-        Outcome::Failed(Failure::Never { reason, intent }) => Settlement::Hold { reason, posted: None, intent },
+        Outcome::Failed(Failure::Never { reason, intent }) => {
+            Settlement::Hold { reason, posted: None, intent, warnings: Vec::new() }
+        }
         Outcome::Failed(Failure::Everyone { cause, until }) => {
             Settlement::Retry { due: until.max(now), cause, counts: false, intent: IntentFate::Keep }
         }
@@ -191,7 +196,12 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
             if attempts.faults.saturating_add(1) >= policy.faults_max =>
         {
             let sentence = format!("{} attempts failed, the last one with: {cause}", policy.faults_max);
-            Settlement::Hold { reason: HoldReason::new(HoldCode::AttemptsSpent, sentence), posted: None, intent }
+            Settlement::Hold {
+                reason: HoldReason::new(HoldCode::AttemptsSpent, sentence),
+                posted: None,
+                intent,
+                warnings: Vec::new(),
+            }
         }
         Outcome::Failed(Failure::Later { not_before, cause, blame, intent }) => {
             let paced = now.saturating_add(policy.delay(attempts.all)).unwrap_or(Timestamp::MAX);
@@ -244,13 +254,13 @@ mod tests {
     fn only_failures_of_the_record_end_in_a_hold() {
         let blamed = |faults| failed(Blame::Record, Some(after(5)), Attempts { all: 1, faults });
         assert_eq!(blamed(0), retry(after(5), true));
-        assert_eq!(blamed(6), retry(after(5), true));
-        for faults in [7, 8, u32::MAX] {
-            let Settlement::Hold { reason, posted: None, intent: IntentFate::LookFirst } = blamed(faults) else {
+        assert_eq!(blamed(14), retry(after(5), true));
+        for faults in [15, 16, u32::MAX] {
+            let Settlement::Hold { reason, posted: None, intent: IntentFate::LookFirst, .. } = blamed(faults) else {
                 panic!("{faults} faults are enough")
             };
             assert_eq!(reason.code, HoldCode::AttemptsSpent);
-            assert_eq!(reason.sentence.as_str(), "8 attempts failed, the last one with: slow");
+            assert_eq!(reason.sentence.as_str(), "16 attempts failed, the last one with: slow");
         }
         let long = Attempts { all: u32::MAX, faults: u32::MAX };
         assert_eq!(failed(Blame::Outage, None, long), retry(after(900), false), "an outage never holds");

@@ -36,14 +36,21 @@ pub(super) async fn look(
     posted: Posted,
     parts: &Parts,
 ) -> Result<Again, Failure> {
+    if posted.company != subject.company.id {
+        let sentence = format!(
+            "{} was posted to {}, and now belongs to {}: void it there, or let it belong there again.",
+            posted.number, posted.company, subject.company.id
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
+    }
     if let Some(adopted) = lease.record.adopt {
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {adopted} in Xero to adopt."));
         let document = document(subject, adopted).await?.ok_or_else(missing)?;
-        let posted = agreed(&document, subject, &posted)?;
+        let posted = agreed(&document, subject, &posted, parts)?;
         return Ok(Again::ended(Outcome::Posted { posted, warnings: Vec::new() }));
     }
     match after_post(&subject.invoice, &posted) {
-        AfterPost::Hold(reason) => mended(reason, subject, &posted).await,
+        AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
         AfterPost::Nothing => {
             let (batch, name) = (subject.invoice.batch.clone(), batch_name(subject.invoice.id, posted.id));
             let foreign = batch.as_ref().filter(|batch| **batch != name && posted.batch.as_ref() != Some(*batch));
@@ -61,15 +68,16 @@ async fn document(subject: &Subject<'_>, id: Uuid) -> Result<Option<ExistingDocu
 }
 
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
-async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted) -> Result<Again, Failure> {
+async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
     let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
     if !subject.invoice.status.closed || subject.invoice.batch.is_some() {
         return held(reason);
     }
     match document(subject, posted.id).await? {
-        None => Ok(Again::Anew),
+        // A document cannot vanish from Xero; another organisation was asked, or another app's document.
+        None => held(reason),
         Some(document) if matches!(document.status.as_str(), "VOIDED" | "DELETED") => Ok(Again::Anew),
-        Some(document) => match agreed(&document, subject, posted) {
+        Some(document) => match agreed(&document, subject, posted, parts) {
             // Only a new total shows that the document was corrected; other edits are a person's to confirm.
             Ok(agreed) if agreed.total != posted.total || posted.xero_total != posted.total => {
                 Ok(Again::ended(Outcome::Posted { posted: agreed, warnings: Vec::new() }))
@@ -79,21 +87,40 @@ async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted) -> R
     }
 }
 
-/// The document as what the record is now, if it is worth the same.
-fn agreed(document: &ExistingDocument, subject: &Subject<'_>, posted: &Posted) -> Result<Posted, Failure> {
-    let total = subject.invoice.total.abs().to_cents();
-    if document.kind != kind(&subject.invoice) || document.total.to_cents() != total {
+/// The document as what the record is now, if it is live, of the same debtor and worth the same.
+fn agreed(
+    document: &ExistingDocument,
+    subject: &Subject<'_>,
+    posted: &Posted,
+    parts: &Parts,
+) -> Result<Posted, Failure> {
+    let invoice = &subject.invoice;
+    let total = invoice.total.abs().to_cents();
+    let debtor = parts.store.contact(&subject.company.id, invoice.client_id);
+    let checks = [
+        ("kind", document.kind == kind(invoice)),
+        ("status", !matches!(document.status.as_str(), "VOIDED" | "DELETED")),
+        ("total", document.total.to_cents() == total),
+        ("tax", document.total_tax.to_cents() == invoice.sales_tax.abs().to_cents()),
+        ("currency", invoice.currency.as_ref().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
+        ("contact", debtor.is_none_or(|debtor| debtor == document.contact_id)),
+    ];
+    let wrong: Vec<&str> = checks.iter().filter(|(_, same)| !same).map(|(what, _)| *what).collect();
+    if !wrong.is_empty() {
         let sentence = format!(
-            "The {} {} in Xero is worth {}, invoice {} in ConnectWise {total}.",
+            "The {} {} of {} in Xero ({}) is not invoice {} of {total} in ConnectWise: another {}.",
             document.kind.noun(),
             document.number,
             document.total,
-            subject.invoice.number
+            document.status,
+            invoice.number,
+            wrong.join(", ")
         );
         return Err(hold(HoldCode::DocumentDiffers, sentence));
     }
     Ok(Posted {
         id: document.id,
+        company: subject.company.id.clone(),
         kind: document.kind,
         number: document.number.clone(),
         total,

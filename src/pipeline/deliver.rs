@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::delivery::About;
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::Invoice;
+use crate::domain::facts::{Existing, ExistingDocument, Invoice};
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::kind;
 use crate::domain::plan::Action;
@@ -13,9 +13,10 @@ use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::{Attempts, Failure, IntentFate, Outcome, settle};
 use crate::domain::text::{Sentence, shorten};
 use crate::store::{Event, Lease, Pause, StoreError};
+use crate::xero::{Xero, XeroError};
 
 use super::again::{self, Again};
-use super::failure::{hold, of_connectwise};
+use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::{Company, Connection, Parts};
 use super::post;
 
@@ -45,25 +46,36 @@ pub(super) async fn deliver(lease: Lease, parts: &Parts) -> Result<(), StoreErro
     let Ended { lease, outcome, about } = Box::pin(step(lease, parts)).await?;
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
-    if let Outcome::Failed(Failure::Everyone { cause, until }) = &outcome {
+    parts.metrics.step(&outcome, now.duration_since(first_seen));
+    report(&key, &outcome);
+    let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
+    // The settlement comes first: without it the step would be repeated.
+    parts.store.settle(lease, settle(outcome, attempts, now, &parts.policy), about, now).await?;
+    if let Some((cause, until)) = resting {
         // Before the record was read, its failure is the whole connection's.
         let concerned = parts.companies.iter().filter(|candidate| match &company {
             Some(company) => candidate.id == *company,
             None => candidate.connection == key.connection,
         });
         for company in concerned {
-            rest(&company.id, cause.clone(), *until, parts).await?;
+            rest(&company.id, cause.clone(), until, parts).await?;
         }
     }
-    if let (Some(company), Outcome::Posted { .. } | Outcome::Marked { .. }) = (&company, &outcome)
-        && parts.store.company(company).pause.is_some()
-    {
-        tracing::info!(%company, "posting goes on");
-        parts.store.note(Event::Resumed { company: company.clone() }, now).await?;
+    match company {
+        Some(company) if posted && parts.store.company(&company).pause.is_some() => {
+            tracing::info!(%company, "posting goes on");
+            parts.store.note(Event::Resumed { company }, now).await
+        }
+        _ => Ok(()),
     }
-    parts.metrics.step(&outcome, now.duration_since(first_seen));
-    report(&key, &outcome);
-    parts.store.settle(lease, settle(outcome, attempts, now, &parts.policy), about, now).await
+}
+
+/// Why and how long nothing works, if that is how the step ended.
+fn resting(outcome: &Outcome) -> Option<(Sentence, Timestamp)> {
+    match outcome {
+        Outcome::Failed(Failure::Everyone { cause, until }) => Some((cause.clone(), *until)),
+        _ => None,
+    }
 }
 
 /// Nothing is posted to the company until then; noted once per rest.
@@ -109,9 +121,13 @@ async fn step(lease: Lease, parts: &Parts) -> Result<Ended, StoreError> {
         let sentence = format!("The ConnectWise connection '{}' is not in the configuration any more.", key.connection);
         return fail(lease, hold(HoldCode::NoCompany, sentence));
     };
+    // A company that rests, or has no calls left this minute, is not worth a look at ConnectWise either.
+    if let Some(failure) = not_now(&lease, parts) {
+        return fail(lease, failure);
+    }
     let invoice = match connection.client.invoice(key.source.as_str()).await {
         Ok(Some(invoice)) => invoice,
-        Ok(None) => return Ok(gone(lease)),
+        Ok(None) => return Ok(gone(lease, parts).await),
         Err(error) => return fail(lease, of_connectwise(&error, now)),
     };
     let company = parts.company(&key, &invoice);
@@ -152,24 +168,67 @@ fn about(invoice: &Invoice, company: Option<&Company>) -> About {
     }
 }
 
-/// The record is not in ConnectWise any more.
-fn gone(lease: Lease) -> Ended {
+/// Why the record cannot be worked on now, as far as that is known before it is read.
+fn not_now(lease: &Lease, parts: &Parts) -> Option<Failure> {
+    let now = parts.clock.now();
+    let known = lease.record.about.as_ref().and_then(|about| about.company.as_ref());
+    let mut candidates = parts.companies.iter().filter(|company| match known {
+        Some(known) => company.id == *known,
+        None => company.connection == lease.record.key.connection,
+    });
+    let first = candidates.next()?;
+    let paused = |company: &Company| parts.store.company(&company.id).pause.filter(|pause| pause.until > now);
+    let pause = paused(first)?;
+    // A record that was not read yet may belong to any company of its connection.
+    if candidates.any(|company| paused(company).is_none()) {
+        return None;
+    }
+    Some(Failure::Everyone { cause: pause.cause, until: pause.until })
+}
+
+/// The record is not in ConnectWise any more: what it may have left in Xero decides.
+async fn gone(lease: Lease, parts: &Parts) -> Ended {
     let about = lease.record.about.clone();
-    let outcome = match (&lease.record.posted, &lease.record.intent) {
-        (None, None) => Outcome::Skipped(SkipReason::Deleted),
-        (Some(posted), _) => {
+    let left = match (&lease.record.posted, &lease.record.intent) {
+        (None, None) => Ok(None),
+        (Some(posted), _) => left_in_xero(&posted.company, parts, async |xero| xero.document(posted.id).await).await,
+        (None, Some(intent)) => {
+            left_in_xero(&intent.company, parts, async |xero| match xero.find(intent.kind, &intent.number).await? {
+                Existing::Found(document) => Ok(Some(document)),
+                _ => Ok(None),
+            })
+            .await
+        }
+    };
+    let outcome = match left {
+        Ok(None) => Outcome::Skipped(SkipReason::Deleted),
+        Ok(Some(document)) => {
             let sentence = format!(
-                "Invoice {} was deleted in ConnectWise after it was posted with {}.",
-                posted.number, posted.total
+                "The record was deleted in ConnectWise, but its {} {} of {} is in Xero: void it there, then retry.",
+                document.kind.noun(),
+                document.number,
+                document.total
             );
             Outcome::Failed(hold(HoldCode::EditedAfterPost, sentence))
         }
-        (None, Some(_)) => {
-            let sentence = "The invoice was deleted in ConnectWise while a request to Xero had no known outcome: look for it in Xero.";
-            Outcome::Failed(hold(HoldCode::EditedAfterPost, sentence))
-        }
+        Err(failure) => Outcome::Failed(failure),
     };
     Ended { lease, outcome, about }
+}
+
+/// The live document that a look finds in the company, if there is one.
+async fn left_in_xero(
+    company: &CompanyId,
+    parts: &Parts,
+    look: impl AsyncFnOnce(&Xero) -> Result<Option<ExistingDocument>, XeroError>,
+) -> Result<Option<ExistingDocument>, Failure> {
+    let Some(company) = parts.companies.iter().find(|candidate| candidate.id == *company) else {
+        let sentence =
+            format!("The record was deleted in ConnectWise; look for its document in the company '{company}'.");
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
+    };
+    let found = look(&company.client).await.map_err(|error| of_xero(error, IntentFate::Keep))?;
+    Ok(found.filter(|document| !matches!(document.status.as_str(), "VOIDED" | "DELETED")))
 }
 
 /// A record that was not posted yet, as far as the store knows.
@@ -178,7 +237,7 @@ async fn fresh(lease: Lease, subject: Subject<'_>, about: Option<About>, parts: 
         None => Box::pin(post::post(lease, subject, about, parts)).await,
         Some(action) => {
             let unfinished = match &lease.record.intent {
-                Some(intent) => post::unfinished(&subject, intent).await,
+                Some(intent) => post::unfinished(&subject, intent, parts).await,
                 None => Ok(()),
             };
             let outcome = unfinished.map_or_else(Outcome::Failed, |()| verdict(action));

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::connectwise::ConnectWise;
 use crate::domain::facts::Invoice;
@@ -46,6 +48,8 @@ pub struct Parts {
     pub connections: BTreeMap<ConnectionId, Connection>,
     /// The Xero organisations.
     pub companies: Vec<Company>,
+    /// When the process was started; what was closed before may have been posted by another one.
+    pub started: Timestamp,
     /// When failed steps are tried again.
     pub policy: RetryPolicy,
     /// What is counted.

@@ -11,9 +11,10 @@ use crate::connectwise::Posting;
 use crate::domain::balance::Balanced;
 use crate::domain::contact::{self, ContactMatch};
 use crate::domain::delivery::{About, Intent, Posted};
-use crate::domain::draft::{Debtor, Draft};
+use crate::domain::draft::{Debtor, DocumentKind, Draft};
 use crate::domain::facts::{Client, Existing, ExistingDocument, Facts, Invoice};
 use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::map::kind;
 use crate::domain::plan::{Action, Plan, plan};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::domain::text::hex;
@@ -25,6 +26,10 @@ use crate::xero::{self, Request, XeroError};
 ///
 /// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
 const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// Xero may still be at work on a request this long after it was sent, and remembers its key as long.
+const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
+/// By how much the clocks of ConnectWise and this machine may differ.
+const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Settings of the organisation older than this are read anew before a hold is blamed on them; older than
 /// the moment an operator asked for another look, if one did, because they have just mended something.
 const STALE_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -84,6 +89,8 @@ struct Sending {
     intent: Intent,
     /// It was sent before, with no known outcome.
     repeated: bool,
+    /// A look-up found no document of its number.
+    looked: bool,
     warnings: Vec<Warning>,
 }
 
@@ -117,17 +124,28 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         }
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
+        let looked = facts.existing == Existing::None;
         match (intent_for(lease, subject, (document.draft(), &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
-                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, warnings })));
+                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, looked, warnings })));
             }
             (None, Existing::NotLookedUp) => {
                 facts.existing = look_up(subject, &facts).await?;
+                if let (Existing::None, Some(intent)) = (&facts.existing, &lease.record.intent) {
+                    believable(intent, now)?;
+                }
                 facts.contact = ContactMatch::Known(contact);
             }
             (None, _) => {
                 let intent = new_intent(lease, subject, (document.draft(), &body), now);
-                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated: false, warnings })));
+                return Ok(Prepared::Send(Box::new(Sending {
+                    document,
+                    body,
+                    intent,
+                    repeated: false,
+                    looked,
+                    warnings,
+                })));
             }
         }
     }
@@ -152,7 +170,8 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
     // Xero takes 128 characters; a longer key is hashed as a whole.
     let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
-    Intent { key, body_hash: hash, kind: draft.kind, number: draft.number.clone(), at: now, resend: true }
+    let company = subject.company.id.clone();
+    Intent { key, body_hash: hash, company, kind: draft.kind, number: draft.number.clone(), at: now, resend: true }
 }
 
 fn hash(body: &str) -> String {
@@ -162,6 +181,9 @@ fn hash(body: &str) -> String {
 /// Reads what planning needs, both systems side by side.
 async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Facts, Stop> {
     let now = parts.clock.now();
+    if lease.record.asked.is_some() {
+        subject.connection.client.forget_tables().await;
+    }
     let (posting, organisation) =
         tokio::join!(subject.connection.client.posting(&subject.invoice), subject.company.client.organisation());
     let Posting { transaction, closed_at, segments, captions, client } =
@@ -170,9 +192,9 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
         && lease.record.adopt.is_none()
     {
-        unfinished(subject, intent).await?;
+        unfinished(subject, intent, parts).await?;
     }
-    let contact = known_contact(&client, subject, parts).await?;
+    let contact = known_contact(lease, &client, subject, parts).await?;
     let mut facts = Facts {
         invoice: subject.invoice.clone(),
         transaction,
@@ -183,28 +205,39 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
         contact,
         existing: Existing::NotLookedUp,
     };
-    // Closed before this journal was born, or in a gap of it: it may have been posted without us knowing.
-    let unknown_past = closed_at.is_none_or(|closed| closed < parts.store.trusted_since());
+    // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
+    // been posted without us knowing. The margin is for the other system's clock.
+    let known_since =
+        parts.store.trusted_since().max(parts.started).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
+    let unknown_past = closed_at.is_none_or(|closed| closed < known_since);
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
     if let Some(document) = lease.record.adopt {
         let found = subject.company.client.document(document).await.map_err(xero_failed)?;
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
-        facts.existing = Existing::Found(found.ok_or_else(missing)?);
+        facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
     } else if facts.transaction.is_some() && (unknown_past || unknown_intent) {
         facts.existing = look_up(subject, &facts).await?;
     }
     Ok(facts)
 }
 
-/// The contact by link, else by the directory.
-async fn known_contact(client: &Client, subject: &Subject<'_>, parts: &Parts) -> Result<ContactMatch, Stop> {
+/// The contact by link, else by the directory; by the directory alone when an operator asked for another look.
+async fn known_contact(
+    lease: &Lease,
+    client: &Client,
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Result<ContactMatch, Stop> {
     let company = &subject.company.id;
-    if let Some(contact) = parts.store.contact(company, client.id) {
+    let linked = parts.store.contact(company, client.id);
+    if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
         return Ok(ContactMatch::Known(contact));
     }
     let directory = subject.company.client.directory().await.map_err(xero_failed)?;
     let found = contact::find(client, &directory);
-    if let ContactMatch::Known(contact) = found {
+    if let ContactMatch::Known(contact) = found
+        && linked != Some(contact)
+    {
         let event = Event::Linked { company: company.clone(), client: client.id, contact };
         parts.store.note(event, parts.clock.now()).await?;
     }
@@ -213,33 +246,63 @@ async fn known_contact(client: &Client, subject: &Subject<'_>, parts: &Parts) ->
 
 /// Looks for the document that the invoice would become.
 async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
-    let kind = crate::domain::map::kind(&facts.invoice);
-    subject.company.client.find(kind, facts.invoice.number.trim()).await.map_err(xero_failed)
+    subject.company.client.find(kind(&facts.invoice), facts.invoice.number.trim()).await.map_err(xero_failed)
 }
 
 /// Whether the record would not become the document of this intent any more, so that looking for the one
 /// would not find the other.
 fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
-    let kind = crate::domain::map::kind(&subject.invoice);
-    (intent.kind, intent.number.as_str()) != (kind, subject.invoice.number.trim())
+    let wanted = (&subject.company.id, kind(&subject.invoice), subject.invoice.number.trim());
+    (&intent.company, intent.kind, intent.number.as_str()) != wanted
+}
+
+/// Whether "there is no such document" can be believed about a request of unknown outcome.
+///
+/// An invoice may be sent again at once: of two of the same number Xero takes one. For all else Xero is given
+/// the time in which it may still be at work.
+fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
+    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+    if intent.kind == DocumentKind::Invoice || now >= until {
+        return Ok(());
+    }
+    Err(still_at_work(until))
+}
+
+fn still_at_work(until: Timestamp) -> Failure {
+    let cause = "A request to Xero has no known outcome; Xero may still be at work on it.".into();
+    Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst }
 }
 
 /// Sees to it that a request of unknown outcome made nothing, now that the record asks for something else.
-pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent) -> Result<(), Failure> {
-    let found = subject.company.client.find(intent.kind, &intent.number).await;
+pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &Parts) -> Result<(), Failure> {
+    let Some(company) = parts.companies.iter().find(|company| company.id == intent.company) else {
+        let sentence = format!(
+            "A request for {} {} went to the company '{}', which is not in the configuration any more: look for it there.",
+            intent.kind.noun(),
+            intent.number,
+            intent.company
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
+    };
+    let found = company.client.find(intent.kind, &intent.number).await;
     match found.map_err(|error| of_xero(error, IntentFate::Keep))? {
-        Existing::Found(document) if document.status != "VOIDED" => {
+        Existing::Found(document) => {
             let Invoice { number, status, .. } = &subject.invoice;
             let sentence = format!(
-                "{} {} of {} reached Xero, and meanwhile the record is number {number} in the status '{}' in ConnectWise.",
+                "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
                 document.kind.noun(),
                 document.number,
                 document.total,
-                status.name
+                intent.company,
+                status.name,
+                subject.company.id
             );
             Err(hold(HoldCode::EditedAfterPost, sentence))
         }
-        _ => Ok(()),
+        _ => {
+            let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+            if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
+        }
     }
 }
 
@@ -287,6 +350,7 @@ fn contact_warning(client: &Client) -> Warning {
 fn adopted(document: &ExistingDocument, subject: &Subject<'_>, parts: &Parts) -> Posted {
     Posted {
         id: document.id,
+        company: subject.company.id.clone(),
         kind: document.kind,
         number: document.number.clone(),
         total: subject.invoice.total.abs().to_cents(),
@@ -305,13 +369,24 @@ async fn send(
     about: Option<About>,
     parts: &Parts,
 ) -> Result<Ended, StoreError> {
-    let Sending { document, body, intent, repeated, warnings } = sending;
+    let Sending { document, body, intent, repeated, looked, warnings } = sending;
     let xero = &subject.company.client;
     // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
     let permit = match xero.permit().await {
         Ok(permit) => permit,
         Err(error) => return Ok(Ended { lease, outcome: Outcome::Failed(of_xero(error, IntentFate::Keep)), about }),
     };
+    // Waiting for the permit takes time, too; later the key may be forgotten.
+    if repeated && parts.clock.now().duration_since(intent.at) >= RESEND_FOR {
+        let cause = "The time in which the same request may be repeated has passed; it will be looked up.".into();
+        let failure = Failure::Later {
+            not_before: Some(parts.clock.now()),
+            cause,
+            blame: Blame::Outage,
+            intent: IntentFate::LookFirst,
+        };
+        return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
+    }
     let Some(armed_about) = about.clone() else {
         return Ok(Ended {
             lease,
@@ -332,6 +407,7 @@ async fn send(
         Ok(created) => {
             let posted = Posted {
                 id: created.id,
+                company: subject.company.id.clone(),
                 kind: draft.kind,
                 number: draft.number.clone(),
                 total: document.total(),
@@ -341,6 +417,15 @@ async fn send(
                 batch: None,
             };
             Outcome::Posted { posted, warnings }
+        }
+        Err(XeroError::NumberTaken { message }) if looked && !repeated => {
+            let sentence = format!(
+                "Xero has no live {} {}, but does not take the number: perhaps a void one keeps it. Xero says: {message}",
+                draft.kind.noun(),
+                draft.number
+            );
+            let reason = HoldReason::new(HoldCode::DocumentDiffers, sentence);
+            Outcome::Failed(Failure::Never { reason, intent: IntentFate::Clear })
         }
         Err(error) => {
             // A first request that was refused made nothing; of a repeated one the first may have.

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::deliver::deliver;
 use super::parts::Parts;
+use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
 use crate::store::{Lease, StoreError};
 
 /// Steps at the same time, over all companies; Xero itself takes 5 per organisation.
@@ -18,6 +19,8 @@ const STEPS_MAX: usize = 8;
 /// The longest step; its lease lives longer, so a step is never done by two workers.
 const STEP_MAX: Duration = Duration::from_mins(4);
 const LEASE_LIFE: SignedDuration = SignedDuration::from_secs(300);
+/// The longest wait for steps under way at shutdown.
+const DRAIN_MAX: Duration = Duration::from_secs(75);
 /// The longest wait without a look.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
 
@@ -34,7 +37,7 @@ pub enum Turn {
 ///
 /// # Errors
 /// When the store fails, or another worker took the record.
-pub async fn turn(parts: &Parts) -> Result<Turn, StoreError> {
+pub async fn turn(parts: &Arc<Parts>) -> Result<Turn, StoreError> {
     match lease(parts)? {
         None => Ok(Turn::Idle),
         Some(lease) => work(lease, parts).await.map(|()| Turn::Worked),
@@ -46,11 +49,28 @@ fn lease(parts: &Parts) -> Result<Option<Lease>, StoreError> {
     parts.store.lease(now, now.saturating_add(LEASE_LIFE).unwrap_or(Timestamp::MAX))
 }
 
-async fn work(lease: Lease, parts: &Parts) -> Result<(), StoreError> {
+/// Does one step; one that panics or takes too long is settled as a failure, so that it is counted and seen.
+async fn work(lease: Lease, parts: &Arc<Parts>) -> Result<(), StoreError> {
+    let spare = lease.spare();
     let span = tracing::info_span!("step", record.key = %lease.record.key, attempt = lease.record.attempt);
-    let step = tokio::time::timeout(STEP_MAX, deliver(lease, parts)).instrument(span).await;
-    // A step that took too long keeps its lease until that runs out; its intent is durable.
-    step.unwrap_or(Err(StoreError::LeaseLost))
+    let mine = Arc::clone(parts);
+    let mut step = tokio::spawn(async move { deliver(lease, &mine).await }.instrument(span));
+    let cause = match tokio::time::timeout(STEP_MAX, &mut step).await {
+        Ok(Ok(settled)) => return settled,
+        Ok(Err(_)) => "the step failed inside readypost; its log says where",
+        Err(_) => {
+            step.abort();
+            // It must have stopped before somebody else may begin.
+            let _ = step.await;
+            "the step took longer than 4 minutes"
+        }
+    };
+    tracing::error!(record.key = %spare.record.key, cause, "a step did not come to its end");
+    let failure =
+        Failure::Later { not_before: None, cause: cause.into(), blame: Blame::Record, intent: IntentFate::Keep };
+    let attempts = Attempts { all: spare.record.attempt, faults: spare.record.faults };
+    let now = parts.clock.now();
+    parts.store.settle(spare, settle(Outcome::Failed(failure), attempts, now, &parts.policy), None, now).await
 }
 
 /// Works until `shutdown`, then lets the steps that were begun finish.
@@ -90,5 +110,8 @@ pub async fn run(parts: Arc<Parts>, shutdown: CancellationToken) {
         }
     }
     steps.close();
-    steps.wait().await;
+    // What is cut off here is durable as an intent, and taken up at the next start.
+    if tokio::time::timeout(DRAIN_MAX, steps.wait()).await.is_err() {
+        tracing::warn!(steps = steps.len(), "steps were cut off at shutdown");
+    }
 }

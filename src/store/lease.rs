@@ -15,6 +15,15 @@ pub struct Lease {
     pub(crate) fence: u64,
 }
 
+impl Lease {
+    /// The same right once more, for whoever settles a step that did not come to its end.
+    ///
+    /// Of the two only the first to settle succeeds.
+    pub(crate) fn spare(&self) -> Self {
+        Self { record: self.record.clone(), until: self.until, fence: self.fence }
+    }
+}
+
 /// What is about to be sent.
 #[derive(Clone, Debug)]
 pub struct ArmRequest {

@@ -14,7 +14,9 @@ use crate::remote::Answer;
 const PAGE_SIZE: &str = "100";
 
 impl Xero {
-    /// Finds the document of this number; deleted ones are left out, voided ones are not.
+    /// Finds the document of this number that is worth something; voided and deleted ones are left out.
+    ///
+    /// Whether Xero frees the number of a voided document is not known; where it does not, it says so.
     ///
     /// # Errors
     /// Those of reading; nothing is refused.
@@ -27,12 +29,12 @@ impl Xero {
         let answer = self.read(Purpose::LookUp, call).await?;
         let mut found: Vec<ExistingDocument> = documents(&answer)?
             .into_iter()
-            .filter(|row| row.kind == type_name(kind) && row.status != "DELETED")
+            .filter(|row| row.kind == type_name(kind) && !matches!(row.status.as_str(), "VOIDED" | "DELETED"))
             .filter(|row| row.number.as_deref().is_some_and(|held| held.eq_ignore_ascii_case(number)))
             .map(existing)
             .collect::<Result<_, _>>()?;
         // Xero's rule of unique numbers ignores case, so a number that differs in case is taken, too.
-        found.sort_by_key(|document| (document.status == "VOIDED", document.number != number));
+        found.sort_by_key(|document| document.number != number);
         Ok(found.into_iter().next().map_or(Existing::None, Existing::Found))
     }
 

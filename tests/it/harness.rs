@@ -105,8 +105,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let rules = format!("{RULES}{}", differently.rules);
         let app = build(&clock, &connectwise, &xero, &folder, (&rules, differently.server));
-        // One minute later, so that what is closed from now on is known to be younger than the store.
-        clock.advance(SignedDuration::from_mins(1));
+        // Some minutes later, so that what is closed from now on is known to be younger than the store.
+        clock.advance(SignedDuration::from_mins(3));
         let (url, shutdown) = serve(&app).await;
         connectwise.register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();

@@ -69,7 +69,7 @@ async fn the_preview_stands_in_for_forbidden_gl_entries() {
     assert_eq!(posting.transaction.unwrap().details[0].class, "North::LABOUR");
     rig.tenant.forbid("unpostedinvoices");
     let error = rig.client.posting(&invoice).await.unwrap_err();
-    assert!(matches!(&error, RemoteError::Unauthorized { cause, .. } if cause.contains("permission")), "{error}");
+    assert!(matches!(&error, RemoteError::Refused { cause, .. } if cause.contains("permission")), "{error}");
 }
 
 #[tokio::test]

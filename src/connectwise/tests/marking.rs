@@ -143,7 +143,7 @@ async fn a_refusal_without_a_batch_stays_a_refusal() {
     let error = rig.client.mark(&invoice, NAME).await.unwrap_err();
     assert!(matches!(&error, RemoteError::Refused { cause, .. } if cause.contains("invalid: No.")), "{error}");
     rig.tenant.forbid(BATCHES);
-    assert!(matches!(rig.client.mark(&invoice, NAME).await, Err(RemoteError::Unauthorized { .. })));
+    assert!(matches!(rig.client.mark(&invoice, NAME).await, Err(RemoteError::Refused { .. })));
 }
 
 #[tokio::test]

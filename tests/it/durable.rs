@@ -25,8 +25,9 @@ fn can_trace() -> bool {
     works
 }
 
-struct Traced {
-    connectwise: ConnectWise,
+/// Simulators for the real binary, and its configuration.
+pub(crate) struct Traced {
+    pub(crate) connectwise: ConnectWise,
     _xero: xero::Xero,
     folder: tempfile::TempDir,
     client: i64,
@@ -35,6 +36,10 @@ struct Traced {
 
 impl Traced {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    pub(crate) async fn with(server: &str) -> Self {
         let clock = Arc::new(SystemClock);
         let connectwise = ConnectWise::start(connectwise::Settings::new(clock.clone())).await.unwrap();
         let xero = xero::Xero::start(xero::Settings::new(clock)).await.unwrap();
@@ -42,7 +47,7 @@ impl Traced {
         xero.set_outage(Some("closed".to_owned()));
         let client = furnish(&connectwise, &xero);
         let folder = tempfile::tempdir().unwrap();
-        let text = configuration_text(&connectwise, &xero, &folder.path().join("store"), (RULES, ""));
+        let text = configuration_text(&connectwise, &xero, &folder.path().join("store"), (RULES, server));
         std::fs::write(folder.path().join("readypost.toml"), text).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         Self { connectwise, _xero: xero, folder, client, http }
@@ -52,12 +57,12 @@ impl Traced {
         self.folder.path().join(name)
     }
 
-    async fn start(&self, wrapper: &[&str]) -> Service {
+    pub(crate) async fn start(&self, wrapper: &[&str]) -> Service {
         Service::start(wrapper, &self.path("readypost.toml"), &self.path("log")).await.expect("it listens")
     }
 
     /// A callback of a new, open invoice.
-    fn delivery(&self, number: i32, service: &Service) -> (i64, Delivery) {
+    pub(crate) fn delivery(&self, number: i32, service: &Service) -> (i64, Delivery) {
         let url = format!("{}/callbacks/acme?recordId=", service.url);
         let registered = self.connectwise.register_callback(&url, "invoice", "owner", 1);
         assert!(registered.is_ok() || number > 0);

@@ -20,6 +20,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const TOKEN: &str = "test-token";
+/// Of someone who may look only; its digest is in the configuration below.
+pub(crate) const VIEWER: &str = "viewer-token";
 const TOKEN_SHA256: &str = "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e";
 
 /// Both systems and the service between them.
@@ -340,7 +342,7 @@ token_sha256 = "{TOKEN_SHA256}"
 [[operator]]
 name = "watcher"
 role = "viewer"
-token_sha256 = "18231a7f9f1b8a607c92eaccd631608e04261ee8546173bf245527dfc6d7da09"
+token_sha256 = "d036bd6d01a1cae081d39a2f8dab751dc042de814fd60df31fcb553170950f29"
 [[connectwise]]
 name = "acme"
 api_url = "{api}"

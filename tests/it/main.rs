@@ -8,5 +8,7 @@ mod durable;
 mod edited;
 mod faults;
 mod harness;
+mod operators;
 mod posting;
 mod process;
+mod slow;

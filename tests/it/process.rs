@@ -35,6 +35,13 @@ impl Service {
         Some(Self { url, child, _stdout: stdout })
     }
 
+    /// Resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// SIGKILL: nothing is flushed, nobody is asked.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -2,6 +2,7 @@
 //! nothing is posted twice.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what was counted is shown with --nocapture")]
 
 #[expect(dead_code, reason = "the parts of the harness for a service in this process are not used here")]
 #[path = "it/harness.rs"]

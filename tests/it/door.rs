@@ -213,10 +213,6 @@ async fn ten_saves_are_one_posting() {
     for _ in 0..9 {
         world.connectwise.save_invoice(invoice);
     }
-    assert!(world.connectwise.take_callbacks().len() >= 10, "each save sends a callback");
-    for _ in 0..10 {
-        world.connectwise.save_invoice(invoice);
-    }
     let statuses = world.callbacks().await;
     assert!(statuses.len() >= 10 && statuses.iter().all(|status| *status == 200), "{statuses:?}");
     world.settle().await;

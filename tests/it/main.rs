@@ -1,6 +1,7 @@
 //! The whole service against simulators of both systems, with time in the test's hands.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
 mod attacks;
 mod door;

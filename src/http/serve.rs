@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::http::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,10 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 const REQUEST_TIME: Duration = Duration::from_mins(1);
 /// The longest wait for requests that are under way when the door closes.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
+/// The longest time for telling a connection too many to come back.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// Refusals at the same time; more connections are closed without a word.
+const REFUSALS_MAX: usize = 256;
 /// What a connection too many is told; ConnectWise tries again after a 429.
 const FULL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -38,6 +42,7 @@ pub struct Limits {
 /// Serves until `shutdown`, then lets requests under way finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
     let (slots, connections) = (Arc::new(Semaphore::new(limits.connections_max)), TaskTracker::new());
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -53,7 +58,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            refuse(stream);
+            if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                tokio::spawn(async move {
+                    // The client may be gone; then there is nobody to tell.
+                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+                    drop(refusal);
+                });
+            }
             continue;
         };
         let (router, shutdown) = (router.clone(), shutdown.clone());
@@ -69,12 +80,28 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     }
 }
 
-/// Tells a connection too many to come back, without waiting for it.
-fn refuse(mut stream: TcpStream) {
-    tokio::spawn(async move {
-        // The client may be gone; then there is nobody to tell.
-        let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
-    });
+/// Tells a connection too many to come back.
+///
+/// It is heard first and read to its end, without being kept: an answer before the request, or a close with
+/// bytes unread, is a broken connection to the sender, which ConnectWise does not retry as it does a 429.
+async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+    let (mut forgotten, mut last) = ([0; 4096], [0; 4]);
+    while last != *b"\r\n\r\n" {
+        let count = stream.read(&mut forgotten).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        for byte in forgotten.iter().take(count) {
+            if last != *b"\r\n\r\n" {
+                last.rotate_left(1);
+                last[3] = *byte;
+            }
+        }
+    }
+    stream.write_all(FULL).await?;
+    stream.shutdown().await?;
+    while stream.read(&mut forgotten).await? > 0 {}
+    Ok(())
 }
 
 async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {

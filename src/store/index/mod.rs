@@ -6,6 +6,7 @@
 //! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
 
 mod mark;
+mod seen;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use mark::Mark;
+use seen::Seen;
 
 use super::memory::{Companies, Row, fingerprint};
 use crate::domain::delivery::{State, StateName};
@@ -44,6 +46,7 @@ pub(crate) enum IndexError {
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     db: sled::Db,
+    seen: Arc<Seen>,
 }
 
 impl Index {
@@ -51,7 +54,7 @@ impl Index {
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<Mark>), IndexError> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         guarded(|| {
-            let index = Self { db: config.open()? };
+            let index = Self { db: config.open()?, seen: Arc::new(Seen::new()) };
             let Some(mark) = mark::decode::<Mark>(index.db.scan_prefix(b"m"))? else {
                 let empty = index.db.is_empty();
                 return if empty {
@@ -63,6 +66,7 @@ impl Index {
             let mut found = 0;
             for item in index.db.scan_prefix(b"r") {
                 let (key, value) = item?;
+                index.seen.insert(&key);
                 found ^= fingerprint(&record_key(&key)?, sequence(&value)?);
             }
             if found != mark.totals.fingerprint {
@@ -87,7 +91,11 @@ impl Index {
 
     /// A row.
     pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, IndexError> {
-        guarded(|| self.db.get(row_key(key))?.map(|value| decode(&value)).transpose())
+        let key = row_key(key);
+        if !self.seen.may_hold(&key) {
+            return Ok(None);
+        }
+        guarded(|| self.db.get(key)?.map(|value| decode(&value)).transpose())
     }
 
     /// Gives all queued rows to `visit`, for the memory.
@@ -148,7 +156,9 @@ impl Index {
         let mut batch = sled::Batch::default();
         for row in rows {
             let key = row_key(&row.record.key);
-            if let Some(old) = self.db.get(&key)? {
+            let known = self.seen.may_hold(&key);
+            self.seen.insert(&key);
+            if known && let Some(old) = self.db.get(&key)? {
                 let old = decode(&old)?.record;
                 if old.state.name() != StateName::Queued {
                     batch.remove(state_key(old.state.name(), old.changed, &old.key));

@@ -191,7 +191,8 @@ impl Xero {
             request = request.header("xero-tenant-id", tenant.to_string());
         }
         if let Some(since) = call.modified_since {
-            request = request.header("if-modified-since", since.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+            // With the zone, as Xero's own SDKs send it and its OpenAPI has it; the guide's example has none.
+            request = request.header("if-modified-since", since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
         slot.send();
         match remote::send(SYSTEM, request).await {

@@ -43,7 +43,7 @@ async fn the_directory_has_every_page_and_follows_every_change() {
     bench.sim.rename_contact(ids[7], "Same second");
     assert_eq!(of(&bench.xero.directory().await.unwrap(), ids[7]).name, "Same second");
     let sent = bench.sim.server.requests().pop().unwrap();
-    assert_eq!(sent.headers["if-modified-since"], "2026-11-02T01:00:45");
+    assert_eq!(sent.headers["if-modified-since"], "2026-11-02T01:00:45Z");
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_clock_that_is_ahead_of_xero_misses_nothing() {
     assert!(bench.xero.directory().await.unwrap().is_empty());
     assert_eq!(bench.xero.directory().await.unwrap().len(), 1);
     let sent = bench.sim.server.requests().pop().unwrap();
-    assert_eq!(sent.headers["if-modified-since"], "2023-11-14T22:13:05");
+    assert_eq!(sent.headers["if-modified-since"], "2023-11-14T22:13:05Z");
 }
 
 #[tokio::test]

@@ -1,0 +1,260 @@
+//! Posts a handful of records with a checking proxy before each simulated system; driven by `.ci/contract`.
+//!
+//! The proxies validate requests and answers against the machine-readable contracts and refuse what does not
+//! fit, so a violation is a record that does not end as it should.
+
+#![expect(clippy::print_stdout, reason = "the outcome of each record is what this is for")]
+
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use readypost::app::App;
+use readypost::clock::{Clock, SystemClock};
+use readypost::config::{self, Config};
+use readypost::domain::delivery::{Record, State};
+use readypost::simulator::connectwise::{self, ConnectWise, Item, NewCompany, NewInvoice, NewLine};
+use readypost::simulator::xero::{self, Xero};
+use rust_decimal::Decimal;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// The longest wait for a proxy to listen, and for all records to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ports of the simulators, and of the proxies before them.
+struct Ports {
+    connectwise: u16,
+    connectwise_proxy: u16,
+    xero: u16,
+    xero_proxy: u16,
+}
+
+/// A record and how it is to end: its state, then the codes of its warnings.
+struct Case {
+    invoice: NewInvoice,
+    end: &'static str,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let ports = ports()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = connectwise::Settings { port: ports.connectwise, ..connectwise::Settings::new(Arc::clone(&clock)) };
+    let connectwise = ConnectWise::start(settings).await?;
+    let settings = xero::Settings { port: ports.xero, minute_limit: 10_000, ..xero::Settings::new(Arc::clone(&clock)) };
+    let xero = Xero::start(settings).await?;
+    listening(ports.connectwise_proxy).await?;
+    listening(ports.xero_proxy).await?;
+
+    let folder = tempfile::tempdir()?;
+    let cases = cases(&connectwise, &xero);
+    // The first one is closed before the store is born, so it is looked up before it is created.
+    let mut invoices = Vec::new();
+    let mut cases = cases.into_iter();
+    let early = cases.next().context("there are no cases")?;
+    invoices.push((close(&connectwise, early.invoice.clone())?, early));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let app = App::build(configuration(&connectwise, &xero, &ports, folder.path())?, &clock)?;
+    let listener = app.bind().await?;
+    let url = format!("http://{}/callbacks/acme?recordId=", listener.local_addr()?);
+    connectwise.register_callback(&url, "invoice", "owner", 1).ok().context("the callback is not registered")?;
+    let shutdown = CancellationToken::new();
+    let running = app.run(listener, shutdown.clone());
+    let driving = async {
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        for (invoice, _) in &invoices {
+            connectwise.save_invoice(*invoice);
+        }
+        for case in cases {
+            invoices.push((close(&connectwise, case.invoice.clone())?, case));
+        }
+        for outcome in connectwise.deliver_all().await {
+            ensure!(outcome.is_delivered(), "a callback was answered with {:?}", outcome.status);
+        }
+        let outcome = report(&app, &invoices).await;
+        shutdown.cancel();
+        outcome
+    };
+    let (ran, all_well) = tokio::join!(running, driving);
+    ran?;
+    Ok(if all_well? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn ports() -> anyhow::Result<Ports> {
+    let ports: Result<Vec<u16>, _> = std::env::args().skip(1).map(|port| port.parse()).collect();
+    let [connectwise, connectwise_proxy, xero, xero_proxy] = ports?[..] else {
+        bail!("four ports are needed: ConnectWise, its proxy, Xero, its proxy");
+    };
+    Ok(Ports { connectwise, connectwise_proxy, xero, xero_proxy })
+}
+
+/// Waits until something listens there.
+async fn listening(port: u16) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        ensure!(begun.elapsed() < PATIENCE, "no proxy listens on port {port}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// Adds an invoice and closes it.
+fn close(connectwise: &ConnectWise, invoice: NewInvoice) -> anyhow::Result<i64> {
+    let number = invoice.number.clone();
+    let id = connectwise.add_invoice(invoice);
+    let closed = connectwise.set_status(id, "Ready to Post");
+    closed.ok().with_context(|| format!("{number} cannot be closed"))?;
+    Ok(id)
+}
+
+/// Prints how every record ended; true when all ended as they should.
+async fn report(app: &App, invoices: &[(i64, Case)]) -> anyhow::Result<bool> {
+    let begun = Instant::now();
+    let mut all_well = true;
+    for (id, case) in invoices {
+        let key = format!("acme/invoice/{id}").parse()?;
+        let ended = loop {
+            let record = app.parts.store.record(&key).await?;
+            let queued = record.as_ref().is_none_or(|record| matches!(record.state, State::Queued { .. }));
+            match record {
+                Some(record) if !queued || begun.elapsed() > PATIENCE => break end(&record),
+                None if begun.elapsed() > PATIENCE => break "not known".to_owned(),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        let well = match case.end {
+            "held" => ended.starts_with("held "),
+            end => ended == end,
+        };
+        all_well &= well;
+        let mark = if well { "ok  " } else { "FAIL" };
+        let wanted = if well { String::new() } else { format!(" (it should be {})", case.end) };
+        println!("{mark} {}: {ended}{wanted}", case.invoice.number);
+    }
+    Ok(all_well)
+}
+
+fn end(record: &Record) -> String {
+    let state = match &record.state {
+        State::Queued { cause, .. } => format!("queued, {cause:?}"),
+        State::Done => "done".to_owned(),
+        State::Skipped { reason } => format!("skipped {}", reason.as_str()),
+        State::Held { reason } => format!("held {}: {}", reason.code.as_str(), reason.sentence),
+    };
+    let warnings: Vec<&str> = record.warnings.iter().map(|open| open.warning.code.as_str()).collect();
+    if warnings.is_empty() { state } else { format!("{state}, {}", warnings.join(" ")) }
+}
+
+/// Every shape that goes over the wire; the first one is looked up in Xero before it is created.
+fn cases(connectwise: &ConnectWise, xero: &Xero) -> Vec<Case> {
+    let tax_code = connectwise.add_tax_code("GST", "GST on Income", &[("GST on Income", Decimal::new(1, 1))]);
+    let terms = connectwise.add_terms("Net 20", 20, "20");
+    let company = |identifier: &str, name: &str| {
+        connectwise.add_company(NewCompany {
+            identifier: identifier.to_owned(),
+            name: name.to_owned(),
+            primary_contact: true,
+            billing_contact: true,
+            account_number: identifier.to_owned(),
+            email: "accounts@example.com".to_owned(),
+            phone: "+61 2 5550 0000".to_owned(),
+            terms: Some(terms),
+            tax_code: Some(tax_code),
+            ..NewCompany::default()
+        })
+    };
+    let known = company("BLUEGUM", "Blue Gum Dental");
+    xero.add_contact(xero::NewContact { name: "Blue Gum Dental".to_owned(), ..xero::NewContact::default() });
+    let stranger = company("WATTLE", "Wattle Street Legal");
+    let invoice = |number: &str, lines: Vec<NewLine>| NewInvoice {
+        number: number.to_owned(),
+        kind: "Standard".to_owned(),
+        company: known,
+        lines,
+        ..NewInvoice::default()
+    };
+    let cents = || vec![line("1", "0.55"), line("1", "0.55"), line("1", "0.55")];
+    let product = NewLine { item: Some(Item::new(31, "SSD1")), account: "210".to_owned(), ..line("3", "149.9") };
+    // Only items have a price of their own; Xero rounds it to four decimals.
+    let uneven = NewLine { item: Some(Item::new(32, "SSD1")), ..line("1000", "0.12346") };
+    let case = |end, invoice| Case { invoice, end };
+    vec![
+        case("done", invoice("LOOKED-UP", vec![line("1", "10")])),
+        case("done", invoice("PLAIN", vec![line("2.5", "180"), line("1", "99.95")])),
+        case("done", invoice("PRODUCT", vec![product])),
+        case("done", NewInvoice { kind: "CreditMemo".to_owned(), ..invoice("CREDIT", vec![line("1", "50")]) }),
+        case("done, contact_created", NewInvoice { company: stranger, ..invoice("STRANGER", vec![line("1", "75")]) }),
+        case("done, tax_rounding", NewInvoice { sales_tax: Some(Decimal::new(17, 2)), ..invoice("TAX", cents()) }),
+        case("done, rounding_line", invoice("UNEVEN", vec![uneven])),
+        case(
+            "done, adjustment_line",
+            NewInvoice { total: Some(Decimal::new(11040, 2)), ..invoice("ADJUSTED", vec![line("1", "100")]) },
+        ),
+        case("held", invoice("NO-ACCOUNT", vec![NewLine { account: "999".to_owned(), ..line("1", "20") }])),
+    ]
+}
+
+fn line(quantity: &str, price: &str) -> NewLine {
+    NewLine {
+        description: "Labour".to_owned(),
+        quantity: quantity.parse().unwrap_or_default(),
+        unit_price: price.parse().unwrap_or_default(),
+        region: "Sydney".to_owned(),
+        department: "Service".to_owned(),
+        non_product_id: "LABOUR".to_owned(),
+        ..NewLine::default()
+    }
+}
+
+/// A service that reaches both APIs through the proxies; tokens and signing keys are no part of the contracts.
+fn configuration(
+    connectwise: &ConnectWise,
+    xero: &Xero,
+    ports: &Ports,
+    folder: &std::path::Path,
+) -> anyhow::Result<Config> {
+    let settings = xero.settings();
+    let text = format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+[store]
+path = {folder:?}
+[[operator]]
+name = "contract"
+role = "viewer"
+token_sha256 = "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e"
+[[connectwise]]
+name = "acme"
+api_url = "http://127.0.0.1:{connectwise_proxy}"
+company = "acme"
+public_key = "public-key"
+private_key = "private-key"
+client_id = "3f1d4b7e-6a55-4c0c-9d0b-0c8f3a7d2e11"
+key_url_hosts = ["{keys}"]
+[[company]]
+id = "acme-au"
+connectwise = "acme"
+[company.xero]
+api_url = "http://127.0.0.1:{xero_proxy}"
+token_url = "{token_url}"
+client_id = "{client_id}"
+client_secret = "{client_secret}"
+tenant_id = "{tenant}"
+[company.rules]
+untaxed = "GST Free Income"
+tax_names = {{ GST = "GST on Income" }}
+"#,
+        connectwise_proxy = ports.connectwise_proxy,
+        keys = connectwise.key_host(),
+        xero_proxy = ports.xero_proxy,
+        token_url = xero.token_url(),
+        client_id = settings.client_id,
+        client_secret = settings.client_secret,
+        tenant = settings.tenant_id,
+    );
+    config::parse(&text, &|_| None).or_else(|faults| bail!("{faults:?}"))
+}

@@ -1,6 +1,6 @@
 //! The store on the local disk: journal, memory and index put together.
 
-use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -8,32 +8,33 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::event::{Entry, Event};
-use super::index::{Index, IndexError, Mark};
+use super::index::{Index, IndexError};
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
-use super::page::{Cursor, EXAMINED_MAX, Filter, ORDER, Page};
+use super::page::{Filter, Page};
 use super::writer::{self, Command, Done};
-use super::{Health, Overview, ResolveError, Store, StoreError, journal, open};
+use super::{Health, Overview, ResolveError, Store, StoreError, indexer, journal, listing, open};
 use crate::clock::Clock;
-use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
+use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, Trigger};
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::Settlement;
 
 /// Commands that may wait for the writer; more are refused, which is a 429 at the door.
 const QUEUE_MAX: usize = 4096;
-/// How often the index is made durable while it changes.
-const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// How often those who wait for the index look whether the store still works.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What the threads of one store share.
 #[derive(Debug)]
 pub(super) struct Shared {
     memory: Mutex<Memory>,
-    index: Index,
+    pub(super) index: Index,
     folder: PathBuf,
     /// Tells the indexing thread that there is work.
     pub(super) work: Condvar,
@@ -46,6 +47,20 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn works(&self) -> bool {
+        *self.health.borrow() == Health::Good
+    }
+
+    /// Whether a thread panicked while it changed the memory, which may be half changed then.
+    pub(super) fn memory_is_torn(&self) -> bool {
+        self.memory.is_poisoned()
+    }
+
+    /// Waits for the index. Health is not under the lock, so its change may be missed: hence not for ever.
+    pub(super) fn wait_for_index<'memory>(&self, memory: MutexGuard<'memory, Memory>) -> MutexGuard<'memory, Memory> {
+        self.indexed.wait_timeout(memory, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Nothing is stored any more; the first cause is kept.
@@ -92,6 +107,26 @@ fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
+fn full() -> StoreError {
+    StoreError::Unavailable("its queue is full".to_owned())
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("its writer has stopped".to_owned())
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    thread.map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// A thread that panicked must not leave a store behind that looks healthy and does nothing.
+fn guarded(name: &str, shared: &Shared, body: impl FnOnce()) {
+    if std::panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
+        shared.poison(&format!("its {name} thread panicked"));
+    }
+}
+
 /// Journal and sled index in one folder.
 #[derive(Debug)]
 pub(super) struct LocalStore {
@@ -116,19 +151,13 @@ impl LocalStore {
         let (commands, waiting) = mpsc::channel(QUEUE_MAX);
         let (for_writer, for_indexer) = (Arc::clone(&shared), Arc::clone(&shared));
         let journal = opened.journal;
-        let spawn =
-            |name: &str, body: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.to_owned()).spawn(body);
-        let writer = spawn(
-            "journal",
-            Box::new(move || {
-                writer::run(journal, &for_writer, waiting);
-                for_writer.memory().closing = true;
-                for_writer.work.notify_all();
-            }),
-        );
-        let indexer = spawn("index", Box::new(move || index_loop(&for_indexer)));
-        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let threads = vec![writer.map_err(unavailable)?, indexer.map_err(unavailable)?];
+        let writer = spawn("journal", move || {
+            guarded("journal", &for_writer, || writer::run(journal, &for_writer, waiting));
+            for_writer.memory().closing = true;
+            for_writer.work.notify_all();
+        })?;
+        let indexer = spawn("index", move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
+        let threads = vec![writer, indexer];
         Ok(Self { shared, commands: Mutex::new(Some(commands)), threads: Mutex::new(threads), _lock: opened.lock })
     }
 
@@ -143,8 +172,11 @@ impl LocalStore {
         };
         let sender = self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sender = sender.ok_or_else(|| StoreError::Unavailable("it is closed".to_owned()))?;
-        sender.try_send(command).map_err(|_| StoreError::Unavailable("its queue is full".to_owned()))?;
-        outcome.await.map_err(|_| StoreError::Unavailable("its writer has stopped".to_owned()))?
+        sender.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => full(),
+            TrySendError::Closed(_) => stopped(),
+        })?;
+        outcome.await.map_err(|_| stopped())?
     }
 
     async fn submit_plainly(
@@ -159,51 +191,6 @@ impl LocalStore {
             ResolveError::Refused(_) => StoreError::LeaseLost,
             ResolveError::Missing => StoreError::Corrupt("the record is gone".to_owned()),
         })
-    }
-}
-
-/// Follows the writer: takes all rows that are not indexed yet and applies them in one batch.
-fn index_loop(shared: &Shared) {
-    let mut flushed = std::time::Instant::now();
-    let mut dirty = false;
-    loop {
-        let mut memory = shared.memory();
-        while memory.applied.map_or(0, |(link, _)| link.sequence) == memory.indexed && !memory.closing {
-            let (guard, waited) = shared.work.wait_timeout(memory, FLUSH_EVERY).unwrap_or_else(PoisonError::into_inner);
-            memory = guard;
-            if waited.timed_out() && dirty {
-                break;
-            }
-        }
-        let rows = Arc::new(std::mem::take(&mut memory.recent));
-        memory.indexing = Arc::clone(&rows);
-        let companies = std::mem::take(&mut memory.companies_changed).then(|| memory.companies.clone());
-        let sequence = memory.applied.map_or(0, |(link, _)| link.sequence);
-        let mark = memory.applied.map(|(link, next)| Mark::new(link, next, memory.totals.clone()));
-        let closing = memory.closing;
-        drop(memory);
-        let applied = match mark {
-            Some(mark) => shared.index.apply(rows.values(), &mark, companies.as_ref()),
-            None => Ok(()),
-        };
-        dirty = true;
-        let flush = closing || flushed.elapsed() > FLUSH_EVERY;
-        let applied = applied.and_then(|()| if flush { shared.index.flush() } else { Ok(()) });
-        if flush {
-            (flushed, dirty) = (std::time::Instant::now(), false);
-        }
-        if let Err(error) = applied {
-            // The rows stay in `indexing`, so what is asked is still answered rightly until the restart.
-            shared.index_failed(&error);
-            return;
-        }
-        let mut memory = shared.memory();
-        memory.indexing = Arc::new(HashMap::new());
-        memory.indexed = sequence;
-        shared.indexed.notify_all();
-        if closing && memory.recent.is_empty() {
-            return;
-        }
     }
 }
 
@@ -279,7 +266,7 @@ impl Store for LocalStore {
 
     async fn records(&self, filter: Filter) -> Result<Page, StoreError> {
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || list(&shared, &filter)).await.map_err(corrupt)?
+        tokio::task::spawn_blocking(move || listing::list(&shared, &filter)).await.map_err(corrupt)?
     }
 
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -350,62 +337,5 @@ impl Store for LocalStore {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         // A thread that panicked has nothing more to give.
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
-    }
-}
-
-/// One page, from an index that has caught up.
-fn list(shared: &Shared, filter: &Filter) -> Result<Page, StoreError> {
-    let start = filter.start().ok_or_else(|| StoreError::Corrupt("the cursor is not one of ours".to_owned()))?;
-    let mut memory = shared.memory();
-    let wanted = memory.applied.map_or(0, |(link, _)| link.sequence);
-    while memory.indexed < wanted && *shared.health.borrow() == Health::Good {
-        memory = shared.indexed.wait(memory).unwrap_or_else(PoisonError::into_inner);
-    }
-    drop(memory);
-    let mut page = Page { records: Vec::new(), next: None };
-    let mut examined = 0_usize;
-    let first = ORDER.iter().position(|state| *state == start.state).unwrap_or(0);
-    for state in ORDER.into_iter().skip(first).filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
-        let mut cursor = if state == start.state { start.clone() } else { Cursor { state, after: None } };
-        loop {
-            let keys = keys(shared, &cursor)?;
-            for key in &keys {
-                let Some(row) = shared.row(key)? else { continue };
-                cursor.after = Some((order(&row.record), key.clone()));
-                examined = examined.saturating_add(1);
-                // The row may have moved on since its key was read.
-                if row.record.state.name() == state && filter.matches(&row.record) {
-                    page.records.push(row.record.clone());
-                }
-                if page.records.len() >= filter.limit() || examined >= EXAMINED_MAX {
-                    page.next = cursor.text();
-                    return Ok(page);
-                }
-            }
-            if keys.is_empty() {
-                break;
-            }
-        }
-    }
-    Ok(page)
-}
-
-/// The next keys of a state behind the cursor.
-fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<RecordKey>, StoreError> {
-    const BATCH: usize = 200;
-    if cursor.state != StateName::Queued {
-        let after = cursor.after.as_ref().map(|(at, key)| (*at, key));
-        return shared.index.settled(cursor.state, after, BATCH).map_err(|error| shared.index_failed(&error));
-    }
-    let memory = shared.memory();
-    let after = cursor.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-    Ok(memory.due.range((after, std::ops::Bound::Unbounded)).take(BATCH).map(|(_, key)| key.clone()).collect())
-}
-
-/// The time by which a record is listed within its state.
-fn order(record: &Record) -> Timestamp {
-    match record.state {
-        crate::domain::delivery::State::Queued { due, .. } => due,
-        _ => record.changed,
     }
 }

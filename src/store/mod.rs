@@ -8,8 +8,10 @@
 mod event;
 mod fold;
 mod index;
+mod indexer;
 mod journal;
 mod lease;
+mod listing;
 mod local;
 mod memory;
 mod open;

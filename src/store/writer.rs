@@ -159,8 +159,8 @@ fn apply(group: &mut Group, journal: &Journal, shared: &Shared) {
     }
     memory.applied = Some((journal.last(), journal.end()));
     shared.work.notify_one();
-    while memory.recent.len() > UNINDEXED_MAX && matches!(*shared.health.borrow(), Health::Good) {
-        memory = shared.indexed.wait(memory).unwrap_or_else(std::sync::PoisonError::into_inner);
+    while memory.recent.len() > UNINDEXED_MAX && shared.works() {
+        memory = shared.wait_for_index(memory);
     }
     drop(memory);
     shared.changed.send_modify(|version| *version = version.wrapping_add(1));

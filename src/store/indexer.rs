@@ -1,0 +1,61 @@
+//! The indexing thread: follows the writer and applies its rows to the index, batch by batch.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::index::Mark;
+use super::local::Shared;
+
+/// How often the index is made durable while it changes.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+
+/// Follows the writer: takes all rows that are not indexed yet and applies them in one batch.
+pub(super) fn run(shared: &Shared) {
+    let mut flushed = std::time::Instant::now();
+    let mut dirty = false;
+    loop {
+        let mut memory = shared.memory();
+        while memory.applied.map_or(0, |(link, _)| link.sequence) == memory.indexed && !memory.closing {
+            let (guard, waited) = shared.work.wait_timeout(memory, FLUSH_EVERY).unwrap_or_else(PoisonError::into_inner);
+            memory = guard;
+            if waited.timed_out() && dirty {
+                break;
+            }
+        }
+        if shared.memory_is_torn() {
+            // Rows and mark may not belong together any more; the journal has it all for the next start.
+            shared.poison("a thread panicked while it changed the memory");
+            return;
+        }
+        let rows = Arc::new(std::mem::take(&mut memory.recent));
+        memory.indexing = Arc::clone(&rows);
+        let companies = std::mem::take(&mut memory.companies_changed).then(|| memory.companies.clone());
+        let sequence = memory.applied.map_or(0, |(link, _)| link.sequence);
+        let mark = memory.applied.map(|(link, next)| Mark::new(link, next, memory.totals.clone()));
+        let closing = memory.closing;
+        drop(memory);
+        let applied = match mark {
+            Some(mark) => shared.index.apply(rows.values(), &mark, companies.as_ref()),
+            None => Ok(()),
+        };
+        dirty = true;
+        let flush = closing || flushed.elapsed() > FLUSH_EVERY;
+        let applied = applied.and_then(|()| if flush { shared.index.flush() } else { Ok(()) });
+        if flush {
+            (flushed, dirty) = (std::time::Instant::now(), false);
+        }
+        if let Err(error) = applied {
+            // The rows stay in `indexing`, so what is asked is still answered rightly until the restart.
+            shared.index_failed(&error);
+            return;
+        }
+        let mut memory = shared.memory();
+        memory.indexing = Arc::new(HashMap::new());
+        memory.indexed = sequence;
+        shared.indexed.notify_all();
+        if closing && memory.recent.is_empty() {
+            return;
+        }
+    }
+}

@@ -158,6 +158,21 @@ async fn a_lease_that_ran_out_is_worth_nothing() {
 }
 
 #[tokio::test]
+async fn a_lease_that_ran_out_on_a_stopped_record_is_forgotten() {
+    let folder = folder();
+    let store = open(folder.path());
+    store.accept(&key(1), callback(1), now(0)).await.unwrap();
+    let slow = lease(&*store, 0);
+    let actor = Actor { by: "finance-desk".to_owned(), note: "stop".into() };
+    store.resolve(&key(1), Decision::Skip, actor, now(1)).await.unwrap();
+    assert!(store.lease(now(299), now(600)).unwrap().is_none());
+    assert_eq!(store.overview().leased, 1, "its worker may still settle it");
+    assert!(store.lease(now(300), now(600)).unwrap().is_none());
+    assert_eq!(store.overview().leased, 0);
+    drop(slow);
+}
+
+#[tokio::test]
 async fn operators_decide() {
     let folder = folder();
     let store = open(folder.path());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -21,12 +21,16 @@ use super::page::{Filter, Page};
 use super::writer::{self, Command, Done};
 use super::{Health, Overview, ResolveError, Store, StoreError, indexer, journal, listing, open};
 use crate::clock::Clock;
-use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, Trigger};
+use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::Settlement;
 
 /// Commands that may wait for the writer; more are refused, which is a 429 at the door.
 const QUEUE_MAX: usize = 4096;
+/// How long everything but the door waits for a place in the queue.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long closing waits for the threads.
+const CLOSE_MAX: Duration = Duration::from_secs(20);
 /// How often those who wait for the index look whether the store still works.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -85,12 +89,28 @@ impl Shared {
 
     /// The latest version of a row.
     pub(super) fn row(&self, key: &RecordKey) -> Result<Option<Arc<Row>>, StoreError> {
-        // The lock is held over the index's answer, so that a row cannot slip past between the two.
-        let memory = self.memory();
+        self.row_in(&self.memory(), key)
+    }
+
+    /// The same; the lock is held over the index's answer, so that a row cannot slip past between the two.
+    fn row_in(&self, memory: &MutexGuard<'_, Memory>, key: &RecordKey) -> Result<Option<Arc<Row>>, StoreError> {
         match memory.newer_than_index(key) {
             Some(row) => Ok(Some(row)),
             None => Ok(self.index.row(key).map_err(|error| self.index_failed(&error))?.map(Arc::new)),
         }
+    }
+
+    /// Drops leases that ran out on records which nobody will lease again, for example because they were skipped.
+    fn forget_ended(&self, memory: &mut MutexGuard<'_, Memory>, now: Timestamp) -> Result<(), StoreError> {
+        let ended = memory.leases.iter().filter(|(_, holder)| holder.until <= now);
+        let ended: Vec<RecordKey> = ended.map(|(key, _)| key.clone()).collect();
+        for key in ended {
+            let row = self.row_in(memory, &key)?;
+            if row.is_none_or(|row| row.record.state.name() != StateName::Queued) {
+                memory.leases.remove(&key);
+            }
+        }
+        Ok(())
     }
 
     /// The index cannot be used any more: the process ends, and the next one rebuilds it.
@@ -125,6 +145,21 @@ fn guarded(name: &str, shared: &Shared, body: impl FnOnce()) {
     if std::panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
         shared.poison(&format!("its {name} thread panicked"));
     }
+}
+
+/// Waits for a thread, but not for ever: a disk that hangs must not keep the process from ending.
+fn join(thread: JoinHandle<()>, at_most: Duration) {
+    let begun = std::time::Instant::now();
+    while !thread.is_finished() {
+        if begun.elapsed() > at_most {
+            let name = thread.thread().name().unwrap_or_default();
+            tracing::error!(name, "a thread of the store does not end; what it had not answered may not be stored");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // A panic was reported when it happened.
+    let _ = thread.join();
 }
 
 /// Journal and sled index in one folder.
@@ -172,10 +207,19 @@ impl LocalStore {
         };
         let sender = self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sender = sender.ok_or_else(|| StoreError::Unavailable("it is closed".to_owned()))?;
-        sender.try_send(command).map_err(|error| match error {
-            TrySendError::Full(_) => full(),
-            TrySendError::Closed(_) => stopped(),
-        })?;
+        if matches!(command.event, Event::Accepted { .. }) {
+            // ConnectWise sends a refused callback again, and the sweep finds what it does not.
+            sender.try_send(command).map_err(|error| match error {
+                TrySendError::Full(_) => full(),
+                TrySendError::Closed(_) => stopped(),
+            })?;
+        } else {
+            // The outcome of a call to Xero must not be lost because the door is flooded; places are given in turn.
+            sender.send_timeout(command, PATIENCE).await.map_err(|error| match error {
+                SendTimeoutError::Timeout(_) => full(),
+                SendTimeoutError::Closed(_) => stopped(),
+            })?;
+        }
         outcome.await.map_err(|_| stopped())?
     }
 
@@ -205,19 +249,12 @@ impl Store for LocalStore {
 
     fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
         let mut memory = self.shared.memory();
+        self.shared.forget_ended(&mut memory, now)?;
         let free = |memory: &Memory, key: &RecordKey| memory.leases.get(key).is_none_or(|holder| holder.until <= now);
         let due = memory.due.iter().take_while(|(due, _)| *due <= now).find(|(_, key)| free(&memory, key));
         let Some(key) = due.map(|(_, key)| key.clone()) else { return Ok(None) };
-        let row = match memory.newer_than_index(&key) {
-            Some(row) => row,
-            None => Arc::new(
-                self.shared
-                    .index
-                    .row(&key)
-                    .map_err(|error| self.shared.index_failed(&error))?
-                    .ok_or_else(|| corrupt(format!("{key} is queued but not there")))?,
-            ),
-        };
+        let row = self.shared.row_in(&memory, &key)?;
+        let row = row.ok_or_else(|| corrupt(format!("{key} is queued but not there")))?;
         memory.fence = memory.fence.saturating_add(1);
         let fence = memory.fence;
         memory.leases.insert(key, Holder { fence, until });
@@ -335,7 +372,64 @@ impl Store for LocalStore {
     async fn close(&self) {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        // A thread that panicked has nothing more to give.
-        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| join(thread, CLOSE_MAX)));
+        // Only a runtime that ends meanwhile cancels it.
+        let _ = joined.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn key(id: u64) -> RecordKey {
+        format!("acme/invoice/{id}").parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panics_poisons_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(folder.path(), &ManualClock::new(Timestamp::UNIX_EPOCH)).unwrap();
+        guarded("index", &store.shared, || panic!("of the test"));
+        assert!(matches!(&*store.health().borrow(), Health::Poisoned(cause) if cause.contains("index")));
+        let refused = store.accept(&key(1), Trigger::Sweep, Timestamp::UNIX_EPOCH).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+        assert!(store.records(Filter::default()).await.unwrap().records.is_empty());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_door_is_refused_when_the_queue_is_full_and_a_worker_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, later) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let store = LocalStore::open(folder.path(), &ManualClock::new(at)).unwrap();
+        store.accept(&key(0), Trigger::Sweep, at).await.unwrap();
+        let lease = store.lease(at, later).unwrap().unwrap();
+        let settlement = Settlement::Skip { reason: crate::domain::hold::SkipReason::Deleted };
+        let mut settled = std::pin::pin!(store.settle(lease, settlement, None, at));
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            // The writer needs the memory, so nothing leaves the queue meanwhile but the one command it has taken.
+            let _memory = store.shared.memory();
+            let commands = store.commands.lock().unwrap().clone().unwrap();
+            let mut refused = 0;
+            while refused < 3 {
+                let (answer, _) = oneshot::channel();
+                let event = Event::Accepted { key: key(1), trigger: Trigger::Sweep };
+                let full = commands.try_send(Command { event, at, fence: None, releases: false, answer }).is_err();
+                refused = if full { refused + 1 } else { 0 };
+                std::thread::sleep(Duration::from_millis(if full { 5 } else { 0 }));
+            }
+            let other = key(2);
+            let mut accepted = std::pin::pin!(store.accept(&other, Trigger::Sweep, at));
+            assert_eq!(accepted.as_mut().poll(&mut context), Poll::Ready(Err(full())));
+            assert!(settled.as_mut().poll(&mut context).is_pending());
+        }
+        settled.await.unwrap();
+        store.close().await;
     }
 }

@@ -15,7 +15,7 @@ use super::fold::{self, Folded};
 use super::journal::Journal;
 use super::local::Shared;
 use super::memory::Row;
-use super::{Health, ResolveError, StoreError};
+use super::{ResolveError, StoreError};
 use crate::domain::delivery::{Accepted, Record};
 use crate::domain::record::RecordKey;
 
@@ -66,12 +66,12 @@ pub(super) fn run(mut journal: Journal, shared: &Shared, mut commands: mpsc::Rec
             let Ok(command) = commands.try_recv() else { break };
             group.decide(command, &mut journal, shared);
         }
-        let poisoned = matches!(*shared.health.borrow(), Health::Poisoned(_));
-        if let Some(cause) = if poisoned {
-            Some("it failed before".to_owned())
-        } else {
+        let failed = if shared.works() {
             journal.sync().err().map(|error| error.to_string())
-        } {
+        } else {
+            Some("it failed before".to_owned())
+        };
+        if let Some(cause) = failed {
             shared.poison(&format!("the journal cannot be written: {cause}"));
             for (answer, _) in group.answers {
                 let _ = answer.send(Err(StoreError::Unavailable(cause.clone()).into()));
@@ -89,6 +89,12 @@ pub(super) fn run(mut journal: Journal, shared: &Shared, mut commands: mpsc::Rec
 impl Group {
     fn decide(&mut self, command: Command, journal: &mut Journal, shared: &Shared) {
         let Command { event, at, fence, releases, answer } = command;
+        if !shared.works() {
+            // Nothing is written any more, so nothing is gathered for writing either.
+            let refused = StoreError::Unavailable("it failed before".to_owned());
+            self.answers.push((answer, Err(refused.into())));
+            return;
+        }
         let entry = Entry { at, before: None, event };
         let outcome = match entry.event.key().cloned() {
             None => append(&entry, journal).map(|_| {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeTable;
 use url::Url;
 use uuid::Uuid;
@@ -21,6 +21,9 @@ use crate::domain::callback::KeyHost;
 use crate::domain::record::{CompanyId, ConnectionId};
 use crate::domain::rules::Rules;
 use reader::{Section, Source};
+
+/// The shortest key that refresh tokens are encrypted with, in characters.
+const STORE_KEY_MIN: usize = 16;
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -222,7 +225,7 @@ pub fn parse_rules(text: &str) -> Result<Rules, Vec<Fault>> {
 fn server(section: Section<'_, '_>) -> Server {
     let server = Server {
         listen: section.parsed("listen").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
-        public_url: section.parsed("public_url"),
+        public_url: section.url("public_url"),
         body_bytes_max: section.parsed("body_bytes_max").unwrap_or(1 << 20),
         connections_max: section.parsed("connections_max").unwrap_or(2048),
     };
@@ -233,6 +236,9 @@ fn server(section: Section<'_, '_>) -> Server {
 fn store(section: Section<'_, '_>) -> Store {
     let path = section.text("path").unwrap_or_else(|| "./data".to_owned());
     let store = Store { path: PathBuf::from(path), key: section.secret("key", "key_file") };
+    if store.key.as_ref().is_some_and(|key| key.expose_secret().trim().chars().count() < STORE_KEY_MIN) {
+        section.fault("key", &format!("must have at least {STORE_KEY_MIN} characters; make it long and random"));
+    }
     section.finish();
     store
 }
@@ -269,7 +275,7 @@ fn connection(section: Section<'_, '_>) -> Option<Connection> {
         Some(name) => section.named(name.as_str()),
         None => section,
     };
-    let endpoint = match (section.parsed::<Url>("api_url"), section.parsed::<Url>("site")) {
+    let endpoint = match (section.url("api_url"), section.url("site")) {
         (Some(url), None) => Some(Endpoint::ApiUrl(url)),
         (None, Some(url)) => Some(Endpoint::Site(url)),
         (Some(_), Some(_)) => {
@@ -331,7 +337,7 @@ fn company(section: Section<'_, '_>) -> Option<Company> {
 }
 
 fn xero(section: Section<'_, '_>) -> Option<XeroAccess> {
-    let url = |key, default: &str| section.parsed(key).or_else(|| default.parse().ok());
+    let url = |key, default: &str| section.url(key).or_else(|| default.parse().ok());
     let access = XeroAccess {
         api_url: url("api_url", "https://api.xero.com/api.xro/2.0")?,
         token_url: url("token_url", "https://identity.xero.com/connect/token")?,
@@ -422,6 +428,49 @@ mod tests {
         let faults = parse(WRONG, &|_| None).unwrap_err();
         let listed: Vec<String> = faults.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(listed.join("\n"));
+    }
+
+    /// The faults of the full example after an edit.
+    fn faults(from: &str, to: &str, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+        assert!(FULL.contains(from), "{from}");
+        let parsed = parse(&FULL.replacen(from, to, 1), env);
+        parsed.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_blank_secret_is_a_missing_one() {
+        let key = "private_key = \"s3cret-private-key\"";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), " \n").unwrap();
+        let file = format!("private_key_file = {:?}", file.path());
+        for blank in ["private_key = \" \"", file.as_str(), ""] {
+            let found = faults(key, blank, &|_| Some(String::new()));
+            assert!(found.len() == 1 && found[0].contains("connectwise.private_key: is missing"), "{found:?}");
+        }
+        // What a supervisor sets to nothing does not hide what the file says.
+        assert_eq!(faults(key, key, &|_| Some(" ".to_owned())), [""; 0]);
+        let found = faults("key = \"s3cret-of-the-store\"", "key = \"0123456789abcde\"", &|_| None);
+        assert_eq!(found, ["line 11: store.key: must have at least 16 characters; make it long and random"]);
+    }
+
+    #[test]
+    fn secrets_go_over_https_only() {
+        for (from, key) in [
+            ("public_url = \"https://", "server.public_url"),
+            ("site = \"https://", "connectwise.site"),
+            ("api_url = \"https://", "company.xero.api_url"),
+            ("token_url = \"https://", "company.xero.token_url"),
+        ] {
+            let found = faults(from, &from.replace("https", "http"), &|_| None);
+            assert!(found.len() == 1 && found[0].contains(&format!("{key}: \"http://")), "{found:?}");
+            assert!(found[0].starts_with("line "), "{found:?}");
+        }
+        for host in ["127.0.0.1:4010", "[::1]", "localhost:4010"] {
+            let site = format!("site = \"http://{host}\"");
+            assert_eq!(faults("site = \"https://na.myconnectwise.net\"", &site, &|_| None), [""; 0]);
+        }
+        let site = "site = \"http://localhost.evil.test\"";
+        assert_eq!(faults("site = \"https://na.myconnectwise.net\"", site, &|_| None).len(), 1);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use std::str::FromStr;
 use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use url::Url;
+
+use crate::domain::callback::is_loopback;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +159,17 @@ impl<'source, 'text> Section<'source, 'text> {
         text.parse().map_err(|error: T::Err| self.fault(key, &format!("{text:?}: {error}"))).ok()
     }
 
+    /// An address that secrets or invoices are sent to: https, or plain http to this machine.
+    pub(super) fn url(&self, key: &'static str) -> Option<Url> {
+        let url: Url = self.parsed(key)?;
+        let private =
+            url.scheme() == "https" || (url.scheme() == "http" && url.host().as_ref().is_some_and(is_loopback));
+        if !private {
+            self.fault(key, &format!("{:?}: must be https (plain http only to this machine)", url.as_str()));
+        }
+        Some(url)
+    }
+
     /// A value of one of the types that serde reads from a text, such as a choice.
     pub(super) fn choice<T: serde::de::DeserializeOwned>(&self, key: &'static str, default: T, choices: &str) -> T {
         let Some(text) = self.text(key) else { return default };
@@ -198,21 +212,24 @@ impl<'source, 'text> Section<'source, 'text> {
     }
 
     /// A secret: from the environment, from the file that `<key>_file` names, or from this file.
+    ///
+    /// A blank one is as good as none: a variable that a supervisor sets to nothing must not pass for a secret.
     pub(super) fn secret(&self, key: &'static str, key_file: &'static str) -> Option<SecretString> {
         let (inline, file) = (self.text(key), self.text(key_file));
-        if let Some(value) = (self.source.env)(&self.env(key)) {
+        let filled = |text: &String| !text.trim().is_empty();
+        if let Some(value) = (self.source.env)(&self.env(key)).filter(filled) {
             return Some(SecretString::from(value));
         }
         if let Some(path) = file {
             return match std::fs::read_to_string(&path) {
-                Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(filled).map(SecretString::from),
                 Err(error) => {
                     self.fault(key_file, &format!("{path}: {error}"));
                     None
                 }
             };
         }
-        inline.filter(|text| !text.is_empty()).map(SecretString::from)
+        inline.filter(filled).map(SecretString::from)
     }
 
     /// A secret that must be there.

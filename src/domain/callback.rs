@@ -4,7 +4,6 @@
 //! its host is one the configuration names. The callback is a hint: the record is always read fresh.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,11 +45,16 @@ impl KeyHost {
     }
 
     fn is_loopback(&self) -> bool {
-        match &self.host {
-            Host::Ipv4(ip) => IpAddr::V4(*ip).is_loopback(),
-            Host::Ipv6(ip) => IpAddr::V6(*ip).is_loopback(),
-            Host::Domain(name) => name == "localhost",
-        }
+        is_loopback(&self.host)
+    }
+}
+
+/// Whether a host is this machine, so that what is sent to it crosses no network.
+pub(crate) fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+        Host::Domain(name) => name.as_ref() == "localhost",
     }
 }
 

@@ -334,7 +334,7 @@ listen = "127.0.0.1:0"
 {server}
 [store]
 path = {path:?}
-key = "0123456789"
+key = "0123456789abcdef"
 [[operator]]
 name = "tester"
 role = "operator"

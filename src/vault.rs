@@ -8,10 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::domain::record::CompanyId;
+use crate::domain::text::hex;
 use crate::store::{Event, Store};
 use crate::xero::TokenVault;
 
@@ -64,29 +66,55 @@ pub struct Vault {
     pub company: CompanyId,
     /// How it is encrypted; none where no refresh tokens are used.
     pub sealer: Option<Arc<Sealer>>,
-    /// The token of the configuration, until there is a newer one.
+    /// The token of the configuration; used until it has a successor, and again when it is another one.
     pub first: Option<SecretString>,
+}
+
+/// A refresh token as it is sealed. Before there was an origin, the token itself was sealed.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    token: String,
+    /// SHA-256 of the configured token that it descends from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+}
+
+impl Vault {
+    /// What is stored, if it can be decrypted.
+    fn kept(&self) -> Option<Kept> {
+        let (sealer, sealed) = (self.sealer.as_ref()?, self.store.company(&self.company).sealed_token()?);
+        let Some(text) = sealer.open(&self.company, &sealed) else {
+            tracing::error!(company = %self.company, "the stored refresh token cannot be decrypted: was the store's key changed?");
+            return None;
+        };
+        let text = text.expose_secret();
+        Some(serde_json::from_str(text).unwrap_or_else(|_| Kept { token: text.to_owned(), origin: None }))
+    }
+
+    /// The digest of the configured token.
+    fn origin(&self) -> Option<String> {
+        self.first.as_ref().map(|first| hex(&Sha256::digest(first.expose_secret().as_bytes())))
+    }
 }
 
 #[async_trait]
 impl TokenVault for Vault {
+    /// The stored token, unless the operator has put another one into the configuration since.
     async fn load(&self) -> Option<SecretString> {
-        let kept = self.store.company(&self.company).sealed_token();
-        match (&self.sealer, kept) {
-            (Some(sealer), Some(kept)) => {
-                let token = sealer.open(&self.company, &kept);
-                if token.is_none() {
-                    tracing::error!(company = %self.company, "the stored refresh token cannot be decrypted: was the store's key changed?");
-                }
-                token
-            }
-            _ => self.first.clone(),
+        let Some(kept) = self.kept() else { return self.first.clone() };
+        match (self.origin(), &kept.origin) {
+            (Some(configured), Some(origin)) if configured != *origin => self.first.clone(),
+            _ => Some(SecretString::from(kept.token)),
         }
     }
 
     async fn keep(&self, token: SecretString) -> Result<(), String> {
         let sealer = self.sealer.as_ref().ok_or("the store has no key to encrypt it with")?;
-        let text = sealer.seal(&self.company, &token).ok_or("it cannot be encrypted")?;
+        // Without a configured token, the descent goes on as it was.
+        let origin = self.origin().or_else(|| self.kept().and_then(|kept| kept.origin));
+        let kept = Kept { token: token.expose_secret().to_owned(), origin };
+        let text = serde_json::to_string(&kept).map_err(|error| error.to_string())?;
+        let text = sealer.seal(&self.company, &SecretString::from(text)).ok_or("it cannot be encrypted")?;
         let event = Event::TokenKept { company: self.company.clone(), sealed: text };
         self.store.note(event, self.clock.now()).await.map_err(|error| error.to_string())
     }
@@ -106,5 +134,46 @@ mod tests {
         assert_eq!(sealer.open(&ours, &kept).unwrap().expose_secret(), "refresh-me");
         assert!(sealer.open(&other, &kept).is_none());
         assert!(Sealer::new(&SecretString::from("other")).unwrap().open(&ours, &kept).is_none());
+    }
+
+    /// A vault as the service has it after a start with `first` in its configuration.
+    fn vault(store: &Arc<dyn Store>, key: &str, first: Option<&str>) -> Vault {
+        Vault {
+            store: Arc::clone(store),
+            clock: Arc::new(crate::clock::SystemClock),
+            company: "acme-au".parse().unwrap(),
+            sealer: Sealer::new(&SecretString::from(key)).map(Arc::new),
+            first: first.map(SecretString::from),
+        }
+    }
+
+    async fn loaded(vault: &Vault) -> Option<String> {
+        vault.load().await.map(|token| token.expose_secret().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_newly_configured_token_wins_over_the_stored_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::store::open(folder.path(), &crate::clock::SystemClock).unwrap();
+        let configured = async |first| loaded(&vault(&store, "key", first)).await;
+        let keep =
+            async |first, token: &str| vault(&store, "key", first).keep(SecretString::from(token)).await.unwrap();
+        assert_eq!(configured(Some("a0")).await.unwrap(), "a0");
+        keep(Some("a0"), "a1").await;
+        assert_eq!(configured(Some("a0")).await.unwrap(), "a1");
+        assert_eq!(configured(None).await.unwrap(), "a1");
+        assert_eq!(configured(Some("b0")).await.unwrap(), "b0");
+        keep(None, "a2").await;
+        assert_eq!(configured(Some("a0")).await.unwrap(), "a2", "the descent is remembered");
+        keep(Some("b0"), "b1").await;
+        assert_eq!(configured(Some("b0")).await.unwrap(), "b1");
+        // A token that cannot be decrypted any more is lost; only the configured one can help.
+        assert_eq!(loaded(&vault(&store, "another key", Some("c0"))).await.unwrap(), "c0");
+        // An older version sealed the token alone.
+        let old = vault(&store, "key", Some("a0"));
+        let sealed = old.sealer.as_ref().unwrap().seal(&old.company, &SecretString::from("old")).unwrap();
+        store.note(Event::TokenKept { company: old.company.clone(), sealed }, old.clock.now()).await.unwrap();
+        assert_eq!(loaded(&old).await.unwrap(), "old");
+        store.close().await;
     }
 }

@@ -26,6 +26,8 @@ const POISONED_FOR: Duration = Duration::from_secs(5);
 const CONNECTWISE_VERSION: &str = "2025.1";
 /// Callbacks that are verified at the same time; more get 429.
 const VERIFYING_MAX: usize = 256;
+/// Bytes of callbacks that are held before they are verified, in KiB; more get 429.
+const BODIES_KIB_MAX: usize = 64 << 10;
 
 /// A service that is put together, but does not run yet.
 #[derive(Debug)]
@@ -69,6 +71,8 @@ impl App {
             operators: config.operators,
             body_bytes_max: config.server.body_bytes_max,
             verifying: Semaphore::new(VERIFYING_MAX),
+            // Never less than the largest body that is allowed.
+            bodies: Semaphore::new(BODIES_KIB_MAX.max(config.server.body_bytes_max.div_ceil(1 << 10))),
             started: clock.now(),
         });
         let limits = Limits { connections_max: config.server.connections_max };

@@ -11,7 +11,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Surface;
 use crate::connectwise::{ConnectWise, KeyError};
@@ -23,6 +24,11 @@ use crate::store::StoreError;
 
 /// The longest time a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// The longest wait for the store: ConnectWise gives a callback 5 s and takes silence for a failure.
+const STORE_TIME: Duration = Duration::from_secs(4);
+
+/// What a body is told that there is no room for.
+const FULL: &str = "too many bytes are waiting to be verified";
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -57,10 +63,9 @@ impl Verdict {
             Self::Unhandled(_) => StatusCode::NO_CONTENT,
             Self::UnknownConnection => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
-            Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooSlow | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 }
@@ -147,7 +152,9 @@ fn answer(connection: &str, verdict: &Verdict) -> Response {
     if status == StatusCode::TOO_MANY_REQUESTS {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
-    if matches!(verdict, Verdict::TooLarge | Verdict::TooSlow) {
+    let unread = matches!(verdict, Verdict::TooLarge | Verdict::TooSlow)
+        || matches!(verdict, Verdict::Busy(cause) if cause == FULL);
+    if unread {
         // The rest of the body is not read, so the connection cannot be used again.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -162,7 +169,7 @@ async fn admit(
 ) -> Result<Verdict, Verdict> {
     let (head, body) = request.into_parts();
     let signature = signature(&head.headers)?;
-    let body = read(body, &head.headers, surface.body_bytes_max).await?;
+    let (body, _held) = read(body, &head.headers, surface).await?;
     let key_url = door.key_url(&body)?;
     let _slot =
         surface.verifying.try_acquire().map_err(|_| Verdict::Busy("too many callbacks at the same time".to_owned()))?;
@@ -173,7 +180,10 @@ async fn admit(
     };
     let key = RecordKey { connection: connection.clone(), kind: callback.kind, source: callback.source };
     let trigger = Trigger::Callback { message: callback.message, action: callback.action, member: callback.member };
-    Ok(Verdict::Accepted(surface.parts.store.accept(&key, trigger, surface.parts.clock.now()).await?))
+    let accepting = surface.parts.store.accept(&key, trigger, surface.parts.clock.now());
+    // Should it be stored all the same, the next try is a duplicate.
+    let accepted = tokio::time::timeout(STORE_TIME, accepting).await;
+    Ok(Verdict::Accepted(accepted.map_err(|_| Verdict::Busy("the store does not answer".to_owned()))??))
 }
 
 /// The one signature header.
@@ -186,17 +196,44 @@ fn signature(headers: &HeaderMap) -> Result<Signature, SignatureError> {
 }
 
 /// The whole body, if it is small and quick enough.
-async fn read(body: Body, headers: &HeaderMap, bytes_max: usize) -> Result<Vec<u8>, Verdict> {
+async fn read<'surface>(
+    body: Body,
+    headers: &HeaderMap,
+    surface: &'surface Surface,
+) -> Result<Held<'surface>, Verdict> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let bytes_max = surface.body_bytes_max;
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > bytes_max)) {
         return Err(Verdict::TooLarge);
     }
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, bytes_max).collect()).await {
-        Err(_) => Err(Verdict::TooSlow),
-        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Verdict::TooLarge),
-        Ok(Err(error)) => Err(Verdict::Unreadable(format!("the body did not arrive whole: {error}"))),
+    let collecting = collect(body, bytes_max, &surface.bodies);
+    tokio::time::timeout(BODY_TIME, collecting).await.unwrap_or(Err(Verdict::TooSlow))
+}
+
+/// A body, and its share of the bytes that may be held.
+type Held<'surface> = (Vec<u8>, Option<SemaphorePermit<'surface>>);
+
+/// Collects a body; room is taken for what has arrived, so that an announcement alone takes none.
+async fn collect(mut body: Body, bytes_max: usize, room: &Semaphore) -> Result<Held<'_>, Verdict> {
+    let (mut bytes, mut held, mut held_kib): (Vec<u8>, Option<SemaphorePermit<'_>>, usize) = (Vec::new(), None, 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Verdict::Unreadable(format!("the body did not arrive whole: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let length = bytes.len().saturating_add(data.len());
+        if length > bytes_max {
+            return Err(Verdict::TooLarge);
+        }
+        let more_kib = length.div_ceil(1 << 10).saturating_sub(held_kib);
+        let more = u32::try_from(more_kib).ok().and_then(|more| room.try_acquire_many(more).ok());
+        let more = more.ok_or_else(|| Verdict::Busy(FULL.to_owned()))?;
+        held_kib = held_kib.saturating_add(more_kib);
+        match &mut held {
+            Some(held) => held.merge(more),
+            None => held = Some(more),
+        }
+        bytes.extend_from_slice(&data);
     }
+    Ok((bytes, held))
 }
 
 /// Verifies with the cached key, and once more with a fresh one, because keys are rotated.
@@ -213,5 +250,31 @@ async fn verified<'body>(
             Some(fresh) => Ok(verify(body, signature, &fresh)?),
             None => Err(mismatch.into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_takes_room_for_what_has_arrived_and_gives_it_back() {
+        let room = Semaphore::new(3);
+        let (bytes, held) = collect(Body::from(vec![b'x'; 1500]), 4096, &room).await.unwrap();
+        assert_eq!((bytes.len(), room.available_permits()), (1500, 1));
+        let full = collect(Body::from(vec![b'x'; 1025]), 4096, &room).await.unwrap_err();
+        assert_eq!((full.status(), room.available_permits()), (StatusCode::TOO_MANY_REQUESTS, 1));
+        let large = collect(Body::from(vec![b'x'; 4097]), 4096, &room).await.unwrap_err();
+        assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        drop(held);
+        assert_eq!(room.available_permits(), 3);
+    }
+
+    #[test]
+    fn a_body_that_is_too_slow_is_asked_for_again() {
+        let answer = answer("acme", &Verdict::TooSlow);
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
+        assert_eq!(answer.headers()[header::CONNECTION], "close");
     }
 }

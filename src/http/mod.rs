@@ -5,6 +5,7 @@ mod callbacks;
 mod error;
 mod health;
 mod page;
+mod patience;
 mod records;
 mod serve;
 mod status;
@@ -33,6 +34,8 @@ pub struct Surface {
     pub body_bytes_max: usize,
     /// Bounds how many callbacks are verified at the same time.
     pub verifying: tokio::sync::Semaphore,
+    /// Bounds the bytes of callbacks that are held before they are verified, in KiB.
+    pub bodies: tokio::sync::Semaphore,
     /// When the process was started.
     pub started: Timestamp,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,10 +18,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::patience::Patient;
+
 /// The longest time for a request's headers, and for the next request on a kept connection.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// The longest time for handling one request, its body included.
+///
+/// Also the longest time for which a client may leave an answer unread.
 const REQUEST_TIME: Duration = Duration::from_mins(1);
+/// The longest life of a connection, so that none keeps its slot for ever.
+const CONNECTION_TIME: Duration = Duration::from_mins(10);
 /// The longest wait for requests that are under way when the door closes.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
 /// The longest time for telling a connection too many to come back.
@@ -104,37 +110,56 @@ async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
+async fn handle(router: Router, request: Request<hyper::body::Incoming>) -> Response<Body> {
+    let callback = request.uri().path().starts_with("/callbacks/");
+    match tokio::time::timeout(REQUEST_TIME, router.oneshot(request.map(Body::new))).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => too_late(callback),
+    }
+}
+
+/// The answer when handling took too long: ConnectWise tries again after a 429, but not after a 408.
+fn too_late(callback: bool) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if callback {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    } else {
+        *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    }
+    response
+}
+
 async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
     // Answers are small and must not wait for more to send.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request| {
         let router = router.clone();
-        async move {
-            let handled = router.oneshot(request.map(Body::new));
-            let response = match tokio::time::timeout(REQUEST_TIME, handled).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(_) => {
-                    let mut response = axum::http::Response::new(Body::empty());
-                    *response.status_mut() = axum::http::StatusCode::REQUEST_TIMEOUT;
-                    response
-                }
-            };
-            Ok::<_, Infallible>(response)
-        }
+        async move { Ok::<_, Infallible>(handle(router, request).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(64 << 10).keep_alive(true);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let serving = builder.serve_connection(TokioIo::new(Patient::new(stream, REQUEST_TIME)), service);
     tokio::pin!(serving);
     let outcome = tokio::select! {
-        outcome = serving.as_mut() => outcome,
-        () = shutdown.cancelled() => {
+        outcome = serving.as_mut() => Ok(outcome),
+        () = ended(&shutdown) => {
+            // The request under way gets its answer, then the connection ends.
             serving.as_mut().graceful_shutdown();
-            serving.await
+            tokio::time::timeout(REQUEST_TIME, serving).await
         }
     };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended early");
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+        Err(_) => tracing::debug!("a connection was cut off"),
     }
+}
+
+/// The end of a connection's life.
+async fn ended(shutdown: &CancellationToken) {
+    // It does not matter which of both comes first.
+    let _ = tokio::time::timeout(CONNECTION_TIME, shutdown.cancelled()).await;
 }

@@ -3,6 +3,7 @@
 pub mod balance;
 pub mod callback;
 pub mod contact;
+pub mod decision;
 pub mod delivery;
 pub mod draft;
 pub mod facts;

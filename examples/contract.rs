@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 /// The longest wait for a proxy to listen, and for all records to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ports of the simulators, and of the proxies before them.
 struct Ports {
@@ -222,7 +222,7 @@ fn configuration(
 [server]
 listen = "127.0.0.1:0"
 [store]
-path = {folder:?}
+path = '{folder}'
 [[operator]]
 name = "contract"
 role = "viewer"
@@ -248,6 +248,7 @@ tenant_id = "{tenant}"
 untaxed = "GST Free Income"
 tax_names = {{ GST = "GST on Income" }}
 "#,
+        folder = folder.display(),
         connectwise_proxy = ports.connectwise_proxy,
         keys = connectwise.key_host(),
         xero_proxy = ports.xero_proxy,

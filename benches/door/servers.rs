@@ -60,7 +60,7 @@ pub(crate) fn door_without_store(client: Arc<ConnectWise>) -> Router {
 async fn admit(client: &ConnectWise, headers: &HeaderMap, body: &[u8]) -> Option<Callback> {
     let url = client.key_url(body).ok()?;
     let key = client.signing_key(&url).await.ok()?;
-    let signature = Signature::parse(headers.get("x-content-signature").map(|value| value.as_bytes())).ok()?;
+    let signature = Signature::parse(headers.get("x-content-signature").map(axum::http::HeaderValue::as_bytes)).ok()?;
     let verified = verify(body, &signature, &key).ok()?;
     match Callback::parse(&verified).ok()? {
         readypost::domain::callback::Parsed::Record(callback) => Some(callback),
@@ -69,7 +69,7 @@ async fn admit(client: &ConnectWise, headers: &HeaderMap, body: &[u8]) -> Option
 }
 
 fn is_signed(headers: &HeaderMap, body: &[u8], key: &SigningKey) -> bool {
-    let signature = Signature::parse(headers.get("x-content-signature").map(|value| value.as_bytes()));
+    let signature = Signature::parse(headers.get("x-content-signature").map(axum::http::HeaderValue::as_bytes));
     signature.is_ok_and(|signature| verify(body, &signature, key).is_ok())
 }
 

@@ -80,7 +80,7 @@ impl World {
 [server]
 listen = "127.0.0.1:0"
 [store]
-path = {path:?}
+path = '{path}'
 [[operator]]
 name = "bench"
 role = "viewer"
@@ -107,7 +107,7 @@ minute_limit = {CALLS_MAX}
 untaxed = "GST Free Income"
 tax_names = {{ GST = "GST on Income" }}
 "#,
-            path = self.folder.path().join("store"),
+            path = self.folder.path().join("store").display(),
             keys = self.connectwise.key_host(),
             token_url = self.xero.token_url(),
             client_id = settings.client_id,

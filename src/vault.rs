@@ -82,8 +82,8 @@ struct Kept {
 impl Vault {
     /// What is stored, if it can be decrypted.
     fn kept(&self) -> Option<Kept> {
-        let (sealer, sealed) = (self.sealer.as_ref()?, self.store.company(&self.company).sealed_token()?);
-        let Some(text) = sealer.open(&self.company, &sealed) else {
+        let (key, sealed) = (self.sealer.as_ref()?, self.store.company(&self.company).sealed_token()?);
+        let Some(text) = key.open(&self.company, &sealed) else {
             tracing::error!(company = %self.company, "the stored refresh token cannot be decrypted: was the store's key changed?");
             return None;
         };

@@ -23,13 +23,12 @@ pub(super) enum Denied {
 impl From<Denied> for RemoteError {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::NoRecord(cause) => Self::Refused { system: SYSTEM, cause },
             Denied::NoEndpoint(cause) => {
                 let cause = format!("{cause}; check the address of the API and the keys");
                 Self::Unauthorized { system: SYSTEM, cause }
             }
             // The rights of the API member may lack for this record only, so the others go on.
-            Denied::Forbidden(cause) => Self::Refused { system: SYSTEM, cause },
+            Denied::NoRecord(cause) | Denied::Forbidden(cause) => Self::Refused { system: SYSTEM, cause },
         }
     }
 }

@@ -285,25 +285,21 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     };
     let found = company.client.find(intent.kind, &intent.number).await;
-    match found.map_err(|error| of_xero(error, IntentFate::Keep))? {
-        Existing::Found(document) => {
-            let Invoice { number, status, .. } = &subject.invoice;
-            let sentence = format!(
-                "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
-                document.kind.noun(),
-                document.number,
-                document.total,
-                intent.company,
-                status.name,
-                subject.company.id
-            );
-            Err(hold(HoldCode::EditedAfterPost, sentence))
-        }
-        _ => {
-            let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
-            if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
-        }
+    if let Existing::Found(document) = found.map_err(|error| of_xero(error, IntentFate::Keep))? {
+        let Invoice { number, status, .. } = &subject.invoice;
+        let sentence = format!(
+            "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
+            document.kind.noun(),
+            document.number,
+            document.total,
+            intent.company,
+            status.name,
+            subject.company.id
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
     }
+    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+    if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.

@@ -399,3 +399,76 @@ async fn a_journal_with_any_byte_flipped_is_never_misread() {
         std::fs::remove_dir_all(copied).unwrap();
     }
 }
+
+/// The part of a journal that consists of whole entries.
+fn complete(journal: &[u8]) -> &[u8] {
+    let mut end = 16;
+    while let Some(length) = journal.get(end..end + 4) {
+        let next = end + 8 + usize::try_from(u32::from_le_bytes(length.try_into().unwrap())).unwrap();
+        if next > journal.len() {
+            break;
+        }
+        end = next;
+    }
+    journal.get(..end).unwrap_or_default()
+}
+
+/// Opens `journal` next to a copy of `index`: what is found must be what the journal says, and nothing of it lost.
+async fn opens_as_without_index(folder: &Path, index: &Path, journal: &[u8]) {
+    let (alone, both) = (folder.join("alone"), folder.join("both"));
+    let expected = records_of(&alone, journal).await;
+    copy(index, &both.join("index"));
+    assert_eq!(records_of(&both, journal).await, expected, "{} bytes", journal.len());
+    let kept = std::fs::read(both.join("journal/00000001.log")).unwrap();
+    assert!(kept.starts_with(complete(journal)), "{} bytes", journal.len());
+    std::fs::remove_dir_all(alone).unwrap();
+    std::fs::remove_dir_all(both).unwrap();
+}
+
+#[tokio::test]
+async fn an_index_ahead_of_a_shortened_journal_is_rebuilt_and_costs_nothing() {
+    let folder = folder();
+    let whole = folder.path().join("0");
+    let journal = small_journal(&whole).await;
+    for length in (16..=journal.len()).step_by(3) {
+        opens_as_without_index(folder.path(), &whole.join("index"), &journal[..length]).await;
+    }
+    // Cut between two entries there is no damage to be seen, but the index knows of what is missing.
+    let shortened = complete(&journal[..journal.len() - 1]);
+    std::fs::write(whole.join("journal/00000001.log"), shortened).unwrap();
+    let store = store::open(&whole, &ManualClock::new(now(70))).unwrap();
+    assert_eq!(store.trusted_since(), now(70));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_index_of_another_journal_costs_nothing() {
+    let folder = folder();
+    let length = small_journal(&folder.path().join("0")).await.len();
+    let store = open(&folder.path().join("1"));
+    live(&*store, 4, 40).await;
+    store.close().await;
+    let longer = std::fs::read(folder.path().join("1/journal/00000001.log")).unwrap();
+    assert!(longer.len() > length + 600);
+    // The mark lies before, in and behind the last entry, and exactly at the end.
+    for cut in (length..length + 600).step_by(7).chain([longer.len()]) {
+        opens_as_without_index(folder.path(), &folder.path().join("0/index"), &longer[..cut]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_torn_tail_where_the_index_ends_is_an_ordinary_crash() {
+    let folder = folder();
+    let journal = small_journal(folder.path()).await;
+    let file = folder.path().join("journal/00000001.log");
+    std::fs::write(&file, [&journal[..], &journal[16..50]].concat()).unwrap();
+    for at in [50, 60] {
+        let store = store::open(folder.path(), &ManualClock::new(now(at))).unwrap();
+        assert_eq!(store.trusted_since(), now(50), "one gap");
+        store.close().await;
+        assert!(std::fs::read(&file).unwrap().starts_with(&journal));
+        assert!(!folder.path().join("index.broken-1").exists(), "the index was kept");
+    }
+    let aside = folder.path().join(format!("journal/00000001-{}.damaged", journal.len()));
+    assert_eq!(std::fs::read(aside).unwrap(), journal[16..50]);
+}

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::StoreError;
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
 use super::index::{Index, Mark};
-use super::journal::{Damage, Journal, Scanned};
+use super::journal::{Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
-use super::{StoreError, journal};
 use crate::clock::Clock;
 
 /// Rows that are kept in memory before they are written to the index while it is rebuilt.
@@ -43,23 +43,24 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Opened, StoreError>
     } else {
         open_index(&index_path)?
     };
-    let attempt = match &mark {
-        Some(mark) => fold_journal(path, &index, Some(mark)),
-        None => fold_journal(path, &index, None),
-    };
-    let (journal, index, memory, damage) = match attempt {
-        Ok((journal, memory, damage)) => (journal, index, memory, damage),
+    let directory = path.join("journal");
+    let (index, memory, scan) = match fold_journal(&directory, &index, mark.as_ref()) {
+        Ok((memory, scan)) => (index, memory, scan),
         Err(Unfit::Journal(error)) => return Err(error),
         Err(Unfit::Index(cause)) => {
             drop(index);
             tracing::warn!(cause, "the index does not fit the journal and is rebuilt");
             let (index, _) = set_aside_and_create(&index_path)?;
-            let (journal, memory, damage) = fold_journal(path, &index, None).map_err(Unfit::into_store_error)?;
-            (journal, index, memory, damage)
+            let (memory, scan) = fold_journal(&directory, &index, None).map_err(Unfit::into_store_error)?;
+            (index, memory, scan)
         }
     };
+    // Only now, when index and journal are known to fit, is anything in the journal cut or begun.
+    let missing = mark.is_some_and(|mark| mark.sequence() > scan.sequence());
+    let (journal, damage) = Journal::begin(&directory, scan).map_err(unavailable)?;
     let mut opened = Opened { journal, index, memory, lock };
-    begin(&mut opened, &damage, clock)?;
+    opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
+    begin(&mut opened, &damage, missing, clock)?;
     Ok(opened)
 }
 
@@ -99,7 +100,7 @@ impl Unfit {
 }
 
 /// Reads the journal behind the mark and folds it into memory and, when there is much, into the index.
-fn fold_journal(path: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Journal, Memory, Vec<Damage>), Unfit> {
+fn fold_journal(directory: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Memory, Scan), Unfit> {
     let mut memory = Memory::default();
     let from = match mark {
         Some(mark) => Some(mark.resume().ok_or_else(|| Unfit::Index("its mark is unreadable".to_owned()))?),
@@ -112,8 +113,7 @@ fn fold_journal(path: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Jour
         queued.map_err(|error| Unfit::Index(error.to_string()))?;
     }
     let mut failure = None;
-    let directory = path.join("journal");
-    let (journal, damage) = Journal::open(&directory, from, &mut |scanned| {
+    let scan = Journal::scan(directory, from, &mut |scanned| {
         if failure.is_none() {
             failure = fold_entry(&scanned, &mut memory, index).err();
         }
@@ -122,20 +122,8 @@ fn fold_journal(path: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Jour
     if let Some(failure) = failure {
         return Err(failure);
     }
-    // An index that is ahead of the journal is of another journal.
-    let (behind, last) = (from.map(|(position, _)| position), journal.end());
-    if behind.is_some_and(|position| position > last)
-        || (from.is_some() && !damage.is_empty() && damage_at(&damage, behind))
-    {
-        return Err(Unfit::Index("it is ahead of the journal".to_owned()));
-    }
-    memory.applied = Some((journal.last(), journal.end()));
-    Ok((journal, memory, damage))
-}
-
-/// Whether the damage begins where the index ends: then the entry there may not follow the index's last one.
-fn damage_at(damage: &[Damage], behind: Option<journal::Position>) -> bool {
-    damage.iter().any(|damage| Some(damage.position) == behind)
+    let scan = scan.ok_or_else(|| Unfit::Index("it is ahead of the journal, or of another one".to_owned()))?;
+    Ok((memory, scan))
 }
 
 fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Result<(), Unfit> {
@@ -165,7 +153,7 @@ fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Resu
 }
 
 /// Writes the first entry of a new journal, or what was found to be missing.
-fn begin(opened: &mut Opened, damage: &[Damage], clock: &dyn Clock) -> Result<(), StoreError> {
+fn begin(opened: &mut Opened, damage: &[Damage], missing: bool, clock: &dyn Clock) -> Result<(), StoreError> {
     let mut events = Vec::new();
     if opened.journal.last().sequence == 0 {
         events.push(Event::Opened { version: env!("CARGO_PKG_VERSION").to_owned() });
@@ -178,10 +166,15 @@ fn begin(opened: &mut Opened, damage: &[Damage], clock: &dyn Clock) -> Result<()
         tracing::warn!(found, after = damage.after, "the journal has a gap");
         events.push(Event::Gap { after: damage.after, found: found.into() });
     }
+    let last = opened.journal.last().sequence;
+    if missing && damage.iter().all(|damage| damage.after != last) {
+        tracing::warn!(after = last, "the index knows of later entries than the journal has");
+        events.push(Event::Gap { after: last, found: "entries that were indexed are not in the journal".into() });
+    }
     for event in events {
         let entry = Entry { at: clock.now(), before: None, event };
         let payload = serde_json::to_vec(&entry).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        opened.journal.append(&payload);
+        opened.journal.append(&payload).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         fold::surroundings(&mut opened.memory, &entry);
     }
     opened

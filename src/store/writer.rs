@@ -149,7 +149,7 @@ impl Group {
 
 fn append(entry: &Entry, journal: &mut Journal) -> Result<(super::Position, u64), ResolveError> {
     let payload = serde_json::to_vec(entry).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    Ok(journal.append(&payload))
+    Ok(journal.append(&payload).map_err(|error| StoreError::Unavailable(error.to_string()))?)
 }
 
 fn apply(group: &mut Group, journal: &Journal, shared: &Shared) {

@@ -27,6 +27,11 @@ impl Mark {
         Self { sequence: link.sequence, hash: hex(&link.hash), segment: next.segment, offset: next.offset, totals }
     }
 
+    /// Sequence of the last entry in the index.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// Where to go on reading the journal, and after which entry; none when the hash is unreadable.
     pub(crate) fn resume(&self) -> Option<(Position, Link)> {
         let digits: Vec<u8> = self

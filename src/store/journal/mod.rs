@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use entry::Hash;
-pub(crate) use segment::{Damage, Scanned};
+pub(crate) use segment::{Damage, Scan, Scanned};
 
 /// A new segment is begun when the current one is longer than this.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -42,6 +42,11 @@ impl Link {
     pub(crate) const START: Self = Self { sequence: 0, hash: [0; 32] };
 }
 
+/// An entry that was not added.
+#[derive(Debug, thiserror::Error)]
+#[error("an entry of {0} bytes is larger than the journal takes")]
+pub(crate) struct TooLarge(usize);
+
 /// The open end of the journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -53,18 +58,29 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads the journal from `from` on, giving each entry to `visit`, and opens its end for writing.
+    /// Reads the journal from `from` on, giving each entry to `visit`. Nothing is written: none when no entry
+    /// of this journal ends at `from` with that link, so that the caller can read again from the start.
     ///
     /// # Errors
-    /// When files cannot be read or written. Damage is not an error: it is cut off (at the very end) or
-    /// stepped over (before it), copied aside and reported.
-    pub(crate) fn open(
+    /// When files cannot be read. Damage is not an error.
+    pub(crate) fn scan(
         directory: &Path,
         from: Option<(Position, Link)>,
         visit: &mut dyn FnMut(Scanned<'_>),
-    ) -> io::Result<(Self, Vec<Damage>)> {
+    ) -> io::Result<Option<Scan>> {
+        segment::scan(directory, from, visit)
+    }
+
+    /// Opens the end that a scan found for writing. Damage is stepped over, or cut off at the very end after it
+    /// was copied aside, and reported.
+    ///
+    /// # Errors
+    /// When files cannot be written.
+    pub(crate) fn begin(directory: &Path, scan: Scan) -> io::Result<(Self, Vec<Damage>)> {
         std::fs::create_dir_all(directory)?;
-        let scan = segment::scan(directory, from, visit)?;
+        for tail in &scan.tails {
+            segment::set_aside(directory, tail)?;
+        }
         let (file, end) = match scan.writable {
             Some(end) => (segment::open_end(directory, end)?, end),
             None => segment::create(directory, scan.next_segment)?,
@@ -84,12 +100,18 @@ impl Journal {
     }
 
     /// Adds an entry to the current group and returns its place. Nothing is written before [`Self::sync`].
-    pub(crate) fn append(&mut self, payload: &[u8]) -> (Position, u64) {
+    ///
+    /// # Errors
+    /// When the payload is so large that it would not be believed when it is read; then nothing was added.
+    pub(crate) fn append(&mut self, payload: &[u8]) -> Result<(Position, u64), TooLarge> {
+        if payload.len() > entry::PAYLOAD_BYTES_MAX {
+            return Err(TooLarge(payload.len()));
+        }
         let position = self.end();
         let sequence = self.last.sequence.saturating_add(1);
         let hash = entry::encode(&mut self.buffer, sequence, &self.last.hash, payload);
         self.last = Link { sequence, hash };
-        (position, sequence)
+        Ok((position, sequence))
     }
 
     /// Writes the group with one write and one `fdatasync`.
@@ -128,4 +150,26 @@ pub(crate) fn read(directory: &Path, position: Position) -> io::Result<Vec<u8>> 
     let mut bytes = vec![0; length.saturating_add(8)];
     file.read_exact_at(&mut bytes, position.offset)?;
     entry::decode(&bytes).map(|frame| frame.payload.to_vec()).ok_or_else(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_refused_when_it_would_not_be_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = Vec::new();
+        let mut visit = |scanned: Scanned<'_>| seen.push(scanned.payload.len());
+        let scan = Journal::scan(folder.path(), None, &mut visit).unwrap().unwrap();
+        let (mut journal, _) = Journal::begin(folder.path(), scan).unwrap();
+        let (last, end) = (journal.last(), journal.end());
+        assert!(journal.append(&vec![b'x'; entry::PAYLOAD_BYTES_MAX + 1]).is_err());
+        assert_eq!((journal.last(), journal.end()), (last, end));
+        let (position, _) = journal.append(&vec![b'x'; entry::PAYLOAD_BYTES_MAX]).unwrap();
+        journal.sync().unwrap();
+        assert_eq!(read(folder.path(), position).unwrap().len(), entry::PAYLOAD_BYTES_MAX);
+        Journal::scan(folder.path(), None, &mut visit).unwrap().unwrap();
+        assert_eq!(seen, [entry::PAYLOAD_BYTES_MAX]);
+    }
 }

@@ -41,13 +41,22 @@ pub(crate) struct Damage {
     pub(crate) after: u64,
 }
 
-/// Where a scan ended.
-pub(super) struct Scan {
+/// Where a scan ended. A scan only reads; [`super::Journal::begin`] then cuts and creates.
+pub(crate) struct Scan {
     pub(super) last: Link,
     /// The end of the last segment, when it can be written on.
     pub(super) writable: Option<Position>,
     pub(super) next_segment: u32,
     pub(super) damage: Vec<Damage>,
+    /// The part of the damage that lies at the end of a segment, to be copied aside.
+    pub(super) tails: Vec<Damage>,
+}
+
+impl Scan {
+    /// Sequence of the last entry.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.last.sequence
+    }
 }
 
 /// The file of a segment.
@@ -74,25 +83,27 @@ pub(super) fn open_end(directory: &Path, end: Position) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads all segments from `from` on.
+/// Reads all segments from `from` on; none when no entry of this journal ends there with that link.
 pub(super) fn scan(
     directory: &Path,
     from: Option<(Position, Link)>,
     visit: &mut dyn FnMut(Scanned<'_>),
-) -> io::Result<Scan> {
+) -> io::Result<Option<Scan>> {
     let numbers = numbers(directory)?;
     let (start, last) = from.unwrap_or((Position { segment: 1, offset: FIRST }, Link::START));
+    if from.is_some() && !ends_at(directory, start, last)? {
+        return Ok(None);
+    }
     let mut scan = Scan {
         last,
         writable: None,
         next_segment: numbers.last().map_or(1, |last| last.saturating_add(1)),
         damage: Vec::new(),
+        tails: Vec::new(),
     };
     for segment in numbers.iter().copied().filter(|segment| *segment >= start.segment) {
         let offset = if segment == start.segment { start.offset } else { FIRST };
-        let mut bytes = Vec::new();
-        let mut file = File::open(path(directory, segment))?;
-        file.read_to_end(&mut bytes)?;
+        let bytes = std::fs::read(path(directory, segment))?;
         let end = read_segment(&bytes, Position { segment, offset }, &mut scan, visit);
         let cut = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let is_last = Some(&segment) == numbers.last();
@@ -102,14 +113,53 @@ pub(super) fn scan(
                 bytes: cut.saturating_sub(end),
                 after: scan.last.sequence,
             };
-            set_aside(directory, &damage, &bytes)?;
+            scan.tails.push(damage.clone());
             scan.damage.push(damage);
         }
         if is_last && end >= FIRST {
             scan.writable = Some(Position { segment, offset: end });
         }
     }
-    Ok(scan)
+    Ok(Some(scan))
+}
+
+/// Whether entry `last` is there and ends at `position`: otherwise what follows is not what follows it.
+fn ends_at(directory: &Path, position: Position, last: Link) -> io::Result<bool> {
+    let at = usize::try_from(position.offset).unwrap_or(usize::MAX);
+    let read = |segment| match std::fs::read(path(directory, segment)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some),
+    };
+    let Some(bytes) = read(position.segment)? else { return Ok(false) };
+    let Some(before) = bytes.get(..at) else { return Ok(false) };
+    if position.offset > FIRST {
+        return Ok(last_entry(before) == Some((last, before.len())));
+    }
+    // The segment had just been begun: the entry is the last one of the segment before.
+    match position.segment.checked_sub(1) {
+        None | Some(0) => Ok(last == Link::START),
+        Some(segment) => {
+            Ok(read(segment)?.and_then(|bytes| last_entry(&bytes)).is_some_and(|(found, _)| found == last))
+        }
+    }
+}
+
+/// The last valid entry of a segment, and where it ends.
+fn last_entry(bytes: &[u8]) -> Option<(Link, usize)> {
+    let mut found = None;
+    let mut at = MAGIC.len();
+    let mut after = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let Some(frame) = entry::decode(rest) else {
+            let Some(skipped) = resync(rest, after) else { break };
+            at = at.saturating_add(skipped);
+            continue;
+        };
+        at = at.saturating_add(frame.length);
+        after = frame.sequence;
+        found = Some((Link { sequence: frame.sequence, hash: frame.hash() }, at));
+    }
+    found
 }
 
 /// Reads one segment's bytes and returns the offset behind its last valid entry.
@@ -170,23 +220,29 @@ fn resync(bytes: &[u8], after: u64) -> Option<usize> {
 }
 
 /// Keeps a copy of what is about to be cut off, for whoever wants to know.
-fn set_aside(directory: &Path, damage: &Damage, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn set_aside(directory: &Path, damage: &Damage) -> io::Result<()> {
     let Position { segment, offset } = damage.position;
-    let lost = bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let mut damaged = File::open(path(directory, segment))?;
+    damaged.seek(SeekFrom::Start(offset))?;
+    let mut lost = Vec::new();
+    damaged.take(damage.bytes).read_to_end(&mut lost)?;
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(directory.join(format!("{segment:08}-{offset}.damaged")))?;
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(lost)?;
+    file.write_all(&lost)?;
     file.sync_all()
 }
 
 /// The numbers of the segments that exist, ascending.
 fn numbers(directory: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
-    for file in std::fs::read_dir(directory)? {
+    let files = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(numbers),
+        files => files?,
+    };
+    for file in files {
         let name = file?.file_name();
         let number: Option<u32> =
             name.to_str().and_then(|name| name.strip_suffix(".log")).and_then(|number| number.parse().ok());

@@ -1,5 +1,6 @@
 //! The store on the local disk: journal, memory and index put together.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::event::{Entry, Event};
 use super::index::{Index, IndexError};
+use super::journal::Position;
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
@@ -145,6 +147,31 @@ fn guarded(name: &str, shared: &Shared, body: impl FnOnce()) {
     if std::panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
         shared.poison(&format!("its {name} thread panicked"));
     }
+}
+
+/// The last entries about a record, oldest first. What lies before a gap in the journal cannot be told.
+fn walk(directory: &Path, key: &RecordKey, last: Position, limit: usize) -> Vec<Entry> {
+    let mut entries = VecDeque::new();
+    let mut next = Some(last);
+    while let Some(position) = next.filter(|_| entries.len() < limit) {
+        let read = journal::read(directory, position).map_err(|error| error.to_string());
+        let entry =
+            read.and_then(|payload| serde_json::from_slice::<Entry>(&payload).map_err(|error| error.to_string()));
+        match entry {
+            Ok(entry) if entry.event.key() == Some(key) => {
+                next = entry.before;
+                entries.push_front(entry);
+            }
+            Ok(_) => return cut_short(key, position, "it is about something else", entries),
+            Err(error) => return cut_short(key, position, &error, entries),
+        }
+    }
+    entries.into()
+}
+
+fn cut_short(key: &RecordKey, position: Position, cause: &str, entries: VecDeque<Entry>) -> Vec<Entry> {
+    tracing::warn!(%key, ?position, cause, "the history of a record is not readable beyond an entry");
+    entries.into()
 }
 
 /// Waits for a thread, but not for ever: a disk that hangs must not keep the process from ending.
@@ -308,19 +335,8 @@ impl Store for LocalStore {
 
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let Some(row) = self.shared.row(key)? else { return Ok(Vec::new()) };
-        let directory = self.shared.folder.join("journal");
-        let read = move || {
-            let (mut entries, mut next) = (Vec::new(), Some(row.last));
-            while let Some(position) = next.filter(|_| entries.len() < limit) {
-                let payload = journal::read(&directory, position).map_err(corrupt)?;
-                let entry: Entry = serde_json::from_slice(&payload).map_err(corrupt)?;
-                next = entry.before;
-                entries.push(entry);
-            }
-            entries.reverse();
-            Ok(entries)
-        };
-        tokio::task::spawn_blocking(read).await.map_err(corrupt)?
+        let (directory, key) = (self.shared.folder.join("journal"), key.clone());
+        tokio::task::spawn_blocking(move || walk(&directory, &key, row.last, limit)).await.map_err(corrupt)
     }
 
     fn overview(&self) -> Overview {

@@ -15,6 +15,7 @@ use readypost::domain::hold::{HoldCode, HoldReason, SkipReason};
 use readypost::domain::money::Money;
 use readypost::domain::record::RecordKey;
 use readypost::domain::settle::{IntentFate, Settlement};
+use readypost::domain::warning::{Part, Warning, WarningCode};
 use readypost::store::{self, ArmRequest, Event, Filter, Health, Lease, ResolveError, Store, StoreError};
 use uuid::Uuid;
 
@@ -471,4 +472,95 @@ async fn a_torn_tail_where_the_index_ends_is_an_ordinary_crash() {
     }
     let aside = folder.path().join(format!("journal/00000001-{}.damaged", journal.len()));
     assert_eq!(std::fs::read(aside).unwrap(), journal[16..50]);
+}
+
+#[tokio::test]
+async fn a_gap_ends_the_history_of_a_record_and_hides_nothing_newer() {
+    let folder = folder();
+    let store = open(folder.path());
+    for message in 1..=4 {
+        store.accept(&key(1), callback(message), now(0)).await.unwrap();
+    }
+    let file = folder.path().join("journal/00000001.log");
+    let mut journal = std::fs::read(&file).unwrap();
+    let needle = Uuid::from_u128(2).to_string();
+    let at = journal.windows(needle.len()).position(|bytes| bytes == needle.as_bytes()).unwrap();
+    journal[at] ^= 1;
+    std::fs::write(&file, journal).unwrap();
+    let history = store.history(&key(1), 10).await.unwrap();
+    assert_eq!(history.len(), 2, "the entries after the gap");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn pages_of_any_size_list_every_record_once() {
+    let folder = folder();
+    let store = open(folder.path());
+    let odd = |nanos: i64| now(0) + SignedDuration::from_nanos(nanos);
+    for id in 0..12_i64 {
+        // Three records at each instant, and instants within one microsecond.
+        let at = odd(id / 3 * 7 + 1);
+        store.accept(&key(u64::try_from(id).unwrap()), callback(1), at).await.unwrap();
+        if id % 2 == 0 {
+            let lease = store.lease(now(1), now(300)).unwrap().unwrap();
+            store.settle(lease, Settlement::Skip { reason: SkipReason::Deleted }, None, at).await.unwrap();
+        }
+    }
+    for limit in [1, 2, 5] {
+        let mut filter = Filter { limit, ..Filter::default() };
+        let mut keys = Vec::new();
+        loop {
+            let page = store.records(filter.clone()).await.unwrap();
+            keys.extend(page.records.iter().map(|record| record.key.to_string()));
+            assert!(keys.len() <= 12, "limit {limit}: {keys:?}");
+            match page.next {
+                Some(next) => filter.cursor = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), 12, "limit {limit}");
+        assert_eq!(keys.len(), 12, "limit {limit}");
+    }
+    let wrong = Filter { cursor: Some("queued~x~acme/invoice/1".to_owned()), ..Filter::default() };
+    assert_eq!(store.records(wrong).await.map(|page| page.records.len()), Err(StoreError::BadCursor));
+}
+
+#[tokio::test]
+async fn a_record_with_much_to_say_is_the_same_after_a_restart_and_a_rebuild() {
+    let folder = folder();
+    let store = open(folder.path());
+    let warning = |number: u32| {
+        let part = Part::new("é".repeat(300), Money::CENT);
+        Warning::new(WarningCode::TermsMismatch, format!("{number}{}", "\u{1}é".repeat(200)))
+            .explained(vec![part.clone(), part])
+    };
+    for id in 1..=5 {
+        store.accept(&key(id), callback(1), now(0)).await.unwrap();
+        let first = lease(&*store, 0);
+        let warnings = (0..16).map(warning).collect();
+        store.settle(first, Settlement::Mark { posted: posted(9), warnings }, None, now(2)).await.unwrap();
+        all(&*store).await;
+    }
+    let expected = all(&*store).await;
+    assert!(expected.values().all(|record| record.warnings.len() == 16));
+    store.close().await;
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(all(&*store).await, expected, "after a restart");
+    // One of them becomes another long row, which replaces all pieces of the old one.
+    let second = lease(&*store, 2);
+    store.settle(second, Settlement::Done { batch: None, warnings: vec![warning(99)] }, None, now(3)).await.unwrap();
+    let expected = all(&*store).await;
+    store.close().await;
+    drop(store);
+    assert_eq!(std::fs::read_dir(folder.path().join("index/blobs")).map_or(0, Iterator::count), 0, "no blob files");
+    let store = open(folder.path());
+    assert_eq!(all(&*store).await, expected, "after another restart");
+    store.close().await;
+    drop(store);
+    std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let store = open(folder.path());
+    assert_eq!(all(&*store).await, expected, "after a rebuild");
+    store.close().await;
+    assert_eq!(std::fs::read_dir(folder.path().join("index/blobs")).map_or(0, Iterator::count), 0, "no blob files");
 }

@@ -83,7 +83,7 @@ impl Wanted {
 
 async fn page(surface: &Surface, filter: Filter) -> Result<Json<PageView>, Problem> {
     let page = surface.parts.store.records(filter).await.map_err(|error| match error {
-        crate::store::StoreError::Corrupt(cause) if cause.contains("cursor") => bad(cause),
+        error @ crate::store::StoreError::BadCursor => bad(error.to_string()),
         error => error.into(),
     })?;
     Ok(Json(PageView { records: page.records.iter().map(RecordView::from).collect(), next: page.next }))

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::local::Shared;
 use super::page::{Cursor, EXAMINED_MAX, Filter, ORDER, Page};
-use crate::domain::delivery::{Record, StateName};
+use crate::domain::delivery::StateName;
 use crate::domain::record::RecordKey;
 
 /// One page, from an index that has caught up.
 pub(super) fn list(shared: &Shared, filter: &Filter) -> Result<Page, StoreError> {
-    let start = filter.start().ok_or_else(|| StoreError::Corrupt("the cursor is not one of ours".to_owned()))?;
+    let start = filter.start().ok_or(StoreError::BadCursor)?;
     let mut memory = shared.memory();
     let wanted = memory.applied.map_or(0, |(link, _)| link.sequence);
     while memory.indexed < wanted && shared.works() {
@@ -24,10 +24,10 @@ pub(super) fn list(shared: &Shared, filter: &Filter) -> Result<Page, StoreError>
         let mut cursor = if state == start.state { start.clone() } else { Cursor { state, after: None } };
         loop {
             let keys = keys(shared, &cursor)?;
-            for key in &keys {
-                let Some(row) = shared.row(key)? else { continue };
-                cursor.after = Some((order(&row.record), key.clone()));
+            for (at, key) in &keys {
+                cursor.after = Some((*at, key.clone()));
                 examined = examined.saturating_add(1);
+                let Some(row) = shared.row(key)? else { continue };
                 // The row may have moved on since its key was read.
                 if row.record.state.name() == state && filter.matches(&row.record) {
                     page.records.push(row.record.clone());
@@ -45,8 +45,8 @@ pub(super) fn list(shared: &Shared, filter: &Filter) -> Result<Page, StoreError>
     Ok(page)
 }
 
-/// The next keys of a state behind the cursor.
-fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<RecordKey>, StoreError> {
+/// The next keys of a state behind the cursor, with the times by which they are listed.
+fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<(Timestamp, RecordKey)>, StoreError> {
     const BATCH: usize = 200;
     if cursor.state != StateName::Queued {
         let after = cursor.after.as_ref().map(|(at, key)| (*at, key));
@@ -54,13 +54,5 @@ fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<RecordKey>, StoreError> 
     }
     let memory = shared.memory();
     let after = cursor.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-    Ok(memory.due.range((after, std::ops::Bound::Unbounded)).take(BATCH).map(|(_, key)| key.clone()).collect())
-}
-
-/// The time by which a record is listed within its state.
-fn order(record: &Record) -> Timestamp {
-    match record.state {
-        crate::domain::delivery::State::Queued { due, .. } => due,
-        _ => record.changed,
-    }
+    Ok(memory.due.range((after, std::ops::Bound::Unbounded)).take(BATCH).cloned().collect())
 }

@@ -49,6 +49,9 @@ pub enum StoreError {
     /// Another worker has the record by now, or the lease ran out.
     #[error("the lease on the record was lost")]
     LeaseLost,
+    /// Whoever asked for a page made up where it begins.
+    #[error("the cursor is not one that a page before gave")]
+    BadCursor,
 }
 
 /// Why an operator's decision was not carried out.

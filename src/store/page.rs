@@ -44,6 +44,7 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     pub(super) state: StateName,
+    /// The time by which it is listed, exactly as the queue or the index has it.
     pub(super) after: Option<(Timestamp, RecordKey)>,
 }
 
@@ -90,7 +91,7 @@ impl Filter {
         let mut parts = text.splitn(3, '~');
         let state = ORDER.into_iter().find(|state| Some(state.as_str()) == parts.clone().next())?;
         parts.next();
-        let at = parts.next()?.parse().ok().and_then(|at| Timestamp::from_microsecond(at).ok())?;
+        let at = parts.next()?.parse().ok().and_then(|at| Timestamp::from_nanosecond(at).ok())?;
         Some(Cursor { state, after: Some((at, parts.next()?.parse().ok()?)) })
     }
 }
@@ -98,6 +99,6 @@ impl Filter {
 impl Cursor {
     pub(super) fn text(&self) -> Option<String> {
         let (at, key) = self.after.as_ref()?;
-        Some(format!("{}~{}~{key}", self.state.as_str(), at.as_microsecond()))
+        Some(format!("{}~{}~{key}", self.state.as_str(), at.as_nanosecond()))
     }
 }

@@ -48,7 +48,7 @@ impl Mark {
 }
 
 /// Keys and values of one value that was cut up.
-type Pieces = Vec<(Vec<u8>, Vec<u8>)>;
+pub(super) type Pieces = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// A value in pieces that fit into the index, under keys that begin with `prefix`; the first holds their number.
 pub(super) fn encode<T: Serialize>(prefix: u8, value: &T) -> Result<Pieces, IndexError> {

@@ -1,7 +1,7 @@
 //! The index in sled: a fold of the journal, kept for fast questions and never needed for the truth.
 //!
 //! One tree, so that a group of rows and the mark of how far the journal is applied are one atomic batch.
-//! Keys: `r` + record key = row; `s` + state, newest first, + record key = empty (settled states only, the
+//! Keys: `r` + record key = row; `x` + record key + number = the rest of a long row; `s` + state, newest first, + record key = empty (settled states only, the
 //! queued ones are in memory); `m` = the mark; `c` = the companies. Values start with a version byte and stay under
 //! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
 
@@ -17,14 +17,15 @@ pub(crate) use mark::Mark;
 use seen::Seen;
 
 use super::memory::{Companies, Row, fingerprint};
-use crate::domain::delivery::{State, StateName};
+use crate::domain::delivery::StateName;
 use crate::domain::record::RecordKey;
-use crate::domain::text::Sentence;
 
 /// Version of keys and values; another one is rebuilt from the journal.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// The largest value: sled writes larger ones into files of their own, which it does not sync.
 const VALUE_BYTES_MAX: usize = 4000;
+/// What stands in front of a row: version, sequence, state, number of further pieces.
+const FRONT_BYTES: usize = 1 + 8 + 1 + 2;
 /// Memory that sled may use for pages; its own default is 1 GiB.
 const CACHE_BYTES: u64 = 16 << 20;
 
@@ -91,34 +92,50 @@ impl Index {
 
     /// A row.
     pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, IndexError> {
-        let key = row_key(key);
-        if !self.seen.may_hold(&key) {
+        let place = row_key(key);
+        if !self.seen.may_hold(&place) {
             return Ok(None);
         }
-        guarded(|| self.db.get(key)?.map(|value| decode(&value)).transpose())
+        guarded(|| self.db.get(place)?.map(|value| self.decode(key, &value)).transpose())
+    }
+
+    /// A row from its first value and the pieces that the others are.
+    fn decode(&self, key: &RecordKey, value: &[u8]) -> Result<Row, IndexError> {
+        let (front, json) = value.split_at_checked(FRONT_BYTES).ok_or_else(unreadable)?;
+        let mut json = json.to_vec();
+        for number in 1..=more(value)? {
+            let piece = self.db.get(piece_key(key, number))?.ok_or_else(unreadable)?;
+            // Of the same version of the row.
+            let (sequence, rest) = piece.split_at_checked(8).ok_or_else(unreadable)?;
+            if front.get(1..9) != Some(sequence) {
+                return Err(unreadable());
+            }
+            json.extend_from_slice(rest);
+        }
+        serde_json::from_slice(&json).map_err(|error| IndexError::Unreadable(error.to_string()))
     }
 
     /// Gives all queued rows to `visit`, for the memory.
     pub(crate) fn queued(&self, visit: &mut dyn FnMut(Row)) -> Result<(), IndexError> {
         guarded(|| {
             for item in self.db.scan_prefix(b"r") {
-                let (_, value) = item?;
+                let (key, value) = item?;
                 // The state's byte spares reading the rows of the settled ones.
                 if value.get(9) == Some(&state_byte(StateName::Queued)) {
-                    visit(decode(&value)?);
+                    visit(self.decode(&record_key(&key)?, &value)?);
                 }
             }
             Ok(())
         })
     }
 
-    /// Up to `limit` keys of a settled state, newest first, starting behind `after`.
+    /// Up to `limit` keys of a settled state with their times, newest first, starting behind `after`.
     pub(crate) fn settled(
         &self,
         state: StateName,
         after: Option<(Timestamp, &RecordKey)>,
         limit: usize,
-    ) -> Result<Vec<RecordKey>, IndexError> {
+    ) -> Result<Vec<(Timestamp, RecordKey)>, IndexError> {
         let prefix = [b's', state_byte(state)];
         let start = after.map_or_else(|| prefix.to_vec(), |(changed, key)| state_key(state, changed, key));
         let range = (
@@ -159,7 +176,10 @@ impl Index {
             let known = self.seen.may_hold(&key);
             self.seen.insert(&key);
             if known && let Some(old) = self.db.get(&key)? {
-                let old = decode(&old)?.record;
+                for number in 1..=more(&old)? {
+                    batch.remove(piece_key(&row.record.key, number));
+                }
+                let old = self.decode(&row.record.key, &old)?.record;
                 if old.state.name() != StateName::Queued {
                     batch.remove(state_key(old.state.name(), old.changed, &old.key));
                 }
@@ -168,7 +188,10 @@ impl Index {
             if record.state.name() != StateName::Queued {
                 batch.insert(state_key(record.state.name(), record.changed, &record.key), &[]);
             }
-            batch.insert(key, encode(row)?);
+            // Later changes of a batch win, so a piece that was removed above may come back here.
+            for (key, value) in encode(key, row)? {
+                batch.insert(key, value);
+            }
         }
         let companies = companies.map(|companies| mark::encode(b'c', companies)).transpose()?;
         for (key, value) in mark::encode(b'm', mark)?.into_iter().chain(companies.unwrap_or_default()) {
@@ -216,8 +239,12 @@ fn state_key(state: StateName, changed: Timestamp, key: &RecordKey) -> Vec<u8> {
     bytes
 }
 
-fn state_record(key: &[u8]) -> Result<RecordKey, IndexError> {
-    text_key(key.get(10..).unwrap_or_default())
+/// Time and record of a state's key; the time is as exact as the key is.
+fn state_record(key: &[u8]) -> Result<(Timestamp, RecordKey), IndexError> {
+    let newest_first = key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+    let micros = newest_first.and_then(|complement| i64::try_from(!complement).ok()).ok_or_else(unreadable)?;
+    let at = Timestamp::from_microsecond(micros).map_err(|_| unreadable())?;
+    Ok((at, text_key(key.get(10..).unwrap_or_default())?))
 }
 
 fn state_byte(state: StateName) -> u8 {
@@ -229,42 +256,40 @@ fn state_byte(state: StateName) -> u8 {
     }
 }
 
-/// Version, sequence and state in front, so that a scan need not read the rest.
-fn encode(row: &Row) -> Result<Vec<u8>, IndexError> {
-    let mut value = bytes(row)?;
-    if value.len() > VALUE_BYTES_MAX {
-        // The sentences of a row are bounded, so this takes many long ones; the journal has them all.
-        let mut short = row.clone();
-        let brief = |text: &Sentence| Sentence::from(crate::domain::text::shorten(text.as_str(), 80));
-        for open in &mut short.record.warnings {
-            open.warning.sentence = brief(&open.warning.sentence);
-            open.warning.parts.clear();
-        }
-        if let State::Queued { cause: Some(cause), .. } = &mut short.record.state {
-            *cause = brief(cause);
-        }
-        value = bytes(&short)?;
-    }
-    Ok(value)
+/// A row, unchanged, in values that fit into the index: in front of the first one stand version, sequence, state
+/// and the number of the others, so that a scan need not read the rest; in front of the others the sequence.
+fn encode(key: Vec<u8>, row: &Row) -> Result<mark::Pieces, IndexError> {
+    let json = serde_json::to_vec(row).map_err(|error| IndexError::Unreadable(error.to_string()))?;
+    let pieces: Vec<&[u8]> = json.chunks(VALUE_BYTES_MAX.saturating_sub(FRONT_BYTES)).collect();
+    let (first, others) = pieces.split_first().ok_or_else(unreadable)?;
+    let more = u16::try_from(others.len()).map_err(|error| IndexError::Unreadable(error.to_string()))?;
+    let sequence = row.sequence.to_be_bytes();
+    let state = [state_byte(row.record.state.name())];
+    let mut values = vec![(key, [&[FORMAT], &sequence[..], &state, &more.to_be_bytes(), first].concat())];
+    let others = (1..=more).zip(others);
+    values.extend(others.map(|(number, piece)| (piece_key(&row.record.key, number), [&sequence, *piece].concat())));
+    Ok(values)
 }
 
-fn bytes(row: &Row) -> Result<Vec<u8>, IndexError> {
-    let mut value = vec![FORMAT];
-    value.extend_from_slice(&row.sequence.to_be_bytes());
-    value.push(state_byte(row.record.state.name()));
-    serde_json::to_writer(&mut value, row).map_err(|error| IndexError::Unreadable(error.to_string()))?;
-    Ok(value)
+/// Key of a further piece of a row.
+fn piece_key(key: &RecordKey, number: u16) -> Vec<u8> {
+    // No key contains the byte in between.
+    [b"x", key.to_string().as_bytes(), &[0xFF], &number.to_be_bytes()].concat()
+}
+
+/// How many further pieces a row has.
+fn more(value: &[u8]) -> Result<u16, IndexError> {
+    sequence(value)?;
+    value.get(10..FRONT_BYTES).and_then(|more| more.try_into().ok()).map(u16::from_be_bytes).ok_or_else(unreadable)
 }
 
 fn sequence(value: &[u8]) -> Result<u64, IndexError> {
     match value.split_first_chunk::<9>() {
         Some(([FORMAT, sequence @ ..], _)) => Ok(u64::from_be_bytes(*sequence)),
-        _ => Err(IndexError::Unreadable("a row is of another format".to_owned())),
+        _ => Err(unreadable()),
     }
 }
 
-fn decode(value: &[u8]) -> Result<Row, IndexError> {
-    sequence(value)?;
-    serde_json::from_slice(value.get(10..).unwrap_or_default())
-        .map_err(|error| IndexError::Unreadable(error.to_string()))
+fn unreadable() -> IndexError {
+    IndexError::Unreadable("a key or value is of another format".to_owned())
 }

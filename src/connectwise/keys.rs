@@ -5,6 +5,7 @@
 //! wrong signatures cause more than a bounded number of requests. Keys are kept by exact address, because
 //! ConnectWise changes the address with the key; for how long one lives is not documented.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +69,11 @@ impl ConnectWise {
     ) -> Result<Option<Arc<SigningKey>>, KeyError> {
         self.keys.again(url, stale).await
     }
+
+    /// Remembers that a key of this address verified a body: made-up addresses cannot push it out.
+    pub fn signing_key_verified(&self, url: &KeyUrl) {
+        self.keys.verified(url);
+    }
 }
 
 /// The keys that are remembered.
@@ -82,6 +88,8 @@ pub(super) struct Keys {
 /// What is known of one address; locked while it is fetched, so that many callers cause one fetch.
 #[derive(Default)]
 struct Slot {
+    /// A body was verified with its key, so the address is not made up.
+    verified: AtomicBool,
     known: tokio::sync::Mutex<Known>,
 }
 
@@ -152,15 +160,25 @@ impl Keys {
             addresses.remove(index)
         } else {
             if addresses.len() >= ADDRESSES_MAX {
-                // Made-up addresses give no key: they make room before those that do.
-                let without_key = addresses.iter().position(|(_, slot)| !slot.has_key());
-                addresses.remove(without_key.unwrap_or_default());
+                // Made-up addresses give no key, or with made-up parameters a key that signed nothing:
+                // they make room before those that verified a body.
+                let without_key = addresses.iter().position(|(_, slot)| !slot.is_verified() && !slot.has_key());
+                let unverified = || addresses.iter().position(|(_, slot)| !slot.is_verified());
+                let goes = without_key.or_else(unverified).unwrap_or_default();
+                addresses.remove(goes);
             }
             (url.clone(), Arc::default())
         };
         let slot = Arc::clone(&entry.1);
         addresses.push(entry);
         slot
+    }
+
+    fn verified(&self, url: &KeyUrl) {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, slot)) = addresses.iter().find(|(known, _)| known == url) {
+            slot.verified.store(true, Ordering::Relaxed);
+        }
     }
 
     async fn fetch(&self, url: &KeyUrl) -> Result<Key, KeyError> {
@@ -197,6 +215,10 @@ impl Keys {
 }
 
 impl Slot {
+    fn is_verified(&self) -> bool {
+        self.verified.load(Ordering::Relaxed)
+    }
+
     /// Whether it gave a key, or may be about to.
     fn has_key(&self) -> bool {
         let Ok(known) = self.known.try_lock() else { return true };

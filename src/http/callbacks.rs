@@ -244,13 +244,15 @@ async fn verified<'body>(
     door: &ConnectWise,
 ) -> Result<Verified<'body>, Verdict> {
     let key = door.signing_key(key_url).await?;
-    match verify(body, signature, &key) {
-        Ok(verified) => Ok(verified),
+    let verified = match verify(body, signature, &key) {
+        Ok(verified) => verified,
         Err(mismatch) => match door.signing_key_again(key_url, &key).await? {
-            Some(fresh) => Ok(verify(body, signature, &fresh)?),
-            None => Err(mismatch.into()),
+            Some(fresh) => verify(body, signature, &fresh)?,
+            None => return Err(mismatch.into()),
         },
-    }
+    };
+    door.signing_key_verified(key_url);
+    Ok(verified)
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ impl KeyUrl {
         if !allowed.iter().any(|host| host.serves(&url)) {
             return Err(CallbackError::KeyRefused("another host, port or scheme"));
         }
+        // An address that names no company is accepted: that ConnectWise always names it is not documented.
         let other = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             name.eq_ignore_ascii_case("companyName") && !value.eq_ignore_ascii_case(company)
         };
@@ -143,11 +144,11 @@ impl Callback {
             other => return Ok(Parsed::Unhandled(other.chars().take(40).collect())),
         };
         let source = match &sent.id {
-            Value::Number(id) => id.to_string(),
-            Value::String(id) => id.trim().to_owned(),
-            _ => String::new(),
+            Value::Number(id) => invoice_id(&id.to_string()),
+            Value::String(id) => invoice_id(id),
+            _ => None,
         };
-        let source = SourceId::try_from(source).map_err(|_| CallbackError::Unreadable("ID is missing".to_owned()))?;
+        let source = source.ok_or_else(|| CallbackError::Unreadable("ID is no whole number from 1".to_owned()))?;
         let id = sent.message_id.as_deref().and_then(|id| Uuid::parse_str(id.trim()).ok());
         Ok(Parsed::Record(Self {
             message: id.filter(|id| !id.is_nil()),
@@ -157,6 +158,13 @@ impl Callback {
             member: sent.member_id.map(|member| member.chars().take(60).collect()),
         }))
     }
+}
+
+/// The id of an invoice in its only form: `7`, also for ` 007 `; none unless it is a whole number from 1.
+pub fn invoice_id(text: &str) -> Option<SourceId> {
+    let text = text.trim();
+    let id: i64 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()?;
+    (id >= 1).then(|| SourceId::from(id))
 }
 
 /// Strings inside of `Entity` may hold invalid UTF-8, so the text is decoded lossily.
@@ -256,12 +264,16 @@ mod tests {
     fn honest_oddities_are_accepted() {
         for body in [
             &b"{\"Type\":\"INVOICE\",\"ID\":7}"[..],
-            b"{\"Type\":\"Invoice\",\"ID\":\"7\",\"Entity\":null,\"Action\":\"deleted\",\"New\":[1]}",
+            b"{\"Type\":\"Invoice\",\"ID\":\" 007\",\"Entity\":null,\"Action\":\"deleted\",\"New\":[1]}",
             b"{\"Type\":\"invoice\",\"ID\":7,\"MessageId\":null,\"Entity\":\"{\\\"name\\\":\\\"\xff\\\"}\"}",
         ] {
             assert!(matches!(parse(body), Ok(Parsed::Record(callback)) if callback.source.as_str() == "7"));
         }
         assert_eq!(parse(b"{\"Type\":\"Ticket\",\"ID\":1}"), Ok(Parsed::Unhandled("ticket".to_owned())));
+        for id in ["0", "-7", "7.5", "7e1", "\"\"", "\"+7\"", "\"7a\"", "\"../7\"", "null", "99999999999999999999"] {
+            let body = format!("{{\"Type\":\"invoice\",\"ID\":{id}}}");
+            assert!(matches!(parse(body.as_bytes()), Err(CallbackError::Unreadable(_))), "{id}");
+        }
         for body in [&b"{\"Type\":\"invoice\"}"[..], b"{\"Type\":\"invoice\",\"ID\":{}}", b"[]", b"", b"{\"ID\":1}"] {
             assert!(matches!(parse(body), Err(CallbackError::Unreadable(_))));
         }

@@ -101,7 +101,10 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         eprintln!("readypost: {}: {error}", path.display());
-        eprintln!("Name the file with --config, or begin with a copy of fixtures/config/minimal.toml.");
+        eprintln!(
+            "Name the file with --config. For a new one, `readypost token` makes its first entry; \
+             section 6 of the README lists all settings."
+        );
         ExitCode::from(UNUSABLE)
     })?;
     crate::config::parse(&text, &|name| std::env::var(name).ok()).map_err(|faults| {

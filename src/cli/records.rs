@@ -20,13 +20,13 @@ pub(super) enum Records {
     List(List),
     /// Show one record with its history
     Show(One),
-    /// Look at a record again now
+    /// Look at a record again now, or for the first time when its callback was lost
     Retry(Decide),
     /// Post nothing of a record until it is released
     Hold(Decide),
     /// End an operator's hold
     Release(Decide),
-    /// Never post a record
+    /// Never post a record, unless it is retried
     Skip(Decide),
     /// Say which document in Xero a record is
     Adopt(Adopt),

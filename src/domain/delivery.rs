@@ -249,8 +249,11 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<String>,
     },
-    /// The unposted list said so.
-    Sweep,
+    /// An operator said so, about a record that nobody had heard of.
+    Operator {
+        /// Who.
+        name: String,
+    },
 }
 
 /// What became of a trigger.
@@ -301,7 +304,7 @@ pub fn accept(
 ) -> (Record, Accepted) {
     let message = match trigger {
         Trigger::Callback { message, .. } => *message,
-        Trigger::Sweep => None,
+        Trigger::Operator { .. } => None,
     };
     let Some(mut record) = record else {
         let record = Record {

@@ -13,9 +13,10 @@ use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
 use super::view::{HistoryView, PageView, RecordView};
-use crate::domain::delivery::{Actor, Decision, StateName};
-use crate::domain::record::RecordKey;
-use crate::store::Filter;
+use crate::domain::callback::invoice_id;
+use crate::domain::delivery::{Actor, Decision, Record, StateName, Trigger};
+use crate::domain::record::{RecordKey, RecordKind};
+use crate::store::{Filter, ResolveError};
 
 /// Entries of a record's history that are shown.
 const HISTORY_MAX: usize = 200;
@@ -176,7 +177,29 @@ pub(super) async fn decide(
     };
     let actor = Actor { by: operator.name, note: because.note.into() };
     let key = key((connection, kind, source))?;
-    let record = surface.parts.store.resolve(&key, decision, actor, surface.parts.clock.now()).await?;
+    let now = surface.parts.clock.now();
+    let record = match surface.parts.store.resolve(&key, decision.clone(), actor.clone(), now).await {
+        Err(ResolveError::Missing) if decision == Decision::Retry => introduce(&surface, &key, actor).await?,
+        resolved => resolved?,
+    };
     tracing::info!(record.key = %key, action, "an operator decided");
     Ok(Json(RecordView::from(&record)))
+}
+
+/// Takes in a record whose callback was lost, because an operator asks for it.
+async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<Record, Problem> {
+    let (store, now) = (&surface.parts.store, surface.parts.clock.now());
+    if !surface.parts.connections.contains_key(&key.connection) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no connection {}", key.connection)));
+    }
+    // Another spelling of the same id would be another record, and could be posted a second time.
+    let canonical = match key.kind {
+        RecordKind::Invoice => invoice_id(key.source.as_str()),
+    };
+    if canonical.as_ref() != Some(&key.source) {
+        return Err(bad("the id of an invoice is a whole number from 1: ConnectWise's internal id, not its number"));
+    }
+    store.accept(key, Trigger::Operator { name: actor.by.clone() }, now).await?;
+    // The history keeps the note, too.
+    Ok(store.resolve(key, Decision::Retry, actor, now).await?)
 }

@@ -336,7 +336,9 @@ impl From<&Entry> for HistoryView {
                 let id = message.map(|id| format!(" (message {id})")).unwrap_or_default();
                 ("callback", format!("ConnectWise reported it {action}{who}{id}"), None)
             }
-            Event::Accepted { trigger: Trigger::Sweep, .. } => ("sweep", "Found in the unposted list".to_owned(), None),
+            Event::Accepted { trigger: Trigger::Operator { name }, .. } => {
+                ("asked", format!("{name} asked for it, without a callback"), None)
+            }
             Event::Armed { intent, body, .. } => {
                 ("request", format!("About to be sent to Xero under the key {}", intent.key), Some(body.clone()))
             }
@@ -351,7 +353,14 @@ impl From<&Entry> for HistoryView {
                 ("decision", format!("{}: {what}. {}", actor.by, actor.note), None)
             }
             Event::Settled { settlement, .. } => settled(settlement),
-            other => ("event", format!("{other:?}"), None),
+            Event::Opened { .. } => ("opened", "The journal was begun".to_owned(), None),
+            Event::Gap { found, .. } => ("gap", format!("Entries were lost: {found}"), None),
+            Event::Linked { .. } => ("linked", "The client's contact in Xero is known".to_owned(), None),
+            Event::Unlinked { .. } => ("unlinked", "The client's contact in Xero is of no more use".to_owned(), None),
+            Event::Paused { pause, .. } => ("paused", format!("Nothing is posted: {}", pause.cause), None),
+            Event::Resumed { .. } => ("resumed", "Posting goes on".to_owned(), None),
+            // The token is encrypted, and still nobody's business.
+            Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }
     }

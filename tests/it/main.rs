@@ -5,6 +5,7 @@
 
 mod attacks;
 mod door;
+mod door_limits;
 mod durable;
 mod edited;
 mod faults;

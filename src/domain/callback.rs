@@ -37,7 +37,28 @@ impl std::str::FromStr for KeyHost {
     }
 }
 
+impl std::fmt::Display for KeyHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => write!(f, "{}", self.host),
+        }
+    }
+}
+
 impl KeyHost {
+    /// Its address: https, or plain http to this machine.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}://{self}/", if self.is_loopback() { "http" } else { "https" })
+    }
+
+    /// Whether it has this name, whatever its port.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.host.to_string().eq_ignore_ascii_case(name)
+    }
+
     /// Exactly this host and port, over https; plain http only to a loopback address.
     fn serves(&self, url: &Url) -> bool {
         let same = url.host().map(|host| host.to_owned()) == Some(self.host.clone()) && url.port() == self.port;
@@ -161,6 +182,7 @@ impl Callback {
 }
 
 /// The id of an invoice in its only form: `7`, also for ` 007 `; none unless it is a whole number from 1.
+#[must_use]
 pub fn invoice_id(text: &str) -> Option<SourceId> {
     let text = text.trim();
     let id: i64 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()?;
@@ -241,6 +263,8 @@ mod tests {
         assert!(peek("http://127.0.0.1:4010/k", &["127.0.0.1:4010"]).is_ok());
         assert!(peek("http://127.0.0.1:4011/k", &["127.0.0.1:4010"]).is_err());
         assert!(peek("http://10.0.0.1:4010/k", &["10.0.0.1:4010"]).is_err());
+        let host: KeyHost = "127.0.0.1:4010".parse().unwrap();
+        assert_eq!((host.address().as_str(), host.is_named("127.0.0.1")), ("http://127.0.0.1:4010/", true));
         assert!("https://x".parse::<KeyHost>().is_err() && "a/b".parse::<KeyHost>().is_err());
     }
 

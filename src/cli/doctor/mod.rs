@@ -1,5 +1,6 @@
 //! `readypost doctor`: finds what would hold tomorrow's invoices, today.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +9,9 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+mod both;
+mod keys;
+
 use super::PROBLEMS;
 use super::print::out;
 use crate::app;
@@ -15,6 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Company, Config, Connection, Grant};
 use crate::connectwise::ConnectWise;
 use crate::domain::facts::Organisation;
+use crate::domain::record::ConnectionId;
 use crate::domain::rules::{Rules, TaxSource};
 use crate::xero::TokenVault;
 
@@ -58,16 +63,20 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     findings.good("configuration", &format!("{} is complete", path.display()));
     server(&config, &mut findings);
     let Config { connections, companies, server, .. } = config;
+    let mut names = BTreeMap::new();
     for connection in connections {
         let ours: Vec<&Company> = companies.iter().filter(|company| company.connection == connection.name).collect();
         let callback = server
             .public_url
             .as_ref()
             .map(|url| format!("{}/callbacks/{}", url.as_str().trim_end_matches('/'), connection.name));
-        check_connection(connection, &ours, callback, &clock, &mut findings).await?;
+        let name = connection.name.clone();
+        if let Some(known) = check_connection(connection, &ours, callback, &clock, &mut findings).await? {
+            names.insert(name, known);
+        }
     }
     for company in &companies {
-        check_company(company, &clock, &mut findings).await?;
+        check_company(company, &names, &clock, &mut findings).await?;
     }
     out!();
     if findings.wrong == 0 {
@@ -100,12 +109,13 @@ async fn check_connection(
     callback: Option<String>,
     clock: &Arc<dyn Clock>,
     findings: &mut Findings,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<both::Names>> {
     let about = format!("connectwise {}", connection.name);
+    keys::check(&connection, &about, findings).await?;
     let client = app::connectwise_client(connection, clock)?;
     if let Err(error) = client.ping().await {
         findings.wrong(&about, &error.to_string());
-        return Ok(());
+        return Ok(None);
     }
     findings.good(&about, "answers, and accepts the credentials");
     match client.clock_offset().await {
@@ -118,7 +128,7 @@ async fn check_connection(
     statuses(&client, companies, &about, findings).await;
     captions(&client, companies, &about, findings).await;
     callbacks(&client, callback, &about, findings).await;
-    Ok(())
+    Ok(Some(both::names(&client, &about, findings).await))
 }
 
 /// The wanted statuses must exist and must be closed ones.
@@ -217,7 +227,12 @@ impl TokenVault for NoVault {
     }
 }
 
-async fn check_company(company: &Company, clock: &Arc<dyn Clock>, findings: &mut Findings) -> anyhow::Result<()> {
+async fn check_company(
+    company: &Company,
+    names: &BTreeMap<ConnectionId, both::Names>,
+    clock: &Arc<dyn Clock>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     let about = format!("xero {}", company.id);
     if company.xero.grant == Grant::RefreshToken {
         findings.note(&about, "uses a refresh token, which only the running service may spend; see `readypost status`");
@@ -237,6 +252,9 @@ async fn check_company(company: &Company, clock: &Arc<dyn Clock>, findings: &mut
     );
     rounding(&organisation, &company.rules, &about, findings);
     taxes(&organisation, &company.rules, &about, findings);
+    if let Some(names) = names.get(&company.connection) {
+        both::compare(names, &organisation, &company.rules, &about, findings);
+    }
     let lock = organisation.period_lock.max(organisation.year_lock);
     match lock {
         Some(lock) => {

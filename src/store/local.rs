@@ -412,7 +412,7 @@ mod tests {
         let store = LocalStore::open(folder.path(), &ManualClock::new(Timestamp::UNIX_EPOCH)).unwrap();
         guarded("index", &store.shared, || panic!("of the test"));
         assert!(matches!(&*store.health().borrow(), Health::Poisoned(cause) if cause.contains("index")));
-        let refused = store.accept(&key(1), Trigger::Sweep, Timestamp::UNIX_EPOCH).await;
+        let refused = store.accept(&key(1), Trigger::Operator { name: "o".to_owned() }, Timestamp::UNIX_EPOCH).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))));
         assert!(store.records(Filter::default()).await.unwrap().records.is_empty());
         store.close().await;
@@ -423,7 +423,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (at, later) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
         let store = LocalStore::open(folder.path(), &ManualClock::new(at)).unwrap();
-        store.accept(&key(0), Trigger::Sweep, at).await.unwrap();
+        store.accept(&key(0), Trigger::Operator { name: "o".to_owned() }, at).await.unwrap();
         let lease = store.lease(at, later).unwrap().unwrap();
         let settlement = Settlement::Skip { reason: crate::domain::hold::SkipReason::Deleted };
         let mut settled = std::pin::pin!(store.settle(lease, settlement, None, at));
@@ -435,13 +435,13 @@ mod tests {
             let mut refused = 0;
             while refused < 3 {
                 let (answer, _) = oneshot::channel();
-                let event = Event::Accepted { key: key(1), trigger: Trigger::Sweep };
+                let event = Event::Accepted { key: key(1), trigger: Trigger::Operator { name: "o".to_owned() } };
                 let full = commands.try_send(Command { event, at, fence: None, releases: false, answer }).is_err();
                 refused = if full { refused + 1 } else { 0 };
                 std::thread::sleep(Duration::from_millis(if full { 5 } else { 0 }));
             }
             let other = key(2);
-            let mut accepted = std::pin::pin!(store.accept(&other, Trigger::Sweep, at));
+            let mut accepted = std::pin::pin!(store.accept(&other, Trigger::Operator { name: "o".to_owned() }, at));
             assert_eq!(accepted.as_mut().poll(&mut context), Poll::Ready(Err(full())));
             assert!(settled.as_mut().poll(&mut context).is_pending());
         }

@@ -15,6 +15,7 @@ use super::money::Money;
 use super::record::{CompanyId, RecordKey};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
+pub use super::trigger::{Accepted, Trigger};
 use super::warning::Warning;
 
 /// Message ids kept per record; older ones are forgotten first.
@@ -232,52 +233,6 @@ pub struct Acknowledged {
     /// What they noted.
     #[serde(default)]
     pub note: Sentence,
-}
-
-/// Why a record is looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// ConnectWise said so.
-    Callback {
-        /// The message's id.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        message: Option<Uuid>,
-        /// `added`, `updated` or `deleted`.
-        action: String,
-        /// Who changed the record in ConnectWise.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        member: Option<String>,
-    },
-    /// An operator said so, about a record that nobody had heard of.
-    Operator {
-        /// Who.
-        name: String,
-    },
-}
-
-/// What became of a trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Accepted {
-    /// The record is queued.
-    Queued,
-    /// It was queued or leased already, or an operator has decided about it.
-    Merged,
-    /// This message was accepted before.
-    Duplicate,
-}
-
-impl Accepted {
-    /// The stable name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Merged => "merged",
-            Self::Duplicate => "duplicate",
-        }
-    }
 }
 
 /// A decision that the record's state does not allow.

@@ -17,4 +17,5 @@ pub mod settle;
 pub mod signature;
 pub mod terms;
 pub mod text;
+pub mod trigger;
 pub mod warning;

@@ -130,7 +130,7 @@ hold_codes! {
         "Skip it, or set `zero_totals` to post: Xero marks a 0.00 document as paid at once and it cannot be edited.";
     /// A document of this number exists in Xero and is another one.
     DocumentDiffers, "document_differs", Xero, true,
-        "If the document in Xero is this invoice, correct it until nothing differs, then retry. If it is another one, give one of the two a new number, then retry. To void it is not enough: it keeps its number.";
+        "If the document in Xero is this invoice, correct its total, tax and currency there, then adopt it here. If it is another one, give one of the two a new number, then retry. A void document may keep its number.";
     /// Xero calculated another total than ConnectWise has.
     TotalDiffers, "total_differs", Xero, true,
         "Correct the document in Xero so that its total is the one of ConnectWise, then retry: it is not posted again.";

@@ -21,12 +21,14 @@ pub(super) async fn alive() -> &'static str {
 /// `GET /readyz`: callbacks can be stored. A paused company is named, but does not make the process unready.
 pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
     let store = surface.parts.store.health().borrow().clone();
+    // A rest that is over is looked into with the next record.
+    let now = surface.parts.clock.now();
     let paused: Vec<_> = surface
         .parts
         .companies
         .iter()
         .filter_map(|company| {
-            let pause = surface.parts.store.company(&company.id).pause?;
+            let pause = surface.parts.store.company(&company.id).pause.filter(|pause| pause.until > now)?;
             Some(json!({ "company": company.id.as_str(), "cause": pause.cause.as_str(), "until": pause.until }))
         })
         .collect();

@@ -218,7 +218,7 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         CompanyView {
             id: id.to_owned(),
             records: states(&|state| counts.and_then(|counts| counts.get(&state)).copied().unwrap_or_default()),
-            paused: parts.store.company(&company.id).pause.map(|pause| PauseView {
+            paused: parts.store.company(&company.id).pause.filter(|pause| pause.until > now).map(|pause| PauseView {
                 cause: pause.cause.to_string(),
                 since: pause.since,
                 until: pause.until,

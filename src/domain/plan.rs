@@ -50,12 +50,21 @@ impl Plan {
 
 /// The name of the batch that marks a record as posted; at most 50 characters.
 ///
-/// It is made of the record and the document, so it is the same on every attempt and another one
-/// after the document was voided and posted anew.
+/// It is made of the record, the document and the batch `before`, so it is the same on every attempt, and
+/// another one after the document was voided and posted anew, or after the record was taken out of its batch:
+/// that batch keeps its name, empty.
 #[must_use]
-pub fn batch_name(invoice_id: i64, document: Uuid) -> String {
+pub fn batch_name(invoice_id: i64, document: Uuid, before: Option<&str>) -> String {
     let short: String = document.simple().to_string().chars().take(8).collect();
-    format!("{}{short}", batch_prefix(invoice_id))
+    let first = format!("{}{short}", batch_prefix(invoice_id));
+    let number = |name: &str| match name.strip_prefix(&first)? {
+        "" => Some(1_u32),
+        rest => rest.strip_prefix('-')?.parse().ok(),
+    };
+    match before.and_then(number) {
+        None => first,
+        Some(number) => format!("{first}-{}", number.saturating_add(1)),
+    }
 }
 
 fn batch_prefix(invoice_id: i64) -> String {
@@ -274,5 +283,21 @@ pub fn after_post(invoice: &Invoice, posted: &Posted) -> AfterPost {
         (Some(_), _) => AfterPost::Nothing,
         (None, true) => AfterPost::Mark,
         (None, false) => edited(format!("Invoice {} was reopened in ConnectWise after it was posted.", posted.number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_name_changes_only_when_the_batch_before_cannot_be_used_again() {
+        let document = Uuid::from_u128(0x1e6c_5fc3 << 96);
+        let name = |before| batch_name(5041, document, before);
+        assert_eq!(name(None), "RP-I-5041-1e6c5fc3");
+        assert_eq!(name(Some("RP-I-5041-1e6c5fc3")), "RP-I-5041-1e6c5fc3-2");
+        assert_eq!(name(Some("RP-I-5041-1e6c5fc3-2")), "RP-I-5041-1e6c5fc3-3");
+        assert_eq!(name(Some("M-2026-11")), "RP-I-5041-1e6c5fc3", "a batch of others does not count");
+        assert!(batch_name(i64::MAX, document, Some(&batch_name(i64::MAX, document, None))).len() <= 50);
     }
 }

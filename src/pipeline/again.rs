@@ -52,19 +52,32 @@ pub(super) async fn look(
     match after_post(&subject.invoice, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
         AfterPost::Nothing => {
-            let (batch, name) = (subject.invoice.batch.clone(), batch_name(subject.invoice.id, posted.id));
-            let foreign = batch.as_ref().filter(|batch| **batch != name && posted.batch.as_ref() != Some(*batch));
+            let (batch, before) = (subject.invoice.batch.clone(), posted.batch.as_deref());
+            let names = [None, before].map(|before| batch_name(subject.invoice.id, posted.id, before));
+            let foreign = batch.as_ref().filter(|batch| !names.contains(batch) && before != Some(batch.as_str()));
             let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
             // Our own batch causes a callback, too; then there is nothing to add.
             let news = batch.filter(|batch| posted.batch.as_ref() != Some(batch));
             Ok(Again::ended(Outcome::Marked { batch: news, warnings }))
         }
+        // It was marked before, so somebody took it out of its batch, and may have voided its document with that.
+        AfterPost::Mark if posted.batch.is_some() && is_void(subject, &posted).await? => Ok(Again::Anew),
         AfterPost::Mark => mark(subject, &posted, parts).await.map(Again::ended),
     }
 }
 
 async fn document(subject: &Subject<'_>, id: Uuid) -> Result<Option<ExistingDocument>, Failure> {
     subject.company.client.document(id).await.map_err(|error| of_xero(error, IntentFate::Keep))
+}
+
+/// Whether the document of a posted record is in Xero, but worth nothing any more.
+async fn is_void(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure> {
+    let missing = || {
+        let sentence = format!("{} was posted, but Xero knows no document {} any more.", posted.number, posted.id);
+        hold(HoldCode::DocumentDiffers, sentence)
+    };
+    let document = document(subject, posted.id).await?.ok_or_else(missing)?;
+    Ok(matches!(document.status.as_str(), "VOIDED" | "DELETED"))
 }
 
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
@@ -132,7 +145,7 @@ fn agreed(
 }
 
 async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Outcome, Failure> {
-    let name = batch_name(subject.invoice.id, posted.id);
+    let name = batch_name(subject.invoice.id, posted.id, posted.batch.as_deref());
     let marked = subject.connection.client.mark(&subject.invoice, &name).await;
     match marked.map_err(|error| of_connectwise(&error, parts.clock.now()))? {
         Marked::Batched { leftover } if leftover.is_empty() => {

@@ -58,3 +58,31 @@ async fn a_document_of_the_right_total_can_be_adopted_and_no_other() {
     assert_eq!(world.state(invoice).await, "done");
     assert!(world.connectwise.is_batched(invoice));
 }
+
+#[tokio::test]
+async fn a_record_whose_document_was_voided_is_not_marked_again_without_one() {
+    let world = World::new().await;
+    let invoice = world.invoice("1001", vec![labour("1", "100")]);
+    world.ready(invoice);
+    world.settle().await;
+    world.connectwise.unbatch(invoice).unwrap();
+    world.xero.void(world.documents("1001")[0].id);
+    world.connectwise.save_invoice(invoice);
+    world.settle().await;
+    // It is posted anew; the simulator keeps the number of the void document, so that ends in a hold.
+    assert_eq!(world.state(invoice).await, "held document_differs");
+    assert!(!world.connectwise.is_batched(invoice), "nothing in Xero, nothing marked");
+}
+
+#[tokio::test]
+async fn a_record_taken_out_of_its_batch_alone_is_marked_again_and_not_posted_again() {
+    let world = World::new().await;
+    let invoice = world.invoice("1001", vec![labour("1", "100")]);
+    world.ready(invoice);
+    world.settle().await;
+    world.connectwise.unbatch(invoice).unwrap();
+    world.connectwise.save_invoice(invoice);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), world.documents("1001").len()), ("done", 1));
+    assert!(world.connectwise.is_batched(invoice));
+}

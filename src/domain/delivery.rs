@@ -40,12 +40,13 @@ pub struct Record {
     /// The last change.
     pub changed: Timestamp,
     /// Attempts since it was last queued afresh.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub attempt: u32,
     /// Of these, failures that were the record's own.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub faults: u32,
     /// Number of the intents so far: part of the idempotency key.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: u32,
     /// Sequence of the last trigger.
     pub triggered: u64,
@@ -65,7 +66,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
     /// A contact was about to be created for it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
     /// What a person should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -242,6 +243,11 @@ pub struct Refused {
     decision: &'static str,
     state: &'static str,
     advice: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn queued(step: Step, due: Timestamp) -> State {

@@ -1,18 +1,29 @@
 //! The indexing thread: follows the writer and applies its rows to the index, batch by batch.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::index::Mark;
 use super::local::Shared;
+use super::memory::Memory;
 
 /// How often the index is made durable while it changes.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
+/// How long rows are gathered while nobody waits for them: each batch costs sled several writes beside the
+/// journal's own, and a record that changes again meanwhile is indexed once.
+const GATHER_FOR: Duration = Duration::from_millis(100);
+/// Nobody who waits for an answer waits for the index, so it gives way to whoever does.
+const NICENESS: i32 = 19;
+
 /// Follows the writer: takes all rows that are not indexed yet and applies them in one batch.
 pub(super) fn run(shared: &Shared) {
-    let mut flushed = std::time::Instant::now();
+    // On Linux a priority is a thread's own; sled's threads are begun here and inherit it.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the index thread keeps its priority");
+    }
+    let mut flushed = Instant::now();
     let mut dirty = false;
     loop {
         let mut memory = shared.memory();
@@ -23,11 +34,13 @@ pub(super) fn run(shared: &Shared) {
                 break;
             }
         }
+        memory = gather(shared, memory);
         if shared.memory_is_torn() {
             // Rows and mark may not belong together any more; the journal has it all for the next start.
             shared.poison("a thread panicked while it changed the memory");
             return;
         }
+        memory.awaited = false;
         let rows = Arc::new(std::mem::take(&mut memory.recent));
         memory.indexing = Arc::clone(&rows);
         let companies = std::mem::take(&mut memory.companies_changed).then(|| memory.companies.clone());
@@ -43,7 +56,7 @@ pub(super) fn run(shared: &Shared) {
         let flush = closing || flushed.elapsed() > FLUSH_EVERY;
         let applied = applied.and_then(|()| if flush { shared.index.flush() } else { Ok(()) });
         if flush {
-            (flushed, dirty) = (std::time::Instant::now(), false);
+            (flushed, dirty) = (Instant::now(), false);
         }
         if let Err(error) = applied {
             // The rows stay in `indexing`, so what is asked is still answered rightly until the restart.
@@ -58,4 +71,17 @@ pub(super) fn run(shared: &Shared) {
             return;
         }
     }
+}
+
+/// Lets more rows come together, unless somebody waits for those that are there.
+fn gather<'memory>(shared: &Shared, mut memory: MutexGuard<'memory, Memory>) -> MutexGuard<'memory, Memory> {
+    let begun = Instant::now();
+    while !memory.awaited && !memory.closing && !memory.recent.is_empty() {
+        let left = GATHER_FOR.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        memory = shared.hurry.wait_timeout(memory, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    memory
 }

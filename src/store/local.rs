@@ -44,6 +44,8 @@ pub(super) struct Shared {
     folder: PathBuf,
     /// Tells the indexing thread that there is work.
     pub(super) work: Condvar,
+    /// Tells it that somebody waits for what it has.
+    pub(super) hurry: Condvar,
     /// Tells everybody that the index has caught up with what it was given.
     pub(super) indexed: Condvar,
     pub(super) changed: watch::Sender<u64>,
@@ -65,7 +67,12 @@ impl Shared {
     }
 
     /// Waits for the index. Health is not under the lock, so its change may be missed: hence not for ever.
-    pub(super) fn wait_for_index<'memory>(&self, memory: MutexGuard<'memory, Memory>) -> MutexGuard<'memory, Memory> {
+    pub(super) fn wait_for_index<'memory>(
+        &self,
+        mut memory: MutexGuard<'memory, Memory>,
+    ) -> MutexGuard<'memory, Memory> {
+        memory.awaited = true;
+        self.hurry.notify_one();
         self.indexed.wait_timeout(memory, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -206,6 +213,7 @@ impl LocalStore {
             index: opened.index,
             folder: path.to_owned(),
             work: Condvar::new(),
+            hurry: Condvar::new(),
             indexed: Condvar::new(),
             changed: watch::Sender::new(0),
             health: watch::Sender::new(Health::Good),
@@ -217,6 +225,7 @@ impl LocalStore {
             guarded("journal", &for_writer, || writer::run(journal, &for_writer, waiting));
             for_writer.memory().closing = true;
             for_writer.work.notify_all();
+            for_writer.hurry.notify_all();
         })?;
         let indexer = spawn("index", move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
         let threads = vec![writer, indexer];

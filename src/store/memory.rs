@@ -124,6 +124,8 @@ pub(crate) struct Memory {
     pub(crate) applied: Option<(Link, Position)>,
     /// Sequence of the last entry that is in the index.
     pub(crate) indexed: u64,
+    /// Somebody waits for the index.
+    pub(crate) awaited: bool,
     /// The writer has stopped.
     pub(crate) closing: bool,
 }

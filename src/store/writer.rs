@@ -22,7 +22,7 @@ use crate::domain::record::RecordKey;
 /// Commands per group.
 const GROUP_MAX: usize = 512;
 /// Rows that may wait for the index before the writer waits too.
-const UNINDEXED_MAX: usize = 20_000;
+const UNINDEXED_MAX: usize = 40_000;
 
 /// Whom to tell.
 pub(super) type Answer = oneshot::Sender<Result<Done, ResolveError>>;

@@ -21,7 +21,7 @@ use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
 use super::page::{Filter, Page};
 use super::writer::{self, Command, Done};
-use super::{Health, Overview, ResolveError, Store, StoreError, indexer, journal, listing, open};
+use super::{Health, Options, Overview, ResolveError, Store, StoreError, indexer, journal, listing, open};
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
 use crate::domain::record::{CompanyId, RecordKey};
@@ -206,8 +206,8 @@ pub(super) struct LocalStore {
 }
 
 impl LocalStore {
-    pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Self, StoreError> {
-        let opened = open::open(path, clock)?;
+    pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<Self, StoreError> {
+        let opened = open::open(path, clock, options)?;
         let shared = Arc::new(Shared {
             memory: Mutex::new(opened.memory),
             index: opened.index,
@@ -418,7 +418,8 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_panics_poisons_the_store() {
         let folder = tempfile::tempdir().unwrap();
-        let store = LocalStore::open(folder.path(), &ManualClock::new(Timestamp::UNIX_EPOCH)).unwrap();
+        let store =
+            LocalStore::open(folder.path(), &ManualClock::new(Timestamp::UNIX_EPOCH), Options::default()).unwrap();
         guarded("index", &store.shared, || panic!("of the test"));
         assert!(matches!(&*store.health().borrow(), Health::Poisoned(cause) if cause.contains("index")));
         let refused = store.accept(&key(1), Trigger::Operator { name: "o".to_owned() }, Timestamp::UNIX_EPOCH).await;
@@ -431,7 +432,7 @@ mod tests {
     async fn the_door_is_refused_when_the_queue_is_full_and_a_worker_waits() {
         let folder = tempfile::tempdir().unwrap();
         let (at, later) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
-        let store = LocalStore::open(folder.path(), &ManualClock::new(at)).unwrap();
+        let store = LocalStore::open(folder.path(), &ManualClock::new(at), Options::default()).unwrap();
         store.accept(&key(0), Trigger::Operator { name: "o".to_owned() }, at).await.unwrap();
         let lease = store.lease(at, later).unwrap().unwrap();
         let settlement = Settlement::Skip { reason: crate::domain::hold::SkipReason::Deleted };

@@ -164,10 +164,31 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
+/// What may be chosen when a store is opened. The service keeps to the defaults; tests need them smaller.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// A new segment of the journal is begun when the current one is longer than this, in bytes.
+    pub segment_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: journal::SEGMENT_BYTES }
+    }
+}
+
 /// Opens the store in a folder: the one place where the kind of store is chosen.
 ///
 /// # Errors
 /// When the folder is in use, cannot be read or written, or holds a journal of a newer version.
 pub fn open(path: &Path, clock: &dyn Clock) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(local::LocalStore::open(path, clock)?))
+    open_with(path, clock, Options::default())
+}
+
+/// The same with other sizes.
+///
+/// # Errors
+/// As [`open()`].
+pub fn open_with(path: &Path, clock: &dyn Clock, options: Options) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(local::LocalStore::open(path, clock, options)?))
 }

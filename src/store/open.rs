@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::StoreError;
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
 use super::index::{Index, Mark};
 use super::journal::{Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
+use super::{Options, StoreError};
 use crate::clock::Clock;
 
 /// Rows that are kept in memory before they are written to the index while it is rebuilt.
@@ -28,7 +28,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the store in `path`.
-pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Opened, StoreError> {
+pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<Opened, StoreError> {
     let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
     std::fs::create_dir_all(path).map_err(unavailable)?;
     let lock = File::create(path.join("lock")).map_err(unavailable)?;
@@ -57,7 +57,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<Opened, StoreError>
     };
     // Only now, when index and journal are known to fit, is anything in the journal cut or begun.
     let missing = mark.is_some_and(|mark| mark.sequence() > scan.sequence());
-    let (journal, damage) = Journal::begin(&directory, scan).map_err(unavailable)?;
+    let (journal, damage) = Journal::begin(&directory, scan, options.segment_bytes).map_err(unavailable)?;
     let mut opened = Opened { journal, index, memory, lock };
     opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
     begin(&mut opened, &damage, missing, clock)?;

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use entry::Hash;
 pub(crate) use segment::{Damage, Scan, Scanned};
 
-/// A new segment is begun when the current one is longer than this.
-const SEGMENT_BYTES: u64 = 64 << 20;
+/// A new segment is begun when the current one is longer than this: small enough to be held in memory.
+pub(crate) const SEGMENT_BYTES: u64 = 16 << 20;
 
 /// Where an entry lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub(crate) struct Journal {
     end: Position,
     last: Link,
     buffer: Vec<u8>,
+    /// A longer segment is closed.
+    segment_bytes: u64,
 }
 
 impl Journal {
@@ -76,7 +78,7 @@ impl Journal {
     ///
     /// # Errors
     /// When files cannot be written.
-    pub(crate) fn begin(directory: &Path, scan: Scan) -> io::Result<(Self, Vec<Damage>)> {
+    pub(crate) fn begin(directory: &Path, scan: Scan, segment_bytes: u64) -> io::Result<(Self, Vec<Damage>)> {
         std::fs::create_dir_all(directory)?;
         for tail in &scan.tails {
             segment::set_aside(directory, tail)?;
@@ -85,7 +87,9 @@ impl Journal {
             Some(end) => (segment::open_end(directory, end)?, end),
             None => segment::create(directory, scan.next_segment)?,
         };
-        Ok((Self { directory: directory.to_owned(), file, end, last: scan.last, buffer: Vec::new() }, scan.damage))
+        let directory = directory.to_owned();
+        let journal = Self { directory, file, end, last: scan.last, buffer: Vec::new(), segment_bytes };
+        Ok((journal, scan.damage))
     }
 
     /// The last entry.
@@ -127,7 +131,7 @@ impl Journal {
         self.end = self.end();
         self.buffer.clear();
         self.buffer.shrink_to(1 << 20);
-        if self.end.offset > SEGMENT_BYTES {
+        if self.end.offset > self.segment_bytes {
             (self.file, self.end) = segment::create(&self.directory, self.end.segment.saturating_add(1))?;
         }
         Ok(())
@@ -162,7 +166,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut visit = |scanned: Scanned<'_>| seen.push(scanned.payload.len());
         let scan = Journal::scan(folder.path(), None, &mut visit).unwrap().unwrap();
-        let (mut journal, _) = Journal::begin(folder.path(), scan).unwrap();
+        let (mut journal, _) = Journal::begin(folder.path(), scan, SEGMENT_BYTES).unwrap();
         let (last, end) = (journal.last(), journal.end());
         assert!(journal.append(&vec![b'x'; entry::PAYLOAD_BYTES_MAX + 1]).is_err());
         assert_eq!((journal.last(), journal.end()), (last, end));

@@ -21,7 +21,7 @@ use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
 use super::page::{Filter, Page};
 use super::writer::{self, Command, Done};
-use super::{Health, Options, Overview, ResolveError, Store, StoreError, indexer, journal, listing, open};
+use super::{Health, Options, Overview, ResolveError, Store, StoreError, compressor, indexer, journal, listing, open};
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
 use crate::domain::record::{CompanyId, RecordKey};
@@ -202,7 +202,7 @@ pub(super) struct LocalStore {
     shared: Arc<Shared>,
     commands: Mutex<Option<mpsc::Sender<Command>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    _lock: std::fs::File,
+    _lock: Arc<std::fs::File>,
 }
 
 impl LocalStore {
@@ -228,7 +228,10 @@ impl LocalStore {
             for_writer.hurry.notify_all();
         })?;
         let indexer = spawn("index", move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
-        let threads = vec![writer, indexer];
+        let (directory, closed, lock) = (path.join("journal"), opened.closed, Arc::downgrade(&opened.lock));
+        // Not guarded: nothing needs it, so it may even panic without harm to the store.
+        let compressor = spawn("compress", move || compressor::run(&directory, closed, &lock))?;
+        let threads = vec![writer, indexer, compressor];
         Ok(Self { shared, commands: Mutex::new(Some(commands)), threads: Mutex::new(threads), _lock: opened.lock })
     }
 

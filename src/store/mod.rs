@@ -3,8 +3,9 @@
 //! The `journal` is the truth; `memory` holds what is queued and not yet indexed; the
 //! `index` in sled answers questions about all records and is rebuilt from the journal whenever it
 //! is missing, behind, stale or broken. One `writer` thread decides, journals, syncs once per
-//! group, applies, and answers; one indexing thread follows it.
+//! group, applies, and answers; one indexing thread follows it, and one that compresses closed segments.
 
+mod compressor;
 mod event;
 mod fold;
 mod index;

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
 use super::index::{Index, Mark};
-use super::journal::{Damage, Journal, Scan, Scanned};
+use super::journal::{Begun, Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
 use super::{Options, StoreError};
 use crate::clock::Clock;
@@ -23,8 +24,10 @@ pub(super) struct Opened {
     pub(super) journal: Journal,
     pub(super) index: Index,
     pub(super) memory: Memory,
+    /// Closed segments that wait to be compressed.
+    pub(super) closed: Receiver<u32>,
     /// Held for the life of the store: two processes must not share a folder.
-    pub(super) lock: File,
+    pub(super) lock: Arc<File>,
 }
 
 /// Opens the store in `path`.
@@ -57,8 +60,9 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
     };
     // Only now, when index and journal are known to fit, is anything in the journal cut or begun.
     let missing = mark.is_some_and(|mark| mark.sequence() > scan.sequence());
-    let (journal, damage) = Journal::begin(&directory, scan, options.segment_bytes).map_err(unavailable)?;
-    let mut opened = Opened { journal, index, memory, lock };
+    let Begun { journal, damage, closed } =
+        Journal::begin(&directory, scan, options.segment_bytes).map_err(unavailable)?;
+    let mut opened = Opened { journal, index, memory, closed, lock: Arc::new(lock) };
     opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
     begin(&mut opened, &damage, missing, clock)?;
     Ok(opened)

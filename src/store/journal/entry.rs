@@ -8,6 +8,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::Link;
+
 /// Hash of an entry, which the next one carries.
 pub(crate) type Hash = [u8; 32];
 
@@ -33,6 +35,16 @@ impl Frame<'_> {
     /// The hash that the next entry carries.
     pub(crate) fn hash(&self) -> Hash {
         hash(self.sequence, &self.previous, self.payload)
+    }
+
+    /// What ties it to the chain.
+    pub(super) fn link(&self) -> Link {
+        Link { sequence: self.sequence, hash: self.hash() }
+    }
+
+    /// Whether it is the entry behind `last`.
+    pub(super) fn continues(&self, last: &Link) -> bool {
+        self.sequence == last.sequence.saturating_add(1) && self.previous == last.hash
     }
 }
 

@@ -1,18 +1,23 @@
 //! The journal: append-only segments of entries, synced before anyone is answered. It is the truth.
+//! Closed segments are compressed and kept.
 //!
 //! A write or sync that failed is never repeated: after a failed fsync the kernel may have dropped the
 //! pages and report success the next time. The caller poisons the store and the process restarts.
 
+mod compress;
 mod entry;
+mod gzip;
 mod segment;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use compress::{Compressed, compress};
 pub(crate) use entry::Hash;
 pub(crate) use segment::{Damage, Scan, Scanned};
 
@@ -24,7 +29,7 @@ pub(crate) const SEGMENT_BYTES: u64 = 16 << 20;
 pub struct Position {
     /// Number of the segment, from 1.
     pub segment: u32,
-    /// Byte offset of the entry in it.
+    /// Byte offset of the entry in it, before it is compressed.
     pub offset: u64,
 }
 
@@ -57,6 +62,18 @@ pub(crate) struct Journal {
     buffer: Vec<u8>,
     /// A longer segment is closed.
     segment_bytes: u64,
+    /// Where the numbers of closed segments go.
+    closed: Sender<u32>,
+}
+
+/// A journal that was opened for writing.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) journal: Journal,
+    /// What the scan found damaged.
+    pub(crate) damage: Vec<Damage>,
+    /// Closed segments that wait to be compressed; it ends with the journal.
+    pub(crate) closed: Receiver<u32>,
 }
 
 impl Journal {
@@ -78,7 +95,7 @@ impl Journal {
     ///
     /// # Errors
     /// When files cannot be written.
-    pub(crate) fn begin(directory: &Path, scan: Scan, segment_bytes: u64) -> io::Result<(Self, Vec<Damage>)> {
+    pub(crate) fn begin(directory: &Path, scan: Scan, segment_bytes: u64) -> io::Result<Begun> {
         std::fs::create_dir_all(directory)?;
         for tail in &scan.tails {
             segment::set_aside(directory, tail)?;
@@ -87,9 +104,17 @@ impl Journal {
             Some(end) => (segment::open_end(directory, end)?, end),
             None => segment::create(directory, scan.next_segment)?,
         };
+        let segments = segment::numbers(directory)?;
+        compress::remove_stale(directory, &segments);
+        let (sender, closed) = mpsc::channel();
+        let plain = |segment: &u32| *segment != end.segment && segment::path(directory, *segment).exists();
+        for segment in segments.into_iter().filter(plain) {
+            let _ = sender.send(segment);
+        }
         let directory = directory.to_owned();
-        let journal = Self { directory, file, end, last: scan.last, buffer: Vec::new(), segment_bytes };
-        Ok((journal, scan.damage))
+        let buffer = Vec::new();
+        let journal = Self { directory, file, end, last: scan.last, buffer, segment_bytes, closed: sender };
+        Ok(Begun { journal, damage: scan.damage, closed })
     }
 
     /// The last entry.
@@ -132,7 +157,10 @@ impl Journal {
         self.buffer.clear();
         self.buffer.shrink_to(1 << 20);
         if self.end.offset > self.segment_bytes {
-            (self.file, self.end) = segment::create(&self.directory, self.end.segment.saturating_add(1))?;
+            let closed = self.end.segment;
+            (self.file, self.end) = segment::create(&self.directory, closed.saturating_add(1))?;
+            // Where nobody listens, it stays plain.
+            let _ = self.closed.send(closed);
         }
         Ok(())
     }
@@ -144,15 +172,17 @@ impl Journal {
 /// When it cannot be read, or is damaged ([`io::ErrorKind::InvalidData`]).
 pub(crate) fn read(directory: &Path, position: Position) -> io::Result<Vec<u8>> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the journal entry is damaged");
-    let file = File::open(segment::path(directory, position.segment))?;
-    let mut length = [0; 4];
-    file.read_exact_at(&mut length, position.offset)?;
-    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    let mut reader = segment::reader_at(directory, position)?;
+    let mut prefix = [0; 4];
+    reader.read_exact(&mut prefix)?;
+    let length = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
     if length > entry::PAYLOAD_BYTES_MAX + entry::HEADER_BYTES {
         return Err(damaged());
     }
     let mut bytes = vec![0; length.saturating_add(8)];
-    file.read_exact_at(&mut bytes, position.offset)?;
+    let (start, rest) = bytes.split_at_mut(prefix.len());
+    start.copy_from_slice(&prefix);
+    reader.read_exact(rest)?;
     entry::decode(&bytes).map(|frame| frame.payload.to_vec()).ok_or_else(damaged)
 }
 
@@ -166,7 +196,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut visit = |scanned: Scanned<'_>| seen.push(scanned.payload.len());
         let scan = Journal::scan(folder.path(), None, &mut visit).unwrap().unwrap();
-        let (mut journal, _) = Journal::begin(folder.path(), scan, SEGMENT_BYTES).unwrap();
+        let mut journal = Journal::begin(folder.path(), scan, SEGMENT_BYTES).unwrap().journal;
         let (last, end) = (journal.last(), journal.end());
         assert!(journal.append(&vec![b'x'; entry::PAYLOAD_BYTES_MAX + 1]).is_err());
         assert_eq!((journal.last(), journal.end()), (last, end));

@@ -1,16 +1,24 @@
 //! Segment files: their names, their headers, and the scan that finds where the journal ends.
+//!
+//! A segment is a plain file, or a compressed one once it is closed. Where both are there, compressing was not
+//! finished and the plain one is the truth: so it is looked for first, and removed last.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::entry::{self, Frame};
-use super::{Link, Position};
+use super::{Link, Position, gzip};
 
 /// First bytes of every segment: name and format version.
 const MAGIC: &[u8; 16] = b"readypost-jrnl\0\x01";
 /// Offset of the first entry.
 const FIRST: u64 = 16;
+/// How the names of plain segments end.
+const PLAIN: &str = ".log";
+/// How the names of compressed segments end.
+const COMPRESSED: &str = ".log.gz";
 
 /// An entry met by a scan.
 #[derive(Debug)]
@@ -59,9 +67,82 @@ impl Scan {
     }
 }
 
-/// The file of a segment.
+/// The plain file of a segment.
 pub(super) fn path(directory: &Path, segment: u32) -> PathBuf {
-    directory.join(format!("{segment:08}.log"))
+    directory.join(format!("{segment:08}{PLAIN}"))
+}
+
+/// The compressed file of a segment.
+pub(super) fn compressed_path(directory: &Path, segment: u32) -> PathBuf {
+    directory.join(format!("{segment:08}{COMPRESSED}"))
+}
+
+/// The file of a segment in the form that it has.
+enum Stored {
+    Plain(File),
+    Compressed(File),
+}
+
+fn open(directory: &Path, segment: u32) -> io::Result<Stored> {
+    match File::open(path(directory, segment)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            File::open(compressed_path(directory, segment)).map(Stored::Compressed)
+        }
+        plain => plain.map(Stored::Plain),
+    }
+}
+
+/// Reads on from a position, in either form.
+///
+/// # Errors
+/// When the segment is not there or cannot be read.
+pub(super) fn reader_at(directory: &Path, position: Position) -> io::Result<Box<dyn Read>> {
+    match open(directory, position.segment)? {
+        Stored::Plain(mut file) => {
+            file.seek(SeekFrom::Start(position.offset))?;
+            Ok(Box::new(BufReader::new(file)))
+        }
+        Stored::Compressed(file) => gzip::reader_at(file, position.offset),
+    }
+}
+
+/// What a segment holds, in either form.
+struct Content {
+    bytes: Vec<u8>,
+    /// Whether it can be written on.
+    plain: bool,
+    /// What of a compressed one is damaged, although its entries may be whole.
+    flaw: Option<Range<u64>>,
+}
+
+fn content(directory: &Path, segment: u32) -> io::Result<Content> {
+    let mut bytes = Vec::new();
+    match open(directory, segment)? {
+        Stored::Plain(mut file) => {
+            file.read_to_end(&mut bytes)?;
+            Ok(Content { bytes, plain: true, flaw: None })
+        }
+        Stored::Compressed(mut file) => {
+            file.read_to_end(&mut bytes)?;
+            let gzip::Inflated { bytes, flaw } = gzip::inflate(&bytes);
+            Ok(Content { bytes, plain: false, flaw })
+        }
+    }
+}
+
+/// Whether these are a header and nothing but entries that continue each other.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let Some(mut rest) = bytes.strip_prefix(MAGIC) else { return false };
+    let mut last: Option<Link> = None;
+    while !rest.is_empty() {
+        let Some(frame) = entry::decode(rest) else { return false };
+        if last.is_some_and(|last| !frame.continues(&last)) {
+            return false;
+        }
+        last = Some(frame.link());
+        rest = rest.get(frame.length..).unwrap_or_default();
+    }
+    true
 }
 
 /// Creates an empty segment; file and directory are synced.
@@ -103,7 +184,8 @@ pub(super) fn scan(
     };
     for segment in numbers.iter().copied().filter(|segment| *segment >= start.segment) {
         let offset = if segment == start.segment { start.offset } else { FIRST };
-        let bytes = std::fs::read(path(directory, segment))?;
+        let Content { bytes, plain, flaw } = content(directory, segment)?;
+        let known = scan.damage.len();
         let end = read_segment(&bytes, Position { segment, offset }, &mut scan, visit);
         let cut = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let is_last = Some(&segment) == numbers.last();
@@ -116,7 +198,12 @@ pub(super) fn scan(
             scan.tails.push(damage.clone());
             scan.damage.push(damage);
         }
-        if is_last && end >= FIRST {
+        if let Some(flaw) = flaw.filter(|_| scan.damage.len() == known) {
+            let position = Position { segment, offset: flaw.start };
+            let bytes = flaw.end.saturating_sub(flaw.start);
+            scan.damage.push(Damage { position, bytes, after: scan.last.sequence });
+        }
+        if is_last && plain && end >= FIRST {
             scan.writable = Some(Position { segment, offset: end });
         }
     }
@@ -126,9 +213,9 @@ pub(super) fn scan(
 /// Whether entry `last` is there and ends at `position`: otherwise what follows is not what follows it.
 fn ends_at(directory: &Path, position: Position, last: Link) -> io::Result<bool> {
     let at = usize::try_from(position.offset).unwrap_or(usize::MAX);
-    let read = |segment| match std::fs::read(path(directory, segment)) {
+    let read = |segment| match content(directory, segment) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        bytes => bytes.map(Some),
+        content => content.map(|content| Some(content.bytes)),
     };
     let Some(bytes) = read(position.segment)? else { return Ok(false) };
     let Some(before) = bytes.get(..at) else { return Ok(false) };
@@ -157,7 +244,7 @@ fn last_entry(bytes: &[u8]) -> Option<(Link, usize)> {
         };
         at = at.saturating_add(frame.length);
         after = frame.sequence;
-        found = Some((Link { sequence: frame.sequence, hash: frame.hash() }, at));
+        found = Some((frame.link(), at));
     }
     found
 }
@@ -175,9 +262,7 @@ fn read_segment(bytes: &[u8], start: Position, scan: &mut Scan, visit: &mut dyn 
     loop {
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = bytes.get(at..).unwrap_or_default();
-        let continues = |frame: &Frame<'_>| {
-            frame.sequence == scan.last.sequence.saturating_add(1) && frame.previous == scan.last.hash
-        };
+        let continues = |frame: &Frame<'_>| frame.continues(&scan.last);
         let here = entry::decode(rest);
         let skipped = match &here {
             Some(frame) if continues(frame) => 0,
@@ -196,7 +281,7 @@ fn read_segment(bytes: &[u8], start: Position, scan: &mut Scan, visit: &mut dyn 
             });
             offset = offset.saturating_add(bytes);
         }
-        scan.last = Link { sequence: frame.sequence, hash: frame.hash() };
+        scan.last = frame.link();
         let length = u64::try_from(frame.length).unwrap_or(u64::MAX);
         visit(Scanned {
             position: Position { segment: start.segment, offset },
@@ -222,10 +307,8 @@ fn resync(bytes: &[u8], after: u64) -> Option<usize> {
 /// Keeps a copy of what is about to be cut off, for whoever wants to know.
 pub(super) fn set_aside(directory: &Path, damage: &Damage) -> io::Result<()> {
     let Position { segment, offset } = damage.position;
-    let mut damaged = File::open(path(directory, segment))?;
-    damaged.seek(SeekFrom::Start(offset))?;
-    let mut lost = Vec::new();
-    damaged.take(damage.bytes).read_to_end(&mut lost)?;
+    let Content { mut bytes, .. } = content(directory, segment)?;
+    let lost = bytes.split_off(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len()));
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -235,8 +318,8 @@ pub(super) fn set_aside(directory: &Path, damage: &Damage) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The numbers of the segments that exist, ascending.
-fn numbers(directory: &Path) -> io::Result<Vec<u32>> {
+/// The numbers of the segments that exist in either form, ascending.
+pub(super) fn numbers(directory: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     let files = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(numbers),
@@ -244,10 +327,11 @@ fn numbers(directory: &Path) -> io::Result<Vec<u32>> {
     };
     for file in files {
         let name = file?.file_name();
-        let number: Option<u32> =
-            name.to_str().and_then(|name| name.strip_suffix(".log")).and_then(|number| number.parse().ok());
-        numbers.extend(number);
+        let name = name.to_str().unwrap_or_default();
+        let number = name.strip_suffix(PLAIN).or_else(|| name.strip_suffix(COMPRESSED));
+        numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
     }
     numbers.sort_unstable();
+    numbers.dedup();
     Ok(numbers)
 }

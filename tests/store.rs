@@ -1,7 +1,10 @@
-//! The store's contract, and what it survives: restarts, a lost or broken index, a cut or damaged journal.
+//! The store's contract, and what it survives: restarts, a lost or broken index, a cut or damaged journal,
+//! compressed segments.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "store/compressed.rs"]
+mod compressed;
 #[path = "store/damage.rs"]
 mod damage;
 

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use readypost::app::App;
 use readypost::clock::{Clock, SystemClock};
 use readypost::domain::delivery::StateName;
+use readypost::store::{self, Event, Filter, Options};
 use tokio_util::sync::CancellationToken;
 
 use crate::load::percentile;
@@ -178,7 +179,7 @@ async fn timer() -> Duration {
     percentile(&times, 50)
 }
 
-/// Prints the bytes that a posted record leaves on disk.
+/// Prints the bytes that a posted record leaves on disk, before and after its segment of the journal is compressed.
 ///
 /// # Errors
 /// When a record does not end in Xero.
@@ -196,26 +197,63 @@ pub(crate) async fn bytes(folder: &Path, posted: u32) -> anyhow::Result<()> {
     let took = begun.elapsed();
     running.shutdown.cancel();
     all.await?;
-    running.app.parts.store.close().await;
-    let store = running.world.folder.path().join("store");
+    let Running { world, app, .. } = running;
+    app.parts.store.close().await;
+    drop(app);
+    let store = world.folder.path().join("store");
     let (journal, index) = (size(&store.join("journal"))?, size(&store.join("index"))?);
     let each = u64::from(posted);
     println!("bytes on disk after {posted} invoices from callback to batch ({} ms)", ms(took));
     println!(
-        "  journal {} per record, index {} per record ({journal} and {index} in all)\n",
+        "  journal {} per record, index {} per record ({journal} and {index} in all)",
         journal / each,
         index / each
     );
+    let plain = histories(&store).await?;
+    let first = store.join("journal/00000001.log");
+    // Longer than a byte, so it is closed with the next entry.
+    let small = store::open_with(&store, &SystemClock, Options { segment_bytes: 1 })?;
+    let begun = Instant::now();
+    small.note(Event::Resumed { company: "acme-au".parse()? }, SystemClock.now()).await?;
+    while first.exists() {
+        ensure!(begun.elapsed() < PATIENCE, "the segment is not compressed");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let took = begun.elapsed();
+    small.close().await;
+    drop(small);
+    let compressed = size(&first.with_extension("log.gz"))?;
+    println!("  journal compressed: {} per record, {} ms with rests for all of it", compressed / each, ms(took));
+    let gzip = histories(&store).await?;
+    println!("  history of a record: p50 {} ms plain, {} ms compressed\n", ms(plain), ms(gzip));
     Ok(())
 }
 
-/// Bytes of all files below a folder.
+/// Half of the histories are read within this time.
+async fn histories(folder: &Path) -> anyhow::Result<Duration> {
+    let store = store::open(folder, &SystemClock)?;
+    let page = store.records(Filter { limit: 100, ..Filter::default() }).await?;
+    let mut times = Vec::new();
+    for record in page.records {
+        let begun = Instant::now();
+        let history = store.history(&record.key, 100).await?;
+        times.push(begun.elapsed());
+        ensure!(history.len() > 2, "the history of {} has {} entries", record.key, history.len());
+    }
+    store.close().await;
+    times.sort_unstable();
+    Ok(percentile(&times, 50))
+}
+
+/// Bytes of a file, or of all files below a folder.
 fn size(folder: &Path) -> std::io::Result<u64> {
+    let about = folder.metadata()?;
+    if about.is_file() {
+        return Ok(about.len());
+    }
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let about = entry.metadata()?;
-        bytes += if about.is_dir() { size(&entry.path())? } else { about.len() };
+        bytes += size(&entry?.path())?;
     }
     Ok(bytes)
 }

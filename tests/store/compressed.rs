@@ -1,16 +1,12 @@
 //! Closed segments are compressed and kept: what is read is the same, whatever cut the compressing off.
 
-use std::io::{BufRead, Read, Write};
-use std::process::{Command, Stdio};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use readypost::store::Options;
 
 use super::damage::copy;
 use super::*;
-
-/// The folder of a process that is to be killed.
-const FOLDER: &str = "READYPOST_TEST_FOLDER";
 
 fn open_with(path: &Path, at: i64, segment_bytes: u64) -> Arc<dyn Store> {
     store::open_with(path, &ManualClock::new(now(at)), Options { segment_bytes }).unwrap()
@@ -230,48 +226,4 @@ async fn a_compressed_segment_cut_anywhere_or_with_any_byte_flipped_is_never_mis
         damaged[at] ^= 1 << (at % 8);
         opens_with_a_gap(&copied, (&damaged, &open), &whole, &format!("byte {at}")).await;
     }
-}
-
-#[tokio::test]
-#[ignore = "it is another process, which is killed, and no test of its own"]
-async fn stores_until_it_is_killed() {
-    let folder = std::env::var_os(FOLDER).unwrap();
-    let store = open_small(Path::new(&folder));
-    for id in store.overview().entries.. {
-        store.accept(&key(id), callback(u128::from(id)), now(0)).await.unwrap();
-        writeln!(std::io::stdout(), "stored {id}").unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_process_killed_while_it_compresses_loses_nothing() {
-    let folder = folder();
-    let mut stored = Vec::new();
-    for round in 0..30_usize {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "compressed::stores_until_it_is_killed", "--ignored"])
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
-        let ids = lines.filter_map(|line| line.unwrap().split_once("stored ")?.1.parse::<u64>().ok());
-        stored.extend(ids.take(3 + round * 7 % 40));
-        process.kill().unwrap();
-        process.wait().unwrap();
-    }
-    let store = open_with(folder.path(), 999, 1_500);
-    assert_eq!(store.trusted_since(), now(0), "no gap");
-    wait_for_plain(folder.path(), 1);
-    let before = everything(&*store).await;
-    store.close().await;
-    drop(store);
-    std::fs::remove_dir_all(folder.path().join("index")).unwrap();
-    let store = open_small(folder.path());
-    assert!(everything(&*store).await == before, "after a rebuild");
-    for id in stored {
-        assert!(before.0.contains_key(&key(id).to_string()), "{id} was stored");
-    }
-    assert!(files(folder.path(), ".log.gz").len() > 30);
-    store.close().await;
 }

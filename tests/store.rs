@@ -7,6 +7,8 @@
 mod compressed;
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/fresh.rs"]
+mod fresh;
 
 use std::collections::BTreeMap;
 use std::path::Path;

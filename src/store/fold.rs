@@ -70,7 +70,7 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
     }
 }
 
-/// The row that the record becomes.
-pub(crate) fn row(record: Record, sequence: u64, last: Position) -> Row {
-    Row { sequence, last, record }
+/// The row that the record becomes with an entry, which is its `first` or not.
+pub(crate) fn row(record: Record, sequence: u64, last: Position, first: bool) -> Row {
+    Row { sequence, last, record, first }
 }

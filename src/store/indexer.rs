@@ -10,19 +10,12 @@ use super::memory::Memory;
 
 /// How often the index is made durable while it changes.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
-
-/// How long rows are gathered while nobody waits for them: each batch costs sled several writes beside the
-/// journal's own, and a record that changes again meanwhile is indexed once.
+/// How long rows are gathered while nobody waits for them: each batch makes sled write several times beside
+/// the journal, and a record that changes again meanwhile is indexed once.
 const GATHER_FOR: Duration = Duration::from_millis(100);
-/// Nobody who waits for an answer waits for the index, so it gives way to whoever does.
-const NICENESS: i32 = 19;
 
 /// Follows the writer: takes all rows that are not indexed yet and applies them in one batch.
 pub(super) fn run(shared: &Shared) {
-    // On Linux a priority is a thread's own; sled's threads are begun here and inherit it.
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the index thread keeps its priority");
-    }
     let mut flushed = Instant::now();
     let mut dirty = false;
     loop {

@@ -149,6 +149,20 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     thread.map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
+/// The lowest priority there is.
+const NICENESS: i32 = 19;
+
+/// A thread that nobody waits for who waits for an answer; it gives way to those that somebody does wait for.
+fn spawn_behind(name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    spawn(name, move || {
+        // On Linux a priority is a thread's own, and threads that it begins inherit it.
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::debug!(%error, name, "a thread keeps its priority");
+        }
+        body();
+    })
+}
+
 /// A thread that panicked must not leave a store behind that looks healthy and does nothing.
 fn guarded(name: &str, shared: &Shared, body: impl FnOnce()) {
     if std::panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
@@ -227,10 +241,10 @@ impl LocalStore {
             for_writer.work.notify_all();
             for_writer.hurry.notify_all();
         })?;
-        let indexer = spawn("index", move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
+        let indexer = spawn_behind("index", move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
         let (directory, closed, lock) = (path.join("journal"), opened.closed, Arc::downgrade(&opened.lock));
         // Not guarded: nothing needs it, so it may even panic without harm to the store.
-        let compressor = spawn("compress", move || compressor::run(&directory, closed, &lock))?;
+        let compressor = spawn_behind("compress", move || compressor::run(&directory, closed, &lock))?;
         let threads = vec![writer, indexer, compressor];
         Ok(Self { shared, commands: Mutex::new(Some(commands)), threads: Mutex::new(threads), _lock: opened.lock })
     }

@@ -22,6 +22,9 @@ pub(crate) struct Row {
     /// Where that entry lies.
     pub(crate) last: Position,
     pub(crate) record: Record,
+    /// Whether that entry is its only one, and says all that the row says.
+    #[serde(skip)]
+    pub(crate) first: bool,
 }
 
 /// What is known of one Xero organisation.
@@ -172,10 +175,8 @@ impl Memory {
     }
 
     /// Puts a record that the index already has into the queue.
-    pub(crate) fn queue(&mut self, record: &Record) {
-        if let State::Queued { due, .. } = record.state {
-            self.due.insert((due, record.key.clone()));
-        }
+    pub(crate) fn queue(&mut self, key: RecordKey, due: Timestamp) {
+        self.due.insert((due, key));
     }
 
     /// What is known of an organisation, about to be changed.

@@ -36,24 +36,23 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
     std::fs::create_dir_all(path).map_err(unavailable)?;
     let lock = File::create(path.join("lock")).map_err(unavailable)?;
     lock.try_lock().map_err(|_| StoreError::Unavailable(format!("{} is in use by another process", path.display())))?;
-    let index_path = path.join("index");
+    let (index_path, directory) = (path.join("index"), path.join("journal"));
     let broken = path.join(BROKEN);
     let (index, mark) = if broken.exists() {
         tracing::warn!("the index failed while it was in use and is rebuilt");
-        let created = set_aside_and_create(&index_path)?;
+        let created = set_aside_and_create(&index_path, &directory)?;
         std::fs::remove_file(broken).map_err(unavailable)?;
         created
     } else {
-        open_index(&index_path)?
+        open_index(&index_path, &directory)?
     };
-    let directory = path.join("journal");
     let (index, memory, scan) = match fold_journal(&directory, &index, mark.as_ref()) {
         Ok((memory, scan)) => (index, memory, scan),
         Err(Unfit::Journal(error)) => return Err(error),
         Err(Unfit::Index(cause)) => {
             drop(index);
             tracing::warn!(cause, "the index does not fit the journal and is rebuilt");
-            let (index, _) = set_aside_and_create(&index_path)?;
+            let (index, _) = set_aside_and_create(&index_path, &directory)?;
             let (memory, scan) = fold_journal(&directory, &index, None).map_err(Unfit::into_store_error)?;
             (index, memory, scan)
         }
@@ -68,22 +67,22 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
     Ok(opened)
 }
 
-fn open_index(path: &Path) -> Result<(Index, Option<Mark>), StoreError> {
-    match Index::open(path) {
+fn open_index(path: &Path, journal: &Path) -> Result<(Index, Option<Mark>), StoreError> {
+    match Index::open(path, journal) {
         Ok((index, mark)) => Ok((index, mark)),
         Err(error) => {
             tracing::warn!(%error, "the index cannot be used and is rebuilt");
-            set_aside_and_create(path)
+            set_aside_and_create(path, journal)
         }
     }
 }
 
-fn set_aside_and_create(path: &Path) -> Result<(Index, Option<Mark>), StoreError> {
+fn set_aside_and_create(path: &Path, journal: &Path) -> Result<(Index, Option<Mark>), StoreError> {
     let aside = Index::set_aside(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     if let Some(aside) = aside {
         tracing::warn!(moved_to = %aside.display(), "the old index was moved aside");
     }
-    Index::open(path).map_err(|error| StoreError::Unavailable(error.to_string()))
+    Index::open(path, journal).map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 /// Why a fold did not succeed.
@@ -113,7 +112,7 @@ fn fold_journal(directory: &Path, index: &Index, mark: Option<&Mark>) -> Result<
     if let Some(mark) = mark {
         memory.totals = mark.totals.clone();
         memory.companies = index.companies().map_err(|error| Unfit::Index(error.to_string()))?;
-        let queued = index.queued(&mut |row| memory.queue(&row.record));
+        let queued = index.queued(&mut |key, due| memory.queue(key, due));
         queued.map_err(|error| Unfit::Index(error.to_string()))?;
     }
     let mut failure = None;
@@ -141,7 +140,7 @@ fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Resu
             None => index.row(key).map_err(|error| Unfit::Index(error.to_string()))?.map(Arc::new),
         };
         if let Folded::Changed(record, _) = fold::record(current.as_deref(), &entry, sequence) {
-            let row: Row = fold::row(*record, sequence, scanned.position);
+            let row: Row = fold::row(*record, sequence, scanned.position, current.is_none());
             memory.put(current.as_deref(), Arc::new(row));
         }
     }

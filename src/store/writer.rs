@@ -22,7 +22,7 @@ use crate::domain::record::RecordKey;
 /// Commands per group.
 const GROUP_MAX: usize = 512;
 /// Rows that may wait for the index before the writer waits too.
-const UNINDEXED_MAX: usize = 40_000;
+const UNINDEXED_MAX: usize = 20_000;
 
 /// Whom to tell.
 pub(super) type Answer = oneshot::Sender<Result<Done, ResolveError>>;
@@ -137,7 +137,7 @@ impl Group {
         entry.before = current.as_ref().map(|row| row.last);
         let (position, sequence) = append(&entry, journal)?;
         let done = accepted.map_or_else(|| Done::Changed(record.clone()), Done::Accepted);
-        let row = Arc::new(fold::row(*record, sequence, position));
+        let row = Arc::new(fold::row(*record, sequence, position, current.is_none()));
         self.rows.insert(key.clone(), Arc::clone(&row));
         self.changes.push((current, row));
         if accepted.is_some() {

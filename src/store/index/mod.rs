@@ -1,27 +1,33 @@
 //! The index in sled: a fold of the journal, kept for fast questions and never needed for the truth.
 //!
 //! One tree, so that a group of rows and the mark of how far the journal is applied are one atomic batch.
-//! Keys: `r` + record key = row; `x` + record key + number = the rest of a long row; `s` + state, newest first, + record key = empty (settled states only, the
+//! Keys: `r` + record key = row; `x` + record key + number = the rest of a long row; `f` + number = many records that
+//! were accepted and not worked on yet; `s` + state, newest first, + record key = empty (settled states only, the
 //! queued ones are in memory); `m` = the mark; `c` = the companies. Values start with a version byte and stay under
 //! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
 
+mod fresh;
 mod mark;
 mod seen;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fresh::{Fresh, Removed};
 use jiff::Timestamp;
 
 pub(crate) use mark::Mark;
 use seen::Seen;
 
+use super::event::Entry;
+use super::fold::{self, Folded};
+use super::journal;
 use super::memory::{Companies, Row, fingerprint};
-use crate::domain::delivery::StateName;
+use crate::domain::delivery::{State, StateName};
 use crate::domain::record::RecordKey;
 
 /// Version of keys and values; another one is rebuilt from the journal.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// The largest value: sled writes larger ones into files of their own, which it does not sync.
 const VALUE_BYTES_MAX: usize = 4000;
 /// What stands in front of a row: version, sequence, state, number of further pieces.
@@ -48,14 +54,18 @@ pub(crate) enum IndexError {
 pub(crate) struct Index {
     db: sled::Db,
     seen: Arc<Seen>,
+    fresh: Arc<Fresh>,
+    /// The folder of the journal, which has what the index leaves out of fresh records.
+    journal: Arc<Path>,
 }
 
 impl Index {
-    /// Opens the index and checks that it holds exactly the rows its mark speaks of.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Mark>), IndexError> {
+    /// Opens the index of a journal and checks that it holds exactly the records its mark speaks of.
+    pub(crate) fn open(path: &Path, journal: &Path) -> Result<(Self, Option<Mark>), IndexError> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         guarded(|| {
-            let index = Self { db: config.open()?, seen: Arc::new(Seen::new()) };
+            let (db, seen, fresh) = (config.open()?, Arc::new(Seen::new()), Arc::default());
+            let index = Self { db, seen, fresh, journal: journal.into() };
             let Some(mark) = mark::decode::<Mark>(index.db.scan_prefix(b"m"))? else {
                 let empty = index.db.is_empty();
                 return if empty {
@@ -69,6 +79,13 @@ impl Index {
                 let (key, value) = item?;
                 index.seen.insert(&key);
                 found ^= fingerprint(&record_key(&key)?, sequence(&value)?);
+            }
+            for item in index.db.scan_prefix(b"f") {
+                let (key, value) = item?;
+                for (key, sequence) in index.fresh.read(&key, &value, &mut |key| index.has_row(key))? {
+                    index.seen.insert(&row_key(&key.to_string()));
+                    found ^= fingerprint(&key, sequence);
+                }
             }
             if found != mark.totals.fingerprint {
                 return Err(IndexError::Unreadable("rows are missing or stale".to_owned()));
@@ -92,11 +109,32 @@ impl Index {
 
     /// A row.
     pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, IndexError> {
-        let place = row_key(key);
+        let text = key.to_string();
+        let place = row_key(&text);
         if !self.seen.may_hold(&place) {
             return Ok(None);
         }
+        if let Some(place) = self.fresh.place(&text) {
+            return self.first(key, place.position, place.sequence).map(Some);
+        }
         guarded(|| self.db.get(place)?.map(|value| self.decode(key, &value)).transpose())
+    }
+
+    /// What its first journal entry made of a record.
+    fn first(&self, key: &RecordKey, position: journal::Position, sequence: u64) -> Result<Row, IndexError> {
+        let unreadable = |cause: &dyn std::fmt::Display| IndexError::Unreadable(format!("the entry of {key}: {cause}"));
+        let payload = journal::read(&self.journal, position).map_err(|error| unreadable(&error))?;
+        let entry: Entry = serde_json::from_slice(&payload).map_err(|error| unreadable(&error))?;
+        match fold::record(None, &entry, sequence) {
+            Folded::Changed(record, _) if record.key == *key => Ok(fold::row(*record, sequence, position, true)),
+            _ => Err(unreadable(&"it is about something else")),
+        }
+    }
+
+    /// Whether a record has a row of its own; `key` is its text.
+    fn has_row(&self, key: &str) -> Result<bool, IndexError> {
+        let place = row_key(key);
+        Ok(self.seen.may_hold(&place) && self.db.contains_key(place)?)
     }
 
     /// A row from its first value and the pieces that the others are.
@@ -115,14 +153,18 @@ impl Index {
         serde_json::from_slice(&json).map_err(|error| IndexError::Unreadable(error.to_string()))
     }
 
-    /// Gives all queued rows to `visit`, for the memory.
-    pub(crate) fn queued(&self, visit: &mut dyn FnMut(Row)) -> Result<(), IndexError> {
+    /// Gives keys and due times of all queued records to `visit`, for the memory.
+    pub(crate) fn queued(&self, visit: &mut dyn FnMut(RecordKey, Timestamp)) -> Result<(), IndexError> {
         guarded(|| {
+            self.fresh.visit(visit)?;
             for item in self.db.scan_prefix(b"r") {
                 let (key, value) = item?;
                 // The state's byte spares reading the rows of the settled ones.
                 if value.get(9) == Some(&state_byte(StateName::Queued)) {
-                    visit(self.decode(&record_key(&key)?, &value)?);
+                    let record = self.decode(&record_key(&key)?, &value)?.record;
+                    if let State::Queued { due, .. } = record.state {
+                        visit(record.key, due);
+                    }
                 }
             }
             Ok(())
@@ -171,11 +213,26 @@ impl Index {
         companies: Option<&Companies>,
     ) -> Result<(), IndexError> {
         let mut batch = sled::Batch::default();
-        for row in rows {
-            let key = row_key(&row.record.key);
+        let (fresh, worked_on): (Vec<_>, Vec<_>) = rows.partition(|row| row.first);
+        for row in &fresh {
+            self.seen.insert(&row_key(&row.record.key.to_string()));
+        }
+        for (key, value) in self.fresh.add(fresh.into_iter()) {
+            batch.insert(key, value);
+        }
+        for row in worked_on {
+            let text = row.record.key.to_string();
+            let key = row_key(&text);
             let known = self.seen.may_hold(&key);
             self.seen.insert(&key);
-            if known && let Some(old) = self.db.get(&key)? {
+            let removed = self.fresh.remove(&text);
+            if let Removed::Last(sheaf) = &removed {
+                batch.remove(sheaf.as_slice());
+            }
+            if removed == Removed::NotThere
+                && known
+                && let Some(old) = self.db.get(&key)?
+            {
                 for number in 1..=more(&old)? {
                     batch.remove(piece_key(&row.record.key, number));
                 }
@@ -215,10 +272,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexEr
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(IndexError::Panicked))
 }
 
-fn row_key(key: &RecordKey) -> Vec<u8> {
-    let mut bytes = vec![b'r'];
-    bytes.extend_from_slice(key.to_string().as_bytes());
-    bytes
+/// Key of the row of the record whose key reads so.
+fn row_key(key: &str) -> Vec<u8> {
+    [b"r", key.as_bytes()].concat()
 }
 
 fn record_key(key: &[u8]) -> Result<RecordKey, IndexError> {

@@ -212,7 +212,7 @@ pub(crate) async fn bytes(folder: &Path, posted: u32) -> anyhow::Result<()> {
     let plain = histories(&store).await?;
     let first = store.join("journal/00000001.log");
     // Longer than a byte, so it is closed with the next entry.
-    let small = store::open_with(&store, &SystemClock, Options { segment_bytes: 1 })?;
+    let small = store::open_with(&store, &SystemClock, Options { segment_bytes: 1, ..Options::default() })?;
     let begun = Instant::now();
     small.note(Event::Resumed { company: "acme-au".parse()? }, SystemClock.now()).await?;
     while first.exists() {

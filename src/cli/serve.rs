@@ -19,6 +19,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     telemetry::start(&config.log)?;
+    allow_open_files();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let app = App::build(config, &clock)?;
     let listener = app.bind().await?;
@@ -29,6 +30,16 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     app.run(listener, shutdown).await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes as many open files as the system allows: connections, journal and index share them.
+fn allow_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Asks for a shutdown at SIGTERM or SIGINT.

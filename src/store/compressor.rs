@@ -56,14 +56,15 @@ impl Queue {
 
     /// Rests in proportion to the work since it rested last; false when the journal is closed.
     fn rest(&mut self) -> bool {
-        let rest_at_most = self.resumed.elapsed().saturating_mul(REST).min(REST_MAX);
-        let told = self.closed.recv_timeout(rest_at_most);
-        self.resumed = Instant::now();
-        match told {
-            Ok(segment) => self.waiting.push_back(segment),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return false,
+        let until = Instant::now() + self.resumed.elapsed().saturating_mul(REST).min(REST_MAX);
+        loop {
+            match self.closed.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(segment) => self.waiting.push_back(segment),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
         }
+        self.resumed = Instant::now();
         true
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::event::{Entry, Event};
-use super::index::{Index, IndexError};
+use super::index::{Found, Index, IndexError};
 use super::journal::Position;
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
@@ -31,7 +31,7 @@ use crate::domain::settle::Settlement;
 const QUEUE_MAX: usize = 4096;
 /// How long everything but the door waits for a place in the queue.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long closing waits for the threads.
+/// How long closing waits for the threads, together.
 const CLOSE_MAX: Duration = Duration::from_secs(20);
 /// How often those who wait for the index look whether the store still works.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -98,10 +98,24 @@ impl Shared {
 
     /// The latest version of a row.
     pub(super) fn row(&self, key: &RecordKey) -> Result<Option<Arc<Row>>, StoreError> {
-        self.row_in(&self.memory(), key)
+        // The lock is held over the index's answer, so that a row cannot slip past between the two, but not while
+        // the journal is read.
+        let memory = self.memory();
+        if let Some(row) = memory.newer_than_index(key) {
+            return Ok(Some(row));
+        }
+        let found = self.index.find(key);
+        drop(memory);
+        let row = match found {
+            Ok(Some(Found::Row(row))) => Ok(Some(*row)),
+            Ok(Some(Found::First(place))) => self.index.first(key, place).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok(row.map_err(|error| self.index_failed(&error))?.map(Arc::new))
     }
 
-    /// The same; the lock is held over the index's answer, so that a row cannot slip past between the two.
+    /// The same under the lock, for those who change the memory by what they find.
     fn row_in(&self, memory: &MutexGuard<'_, Memory>, key: &RecordKey) -> Result<Option<Arc<Row>>, StoreError> {
         match memory.newer_than_index(key) {
             Some(row) => Ok(Some(row)),
@@ -122,8 +136,12 @@ impl Shared {
         Ok(())
     }
 
-    /// The index cannot be used any more: the process ends, and the next one rebuilds it.
+    /// The index cannot be used any more: the process ends, and the next one rebuilds it. Where only a file cannot be
+    /// opened now, the store goes on.
     pub(super) fn index_failed(&self, error: &IndexError) -> StoreError {
+        if matches!(error, IndexError::Busy(_)) {
+            return StoreError::Unavailable(error.to_string());
+        }
         if let Err(unwritten) = std::fs::write(self.folder.join(BROKEN), error.to_string()) {
             tracing::error!(%unwritten, "the broken index could not be marked; remove its folder by hand");
         }
@@ -149,14 +167,23 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     thread.map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-/// The lowest priority there is.
-const NICENESS: i32 = 19;
+/// Of the index thread, from 0 to 19: it gives way to whoever answers a callback, and still gets a tenth of a core
+/// when all are busy, because pages and in the end the writer wait for it.
+const INDEX_NICENESS: i32 = 10;
+/// Of the compressing thread, for which nobody waits.
+const COMPRESS_NICENESS: i32 = 19;
 
-/// A thread that nobody waits for who waits for an answer; it gives way to those that somebody does wait for.
-fn spawn_behind(name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+/// A thread that gives way to others.
+fn spawn_nice(
+    name: &'static str,
+    niceness: i32,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
     spawn(name, move || {
-        // On Linux a priority is a thread's own, and threads that it begins inherit it.
-        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        // Only on Linux a priority is a thread's own; threads that it begins inherit it.
+        if cfg!(target_os = "linux")
+            && let Err(error) = rustix::process::setpriority_process(None, niceness)
+        {
             tracing::debug!(%error, name, "a thread keeps its priority");
         }
         body();
@@ -241,10 +268,11 @@ impl LocalStore {
             for_writer.work.notify_all();
             for_writer.hurry.notify_all();
         })?;
-        let indexer = spawn_behind("index", move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
+        let indexer =
+            spawn_nice("index", INDEX_NICENESS, move || guarded("index", &for_indexer, || indexer::run(&for_indexer)))?;
         let (directory, closed, lock) = (path.join("journal"), opened.closed, Arc::downgrade(&opened.lock));
         // Not guarded: nothing needs it, so it may even panic without harm to the store.
-        let compressor = spawn_behind("compress", move || compressor::run(&directory, closed, &lock))?;
+        let compressor = spawn_nice("compress", COMPRESS_NICENESS, move || compressor::run(&directory, closed, &lock))?;
         let threads = vec![writer, indexer, compressor];
         Ok(Self { shared, commands: Mutex::new(Some(commands)), threads: Mutex::new(threads), _lock: opened.lock })
     }
@@ -414,8 +442,12 @@ impl Store for LocalStore {
     async fn close(&self) {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| join(thread, CLOSE_MAX)));
+        let begun = std::time::Instant::now();
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                join(thread, CLOSE_MAX.saturating_sub(begun.elapsed()));
+            }
+        });
         // Only a runtime that ends meanwhile cancels it.
         let _ = joined.await;
     }

@@ -170,11 +170,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 pub struct Options {
     /// A new segment of the journal is begun when the current one is longer than this, in bytes.
     pub segment_bytes: u64,
+    /// Rows that are kept in memory before they are written to the index while it is rebuilt.
+    pub rebuild_rows: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: journal::SEGMENT_BYTES }
+        Self { segment_bytes: journal::SEGMENT_BYTES, rebuild_rows: 10_000 }
     }
 }
 

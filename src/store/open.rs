@@ -13,9 +13,6 @@ use super::memory::{Memory, Row};
 use super::{Options, StoreError};
 use crate::clock::Clock;
 
-/// Rows that are kept in memory before they are written to the index while it is rebuilt.
-const REBUILD_ROWS_MAX: usize = 10_000;
-
 /// A file of this name says that the index failed while it was in use, so that it must not be opened again.
 pub(super) const BROKEN: &str = "index-broken";
 
@@ -46,14 +43,15 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
     } else {
         open_index(&index_path, &directory)?
     };
-    let (index, memory, scan) = match fold_journal(&directory, &index, mark.as_ref()) {
+    let (index, memory, scan) = match fold_journal(&directory, &index, mark.as_ref(), options.rebuild_rows) {
         Ok((memory, scan)) => (index, memory, scan),
         Err(Unfit::Journal(error)) => return Err(error),
         Err(Unfit::Index(cause)) => {
             drop(index);
             tracing::warn!(cause, "the index does not fit the journal and is rebuilt");
             let (index, _) = set_aside_and_create(&index_path, &directory)?;
-            let (memory, scan) = fold_journal(&directory, &index, None).map_err(Unfit::into_store_error)?;
+            let (memory, scan) =
+                fold_journal(&directory, &index, None, options.rebuild_rows).map_err(Unfit::into_store_error)?;
             (index, memory, scan)
         }
     };
@@ -103,7 +101,12 @@ impl Unfit {
 }
 
 /// Reads the journal behind the mark and folds it into memory and, when there is much, into the index.
-fn fold_journal(directory: &Path, index: &Index, mark: Option<&Mark>) -> Result<(Memory, Scan), Unfit> {
+fn fold_journal(
+    directory: &Path,
+    index: &Index,
+    mark: Option<&Mark>,
+    rebuild_rows: usize,
+) -> Result<(Memory, Scan), Unfit> {
     let mut memory = Memory::default();
     let from = match mark {
         Some(mark) => Some(mark.resume().ok_or_else(|| Unfit::Index("its mark is unreadable".to_owned()))?),
@@ -118,7 +121,9 @@ fn fold_journal(directory: &Path, index: &Index, mark: Option<&Mark>) -> Result<
     let mut failure = None;
     let scan = Journal::scan(directory, from, &mut |scanned| {
         if failure.is_none() {
-            failure = fold_entry(&scanned, &mut memory, index).err();
+            failure = fold_entry(&scanned, &mut memory, index)
+                .and_then(|()| index_many(&scanned, &mut memory, index, rebuild_rows))
+                .err();
         }
     })
     .map_err(|error| Unfit::Journal(StoreError::Unavailable(format!("{}: {error}", directory.display()))))?;
@@ -145,7 +150,12 @@ fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Resu
         }
     }
     fold::surroundings(memory, &entry);
-    if memory.recent.len() >= REBUILD_ROWS_MAX {
+    Ok(())
+}
+
+/// Moves rows from memory to the index when there are as many as `rebuild_rows`.
+fn index_many(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index, rebuild_rows: usize) -> Result<(), Unfit> {
+    if memory.recent.len() >= rebuild_rows {
         let mark = Mark::new(scanned.link, scanned.next(), memory.totals.clone());
         index
             .apply(memory.recent.values(), &mark, Some(&memory.companies))

@@ -17,7 +17,12 @@ const FOLDER: &str = "READYPOST_TEST_FOLDER";
 const ROUNDS: usize = 30;
 
 fn open(path: &Path) -> Arc<dyn Store> {
-    store::open_with(path, &ManualClock::new(Timestamp::UNIX_EPOCH), Options { segment_bytes: 1_500 }).unwrap()
+    store::open_with(
+        path,
+        &ManualClock::new(Timestamp::UNIX_EPOCH),
+        Options { segment_bytes: 1_500, ..Options::default() },
+    )
+    .unwrap()
 }
 
 fn key(id: u64) -> RecordKey {

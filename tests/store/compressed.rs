@@ -9,7 +9,7 @@ use super::damage::copy;
 use super::*;
 
 fn open_with(path: &Path, at: i64, segment_bytes: u64) -> Arc<dyn Store> {
-    store::open_with(path, &ManualClock::new(now(at)), Options { segment_bytes }).unwrap()
+    store::open_with(path, &ManualClock::new(now(at)), Options { segment_bytes, ..Options::default() }).unwrap()
 }
 
 /// With segments of a few entries.

@@ -51,6 +51,27 @@ async fn they_are_the_same_after_a_restart_whether_worked_on_or_not() {
 }
 
 #[tokio::test]
+async fn a_rebuild_in_batches_ends_with_the_same() {
+    let folder = folder();
+    let first = folder.path().join("0");
+    let store = open(&first);
+    accept(&*store, 1..60).await;
+    finish(&*store, 30).await;
+    live(&*store, 5, 200).await;
+    let (before, overview) = (all(&*store).await, store.overview());
+    store.close().await;
+    drop(store);
+    for rebuild_rows in [1, 2, 7, 40] {
+        std::fs::remove_dir_all(first.join("index")).unwrap();
+        let options = store::Options { rebuild_rows, ..store::Options::default() };
+        let store = store::open_with(&first, &ManualClock::new(now(0)), options).unwrap();
+        assert_eq!(all(&*store).await, before, "{rebuild_rows} rows a batch");
+        assert_eq!(store.overview().counts, overview.counts, "{rebuild_rows} rows a batch");
+        reopened(store, &first).await.close().await;
+    }
+}
+
+#[tokio::test]
 async fn one_whose_entry_is_damaged_is_a_gap_and_not_forgotten_silently() {
     let folder = folder();
     let store = open(&folder.path().join("0"));

@@ -19,10 +19,10 @@ const FIXED_BYTES: usize = 2 + 8 + 4 + 8 + 16;
 
 /// Where a record's only entry is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) sequence: u64,
     pub(super) position: Position,
-    pub(super) due: Timestamp,
+    due: Timestamp,
     /// The value that says so.
     sheaf: u64,
 }
@@ -35,6 +35,14 @@ pub(super) struct Fresh(Mutex<Records>);
 struct Records {
     places: HashMap<Box<str>, Place>,
     standing: HashMap<u64, usize>,
+}
+
+impl Records {
+    fn insert(&mut self, key: Box<str>, place: Place) {
+        self.places.insert(key, place);
+        let standing = self.standing.entry(place.sheaf).or_default();
+        *standing = standing.saturating_add(1);
+    }
 }
 
 impl Fresh {
@@ -72,8 +80,8 @@ impl Fresh {
 
     /// Adds fresh rows and returns the values that say so, with their keys.
     pub(super) fn add<'rows>(&self, rows: impl Iterator<Item = &'rows Arc<Row>>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut records = self.lock();
         let mut sheaves: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut places: Vec<(Box<str>, Place)> = Vec::new();
         let mut sheaf = 0;
         for row in rows {
             let State::Queued { due, .. } = row.record.state else { continue };
@@ -88,9 +96,12 @@ impl Fresh {
             if let Some((_, value)) = sheaves.last_mut() {
                 encode(value, &key, &place);
             }
-            records.places.insert(key.into(), place);
-            let standing = records.standing.entry(sheaf).or_default();
-            *standing = standing.saturating_add(1);
+            places.push((key.into(), place));
+        }
+        // Last, and for no longer than it takes: whoever asks for a record waits for this lock.
+        let mut records = self.lock();
+        for (key, place) in places {
+            records.insert(key, place);
         }
         sheaves
     }
@@ -113,9 +124,7 @@ impl Fresh {
                 continue;
             }
             found.push((key.parse().map_err(|_| unreadable())?, place.sequence));
-            records.places.insert(key.into(), place);
-            let standing = records.standing.entry(sheaf).or_default();
-            *standing = standing.saturating_add(1);
+            records.insert(key.into(), place);
         }
         Ok(found)
     }

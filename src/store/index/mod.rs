@@ -13,7 +13,7 @@ mod seen;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fresh::{Fresh, Removed};
+use fresh::{Fresh, Place, Removed};
 use jiff::Timestamp;
 
 pub(crate) use mark::Mark;
@@ -26,7 +26,8 @@ use super::memory::{Companies, Row, fingerprint};
 use crate::domain::delivery::{State, StateName};
 use crate::domain::record::RecordKey;
 
-/// Version of keys and values; another one is rebuilt from the journal.
+/// Version of keys and values; another one is rebuilt from the journal. It changes, too, when `delivery::accept`
+/// makes another record of the same entry: the rows of fresh records are not stored.
 const FORMAT: u8 = 3;
 /// The largest value: sled writes larger ones into files of their own, which it does not sync.
 const VALUE_BYTES_MAX: usize = 4000;
@@ -44,9 +45,21 @@ pub(crate) enum IndexError {
     /// sled panicked.
     #[error("sled panicked")]
     Panicked,
+    /// The journal cannot be read now, for a passing reason such as too many open files. The index is sound.
+    #[error("the journal cannot be read now: {0}")]
+    Busy(std::io::Error),
     /// A key or value is not what was written.
     #[error("the index is not readable: {0}")]
     Unreadable(String),
+}
+
+/// What the index knows of a record.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// All.
+    Row(Box<Row>),
+    /// Where its only entry is, for [`Index::first`].
+    First(Place),
 }
 
 /// The index, open.
@@ -109,21 +122,33 @@ impl Index {
 
     /// A row.
     pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, IndexError> {
+        match self.find(key)? {
+            Some(Found::Row(row)) => Ok(Some(*row)),
+            Some(Found::First(place)) => self.first(key, place).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What the index itself knows of a record, without a look at the journal.
+    pub(crate) fn find(&self, key: &RecordKey) -> Result<Option<Found>, IndexError> {
         let text = key.to_string();
         let place = row_key(&text);
         if !self.seen.may_hold(&place) {
             return Ok(None);
         }
         if let Some(place) = self.fresh.place(&text) {
-            return self.first(key, place.position, place.sequence).map(Some);
+            return Ok(Some(Found::First(place)));
         }
-        guarded(|| self.db.get(place)?.map(|value| self.decode(key, &value)).transpose())
+        let row = guarded(|| self.db.get(place)?.map(|value| self.decode(key, &value)).transpose())?;
+        Ok(row.map(|row| Found::Row(Box::new(row))))
     }
 
-    /// What its first journal entry made of a record.
-    fn first(&self, key: &RecordKey, position: journal::Position, sequence: u64) -> Result<Row, IndexError> {
+    /// What its first journal entry made of a record. An entry never moves, so no lock is needed.
+    pub(crate) fn first(&self, key: &RecordKey, place: Place) -> Result<Row, IndexError> {
+        let Place { position, sequence, .. } = place;
         let unreadable = |cause: &dyn std::fmt::Display| IndexError::Unreadable(format!("the entry of {key}: {cause}"));
-        let payload = journal::read(&self.journal, position).map_err(|error| unreadable(&error))?;
+        let payload = journal::read(&self.journal, position)
+            .map_err(|error| if journal::is_damage(&error) { unreadable(&error) } else { IndexError::Busy(error) })?;
         let entry: Entry = serde_json::from_slice(&payload).map_err(|error| unreadable(&error))?;
         match fold::record(None, &entry, sequence) {
             Folded::Changed(record, _) if record.key == *key => Ok(fold::row(*record, sequence, position, true)),
@@ -348,4 +373,37 @@ fn sequence(value: &[u8]) -> Result<u64, IndexError> {
 
 fn unreadable() -> IndexError {
     IndexError::Unreadable("a key or value is of another format".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::{Trigger, accept};
+    use crate::store::journal::{Link, Position};
+
+    #[test]
+    fn a_sheaf_goes_with_its_last_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let (index, _) = Index::open(&folder.path().join("index"), folder.path()).unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        let rows: Vec<Arc<Row>> = (1..=200)
+            .map(|sequence| {
+                let key = format!("acme/invoice/{sequence}").parse().unwrap();
+                let record = accept(None, &key, &Trigger::Operator { name: "o".to_owned() }, sequence, at).0;
+                Arc::new(fold::row(record, sequence, Position { segment: 1, offset: sequence }, true))
+            })
+            .collect();
+        let mark = Mark::new(Link::START, Position { segment: 1, offset: 16 }, crate::store::memory::Totals::default());
+        let sheaves = || index.db.scan_prefix(b"f").count();
+        index.apply(rows.iter(), &mark, None).unwrap();
+        let full = sheaves();
+        assert!((2..10).contains(&full), "{full}");
+        for (done, row) in rows.iter().enumerate() {
+            assert!(sheaves() > 0, "after {done}");
+            let worked_on = Arc::new(Row { sequence: row.sequence + 1_000, first: false, ..(**row).clone() });
+            index.apply([&worked_on].into_iter(), &mark, None).unwrap();
+            assert_eq!(index.row(&row.record.key).unwrap().unwrap(), *worked_on);
+        }
+        assert_eq!(sheaves(), 0);
+    }
 }

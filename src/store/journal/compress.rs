@@ -25,11 +25,14 @@ fn temporary_path(directory: &Path, segment: u32) -> PathBuf {
     segment::compressed_path(directory, segment).with_extension("gz.tmp")
 }
 
-/// Compresses a closed segment; `go_on` is asked before each block of it, and may take its time.
+/// Compresses a closed segment; `go_on` is asked first and before each block of it, and may take its time.
 ///
 /// # Errors
 /// When a file cannot be read or written, or reads back otherwise. The plain segment is still there then.
 pub(crate) fn compress(directory: &Path, segment: u32, go_on: &mut dyn FnMut() -> bool) -> io::Result<Compressed> {
+    if !go_on() {
+        return Ok(Compressed::Stopped);
+    }
     let path = segment::path(directory, segment);
     let plain = std::fs::read(&path)?;
     if !segment::is_whole(&plain) {
@@ -134,6 +137,32 @@ mod tests {
         assert_eq!(compress(folder.path(), 2, &mut || true).unwrap(), Compressed::Damaged);
         assert_eq!(names(folder.path()), plain);
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn an_entry_across_a_damaged_checksum_is_read_where_the_scan_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let scan = Journal::scan(folder.path(), None, &mut |_| ()).unwrap().unwrap();
+        let mut journal = Journal::begin(folder.path(), scan, 150_000).unwrap().journal;
+        let payload = |number: u32| number.to_string().repeat(200).into_bytes();
+        let positions: Vec<Position> = (0..400).map(|number| journal.append(&payload(number)).unwrap().0).collect();
+        journal.sync().unwrap();
+        compress(folder.path(), 1, &mut || true).unwrap();
+        let path = segment::compressed_path(folder.path(), 1);
+        let packed = std::fs::read(&path).unwrap();
+        let second = packed.windows(4).skip(1).position(|bytes| bytes == &packed[..4]).unwrap() + 1;
+        for at in second - 8..second {
+            let mut damaged = packed.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&path, damaged).unwrap();
+            let mut found = 0;
+            let mut visit = |scanned: super::super::Scanned<'_>| {
+                assert_eq!(read(folder.path(), scanned.position).unwrap(), scanned.payload, "byte {at}");
+                found += 1;
+            };
+            Journal::scan(folder.path(), None, &mut visit).unwrap().unwrap();
+            assert_eq!(found, positions.len(), "byte {at}");
+        }
     }
 
     #[test]

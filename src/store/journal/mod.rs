@@ -169,8 +169,23 @@ impl Journal {
 /// Reads the payload of one entry.
 ///
 /// # Errors
-/// When it cannot be read, or is damaged ([`io::ErrorKind::InvalidData`]).
+/// When it cannot be read now, or is damaged or gone: see [`is_damage`].
 pub(crate) fn read(directory: &Path, position: Position) -> io::Result<Vec<u8>> {
+    match read_on(directory, position) {
+        // A scan believes an entry by its own checksum, also where the block around it is damaged.
+        Err(error) if is_damage(&error) => segment::entry_at(directory, position)?.ok_or(error),
+        read => read,
+    }
+}
+
+/// Whether reading failed because of what is on disk, and not for a passing reason such as too many open files.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | NotFound | UnexpectedEof)
+}
+
+/// Reads no more of the segment than it must.
+fn read_on(directory: &Path, position: Position) -> io::Result<Vec<u8>> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the journal entry is damaged");
     let mut reader = segment::reader_at(directory, position)?;
     let mut prefix = [0; 4];

@@ -106,6 +106,16 @@ pub(super) fn reader_at(directory: &Path, position: Position) -> io::Result<Box<
     }
 }
 
+/// The payload of the entry at a position, as a scan would find it; none when there is none.
+///
+/// # Errors
+/// When the segment is not there or cannot be read.
+pub(super) fn entry_at(directory: &Path, position: Position) -> io::Result<Option<Vec<u8>>> {
+    let content = content(directory, position.segment)?;
+    let at = usize::try_from(position.offset).unwrap_or(usize::MAX);
+    Ok(content.bytes.get(at..).and_then(entry::decode).map(|frame| frame.payload.to_vec()))
+}
+
 /// What a segment holds, in either form.
 struct Content {
     bytes: Vec<u8>,

@@ -1,6 +1,8 @@
 //! Query parameters, paging and ordering of lists.
 
 use jiff::civil::DateTime;
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -66,7 +68,10 @@ pub(super) fn select<Row: Clone>(call: &Call, rows: Vec<Row>, field: FieldOf<'_,
     let wrong = |message: String| bad_request(16, "QueryParseException", &message);
     let terms: Vec<Term> = call.query.get("where").map_or(Ok(Vec::new()), filter::parse).map_err(wrong)?;
     let since = match call.header("if-modified-since") {
-        Some(text) => text.trim_end_matches('Z').parse::<DateTime>().ok().map(Operand::Date),
+        Some(text) => Some(instant(text).map(Operand::Date).ok_or_else(|| {
+            // Strict, because a time that is not understood would list everything again.
+            wrong(format!("If-Modified-Since '{text}' is not a date and time"))
+        })?),
         None => None,
     };
     let mut kept = Vec::new();
@@ -96,6 +101,12 @@ pub(super) fn select<Row: Clone>(call: &Call, rows: Vec<Row>, field: FieldOf<'_,
         if descending { order.reverse() } else { order }
     });
     Ok(keyed.into_iter().map(|(_, row)| row).collect())
+}
+
+/// A time in UTC as `2026-03-02T00:00:00` or as HTTP writes it.
+fn instant(text: &str) -> Option<DateTime> {
+    let http = || rfc2822::parse(text).ok().map(|zoned| zoned.with_time_zone(TimeZone::UTC).datetime());
+    text.trim_end_matches('Z').parse().ok().or_else(http)
 }
 
 /// The rows of the page asked for, and the pagination object.

@@ -166,7 +166,9 @@ fn line(
     let account_code = text(element, "AccountCode")
         .or(by_id.map(|account| account.code.clone()))
         .or(held.and_then(|line| line.account_code.clone()))
-        .or(item.filter(|_| document.kind.is_sale()).and_then(|item| item.sales_account.clone()));
+        .or(item.and_then(|item| {
+            if document.kind.is_sale() { item.sales_account.clone() } else { item.purchases_account.clone() }
+        }));
     let account = books.accounts.iter().find(|account| Some(&account.code) == account_code.as_ref());
     let tax_type = match (document.line_amounts, text(element, "TaxType")) {
         (LineAmounts::NoTax, _) => account.map(|_| "NONE".to_owned()),

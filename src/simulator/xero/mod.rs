@@ -6,6 +6,7 @@
 
 mod allocations;
 mod arithmetic;
+mod by_hand;
 mod check;
 mod contacts;
 mod documents;

@@ -241,7 +241,9 @@ impl Xero {
     /// Adds an item without accounts of its own.
     pub fn add_item(&self, code: &str, name: &str) {
         let (code, name) = (code.to_owned(), name.to_owned());
-        self.books(|books| books.items.push(Item { id: Uuid::new_v4(), code, name, sales_account: None }));
+        self.books(|books| {
+            books.items.push(Item { id: Uuid::new_v4(), code, name, sales_account: None, purchases_account: None });
+        });
     }
 
     /// Adds a tracking category.
@@ -275,7 +277,7 @@ impl Xero {
         self.change_document(document, |held| held.status = Status::Voided);
     }
 
-    fn books<Result>(&self, act: impl FnOnce(&mut Books) -> Result) -> Result {
+    pub(super) fn books<Result>(&self, act: impl FnOnce(&mut Books) -> Result) -> Result {
         act(&mut self.shared.lock().books)
     }
 

@@ -7,7 +7,7 @@ use super::arithmetic::HalfCent;
 use super::state::{Account, Books, Item, TaxRate, TrackingCategory};
 
 /// Code, name, type, tax type, system account.
-const ACCOUNTS: [(&str, &str, &str, &str, &str); 16] = [
+const ACCOUNTS: [(&str, &str, &str, &str, &str); 19] = [
     ("090", "Business Bank Account", "BANK", "BASEXCLUDED", ""),
     ("200", "Sales", "REVENUE", "OUTPUT", ""),
     ("210", "Hardware Sales", "REVENUE", "OUTPUT", ""),
@@ -21,28 +21,34 @@ const ACCOUNTS: [(&str, &str, &str, &str, &str); 16] = [
     ("429", "General Expenses", "EXPENSE", "INPUT", ""),
     ("493", "Travel", "EXPENSE", "INPUT", ""),
     ("610", "Accounts Receivable", "CURRENT", "BASEXCLUDED", "DEBTORS"),
+    ("620", "Stock on Hand", "CURRENT", "INPUT", ""),
+    ("630", "Tracked Inventory", "INVENTORY", "INPUT", ""),
+    ("710", "Office Equipment", "FIXED", "CAPEXINPUT", ""),
     ("800", "Accounts Payable", "CURRLIAB", "BASEXCLUDED", "CREDITORS"),
     ("820", "GST", "CURRLIAB", "BASEXCLUDED", "GST"),
     ("860", "Rounding", "CURRLIAB", "BASEXCLUDED", "ROUNDING"),
 ];
 
 /// Name, tax type, rate in percent, account classes it may not be used with.
-const TAX_RATES: [(&str, &str, u32, &[&str]); 7] = [
+const TAX_RATES: [(&str, &str, u32, &[&str]); 9] = [
     ("GST on Income", "OUTPUT", 10, &["EXPENSE"]),
     ("GST Free Income", "EXEMPTOUTPUT", 0, &["EXPENSE"]),
     ("BAS Excluded", "BASEXCLUDED", 0, &[]),
     ("GST on Expenses", "INPUT", 10, &["REVENUE"]),
     ("GST Free Expenses", "EXEMPTEXPENSES", 0, &["REVENUE"]),
+    ("GST on Capital", "CAPEXINPUT", 10, &["REVENUE", "EXPENSE"]),
+    ("GST on Imports", "GSTONIMPORTS", 0, &["REVENUE"]),
     ("Half GST", "TAX001", 5, &[]),
     ("Old GST on Income", "TAX002", 12, &["EXPENSE"]),
 ];
 
-const ITEMS: [(&str, &str, Option<&str>); 5] = [
-    ("LABOUR", "Service labour", Some("200")),
-    ("TRAVEL", "Travel", Some("200")),
-    ("SSD1", "Solid state drive 1 TB", Some("210")),
-    ("LAPTOP-14", "Laptop 14 inch", Some("210")),
-    ("AGREEMENT", "Managed services agreement", Some("220")),
+/// Code, name, sales account, purchases account; services are not bought.
+const ITEMS: [(&str, &str, &str, Option<&str>); 5] = [
+    ("LABOUR", "Service labour", "200", None),
+    ("TRAVEL", "Travel", "200", Some("493")),
+    ("SSD1", "Solid state drive 1 TB", "210", Some("310")),
+    ("LAPTOP-14", "Laptop 14 inch", "210", Some("310")),
+    ("AGREEMENT", "Managed services agreement", "220", None),
 ];
 
 /// Fresh books with the demo set-up and no contacts or documents.
@@ -63,11 +69,12 @@ pub(super) fn demo(base_currency: &str, half_cent: HalfCent) -> Books {
         active: tax_type != "TAX002",
         barred: barred.to_vec(),
     });
-    let items = ITEMS.map(|(code, name, sales_account)| Item {
+    let items = ITEMS.map(|(code, name, sales, purchases)| Item {
         id: Uuid::new_v4(),
         code: code.to_owned(),
         name: name.to_owned(),
-        sales_account: sales_account.map(str::to_owned),
+        sales_account: Some(sales.to_owned()),
+        purchases_account: purchases.map(str::to_owned),
     });
     Books {
         id: Uuid::new_v4(),

@@ -103,15 +103,17 @@ fn tax_rate(rate: &TaxRate) -> Value {
 }
 
 fn item(books: &Books, item: &Item, now: &Value) -> Value {
-    let account = books.accounts.iter().find(|account| Some(&account.code) == item.sales_account.as_ref());
-    let sales = account.map_or(json!({}), |account| json!({"AccountCode": account.code, "TaxType": account.tax_type}));
+    let details = |code: &Option<String>| {
+        let account = books.accounts.iter().find(|account| Some(&account.code) == code.as_ref());
+        account.map_or(json!({}), |account| json!({"AccountCode": account.code, "TaxType": account.tax_type}))
+    };
     json!({
         "ItemID": item.id,
         "Code": item.code,
         "Name": item.name,
         "Description": item.name,
-        "PurchaseDetails": {},
-        "SalesDetails": sales,
+        "PurchaseDetails": details(&item.purchases_account),
+        "SalesDetails": details(&item.sales_account),
         "IsTrackedAsInventory": false,
         "IsSold": true,
         "IsPurchased": true,
@@ -158,7 +160,10 @@ fn organisation(books: &Books, call: &Call) -> Value {
         "Addresses": [],
         "Phones": [],
         "ExternalLinks": [],
-        "PaymentTerms": {"Sales": {"Day": 14, "Type": "DAYSAFTERBILLDATE"}},
+        "PaymentTerms": {
+            "Bills": {"Day": 20, "Type": "OFFOLLOWINGMONTH"},
+            "Sales": {"Day": 14, "Type": "DAYSAFTERBILLDATE"},
+        },
     }))
 }
 

@@ -35,9 +35,10 @@ impl Account {
         }
     }
 
-    /// Bank and control accounts move only through their own documents.
+    /// Bank and control accounts move only through their own documents, and the account of tracked
+    /// inventory only with its items, of which these books have none.
     pub(super) fn takes_lines(&self) -> bool {
-        self.kind != "BANK" && matches!(self.system.as_str(), "" | "ROUNDING")
+        !matches!(self.kind.as_str(), "BANK" | "INVENTORY") && matches!(self.system.as_str(), "" | "ROUNDING")
     }
 }
 
@@ -59,6 +60,7 @@ pub(super) struct Item {
     pub(super) code: String,
     pub(super) name: String,
     pub(super) sales_account: Option<String>,
+    pub(super) purchases_account: Option<String>,
 }
 
 /// A tracking category with its options.

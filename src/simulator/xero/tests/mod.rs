@@ -1,5 +1,6 @@
 //! Drives the simulator over HTTP, as a client would.
 
+mod bills;
 mod sales;
 
 use std::sync::Arc;
@@ -79,15 +80,18 @@ impl Bench {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status, headers, text, body }
+        read(request.send().await.unwrap()).await
     }
 
     async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None, "").await
+    }
+
+    /// GET of what changed since.
+    async fn since(&self, path: &str, since: &str) -> Answer {
+        let request = self.http.get(format!("{}{path}", self.xero.api_url())).bearer_auth(&self.token);
+        let request = request.header("accept", "application/json").header("if-modified-since", since);
+        read(request.send().await.unwrap()).await
     }
 
     async fn put(&self, path: &str, body: &Value) -> Answer {
@@ -103,6 +107,13 @@ impl Bench {
             "Contact": {"ContactID": self.contact}, "Date": "2026-03-01", "DueDate": "2026-03-31",
             "LineAmountTypes": "Exclusive", "LineItems": lines})
     }
+}
+
+async fn read(response: reqwest::Response) -> Answer {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or_default();
+    Answer { status, headers, text, body }
 }
 
 fn line(quantity: &str, unit: &str) -> Value {

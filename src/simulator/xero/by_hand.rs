@@ -2,13 +2,22 @@
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::documents::{self, Family};
+use super::family::Family;
 use super::operator::Xero;
 use super::query::Query;
+use super::records::{Allocation, Batch, Document, Kind, LineAmounts, Payment, Status};
+use super::state::Books;
 use super::wire::{Call, Reply};
+use super::{allocations, documents, draft, payments};
+
+/// Code of the demo organisation's bank account.
+const BANK: &str = "090";
 
 impl Xero {
     /// Enters an invoice, bill or credit note, given in Xero's field names; its `Type` says which.
@@ -35,6 +44,155 @@ impl Xero {
             Err(refused) => Err(refusal(&refused)),
         }
     }
+}
+
+/// A payment that a person enters.
+#[derive(Clone, Debug)]
+pub struct NewPayment {
+    /// The invoice, bill, credit note, overpayment or prepayment that is paid, or paid back.
+    pub document: Uuid,
+    /// How much.
+    pub amount: Decimal,
+    /// On which day.
+    pub date: Date,
+    /// Code of the account that it goes to or comes from, such as `090`.
+    pub account: String,
+    /// Reference.
+    pub reference: String,
+}
+
+/// Money.
+impl Xero {
+    /// Pays on the sales invoice of this number into the bank account, and gives the payment's id.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn pay(&self, number: &str, amount: Decimal, date: Date) -> Result<Uuid, String> {
+        let document = self.sales_invoice(number)?.id;
+        let (account, reference) = (BANK.to_owned(), String::new());
+        self.enter_payment(NewPayment { document, amount, date, account, reference })
+    }
+
+    /// Enters any payment, and gives its id.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn enter_payment(&self, new: NewPayment) -> Result<Uuid, String> {
+        let now = self.settings().clock.now();
+        self.books(|books| enter(books, new, None, now))
+    }
+
+    /// Deposits payments on several documents in the bank as one batch, and gives the batch's id.
+    ///
+    /// # Errors
+    /// What Xero has against one of them; then none is entered.
+    pub fn deposit(&self, parts: &[(Uuid, Decimal)], date: Date, reference: &str) -> Result<Uuid, String> {
+        let now = self.settings().clock.now();
+        let batch = Batch { id: Uuid::new_v4(), account: BANK.to_owned(), date, reference: reference.to_owned() };
+        self.books(|books| {
+            let before = books.clone();
+            for (document, amount) in parts {
+                let (account, reference) = (batch.account.clone(), batch.reference.clone());
+                let new = NewPayment { document: *document, amount: *amount, date, account, reference };
+                if let Err(problem) = enter(books, new, Some(batch.id), now) {
+                    *books = before;
+                    return Err(problem);
+                }
+            }
+            let id = batch.id;
+            books.batches.push(batch);
+            Ok(id)
+        })
+    }
+
+    /// Deletes a payment, which opens its document again.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn delete_payment(&self, payment: Uuid) -> Result<(), String> {
+        let now = self.settings().clock.now();
+        self.books(|books| payments::delete(books, payment, now))
+    }
+
+    /// A customer pays the rest of the invoice of this number and more; gives the id of the overpayment.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn overpay(&self, number: &str, amount: Decimal, date: Date) -> Result<Uuid, String> {
+        let invoice = self.sales_invoice(number)?;
+        let due = invoice.amount_due();
+        if amount <= due {
+            return Err(format!("{amount} is no more than the {due} that is due"));
+        }
+        if !due.is_zero() {
+            self.pay(number, due, date)?;
+        }
+        Ok(self.prepay(Kind::ReceiveOverpayment, invoice.contact_id, amount - due, date))
+    }
+
+    /// Enters an overpayment or prepayment of a contact, and gives its id.
+    #[expect(clippy::must_use_candidate, reason = "the money is there whether or not its id is wanted")]
+    pub fn prepay(&self, kind: Kind, contact: Uuid, amount: Decimal, date: Date) -> Uuid {
+        let now = self.settings().clock.now();
+        self.books(|books| {
+            let mut document = draft::blank(books, kind, now);
+            document.contact_id = contact;
+            document.contact_name = books.contact(contact).map(|held| held.name.clone()).unwrap_or_default();
+            (document.status, document.date, document.line_amounts) = (Status::Authorised, date, LineAmounts::NoTax);
+            (document.sub_total, document.total) = (amount, amount);
+            let id = document.id;
+            books.put_document(document);
+            id
+        })
+    }
+
+    /// Allocates credit to an invoice or bill today, and gives the allocation's id.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn allocate(&self, credit: Uuid, invoice: Uuid, amount: Decimal) -> Result<Uuid, String> {
+        let now = self.settings().clock.now();
+        let allocation = Allocation { id: Uuid::new_v4(), invoice, amount, date: Books::today(now) };
+        let allocated = self.books(|books| allocations::allocate(books, credit, &allocation, now));
+        allocated.map(|()| allocation.id).map_err(|problems| problems.join("; "))
+    }
+
+    /// Takes an allocation back; false if there is none with this id.
+    #[expect(clippy::must_use_candidate, reason = "most tests know that it is there")]
+    pub fn delete_allocation(&self, allocation: Uuid) -> bool {
+        let now = self.settings().clock.now();
+        self.books(|books| allocations::take_back(books, allocation, now))
+    }
+
+    fn sales_invoice(&self, number: &str) -> Result<Document, String> {
+        let held = self.books(|books| books.numbered(Kind::Accrec, number).cloned());
+        held.ok_or_else(|| format!("there is no sales invoice {number}"))
+    }
+}
+
+fn enter(books: &mut Books, new: NewPayment, batch: Option<Uuid>, now: Timestamp) -> Result<Uuid, String> {
+    let kind = books.document(new.document).map_or(Kind::Accrec, |held| held.kind);
+    let payment = Payment {
+        id: Uuid::new_v4(),
+        document: new.document,
+        kind,
+        date: new.date,
+        amount: new.amount,
+        account: new.account,
+        reference: new.reference,
+        currency_rate: Decimal::ONE,
+        is_reconciled: false,
+        is_deleted: false,
+        batch,
+        updated: now,
+    };
+    let problems = payments::problems(books, &payment);
+    if !problems.is_empty() {
+        return Err(problems.join("; "));
+    }
+    let id = payment.id;
+    payments::enter(books, payment);
+    Ok(id)
 }
 
 /// The messages of an answer that refuses.

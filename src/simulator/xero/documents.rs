@@ -4,53 +4,13 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::family::Family;
 use super::filter::{Operand, fold};
 use super::records::{Document, Kind, Status};
 use super::render::{self, Detail};
 use super::state::Books;
 use super::wire::{Answer, Call, Reply, elements, envelope, guid, messages, text, unconvertible, validation_exception};
 use super::{check, contacts, draft, query};
-
-/// The two endpoints that hold documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    Invoices,
-    CreditNotes,
-}
-
-impl Family {
-    fn collection(self) -> &'static str {
-        match self {
-            Self::Invoices => "Invoices",
-            Self::CreditNotes => "CreditNotes",
-        }
-    }
-
-    fn noun(self) -> &'static str {
-        match self {
-            Self::Invoices => "Invoice",
-            Self::CreditNotes => "CreditNote",
-        }
-    }
-
-    fn id_field(self) -> &'static str {
-        match self {
-            Self::Invoices => "InvoiceID",
-            Self::CreditNotes => "CreditNoteID",
-        }
-    }
-
-    fn number_field(self) -> &'static str {
-        match self {
-            Self::Invoices => "InvoiceNumber",
-            Self::CreditNotes => "CreditNoteNumber",
-        }
-    }
-
-    fn holds(self, kind: Kind) -> bool {
-        kind.is_credit() == (self == Self::CreditNotes)
-    }
-}
 
 /// Why an element was not saved.
 enum Refusal {
@@ -195,9 +155,18 @@ fn save_one(books: &mut Books, call: &Call, family: Family, element: &Value) -> 
         document.number = books.next_number(document.kind);
     }
     document.settle();
+    if let Some(held) = held.filter(|held| is_unseen(held, &document)) {
+        document.updated = held.updated;
+    }
     let id = document.id;
     books.put_document(document);
     Ok(id)
+}
+
+/// Another due date of what is partly paid is no change to `If-Modified-Since`.
+fn is_unseen(held: &Document, changed: &Document) -> bool {
+    let due_date_alone = Document { due_date: changed.due_date, updated: changed.updated, ..held.clone() };
+    held.is_touched() && held.due_date != changed.due_date && due_date_alone == *changed
 }
 
 fn kind(family: Family, element: &Value) -> Result<Kind, Reply> {
@@ -232,8 +201,11 @@ fn find<'a>(books: &'a Books, family: Family, wanted: &str) -> Option<&'a Docume
     if let Ok(id) = wanted.parse::<Uuid>() {
         return books.document(id).filter(|document| family.holds(document.kind));
     }
-    let kind = if family == Family::CreditNotes { Kind::AccrecCredit } else { Kind::Accrec };
-    books.numbered(kind, wanted)
+    match family {
+        Family::Invoices => books.numbered(Kind::Accrec, wanted),
+        Family::CreditNotes => books.numbered(Kind::AccrecCredit, wanted),
+        Family::Overpayments | Family::Prepayments => None,
+    }
 }
 
 /// GET of one document by id or number.
@@ -277,7 +249,7 @@ fn field(books: &Books, document: &Document, name: &str) -> Result<Option<Operan
         "type" => Some(Operand::text(document.kind.name())),
         "status" => Some(Operand::text(document.status.name())),
         "invoicenumber" | "creditnotenumber" => Some(Operand::text(&document.number)),
-        "invoiceid" | "creditnoteid" => Some(Operand::Guid(document.id)),
+        "invoiceid" | "creditnoteid" | "overpaymentid" | "prepaymentid" => Some(Operand::Guid(document.id)),
         "reference" => Some(Operand::text(&document.reference)),
         "currencycode" => Some(Operand::text(&document.currency)),
         "date" => Some(Operand::Date(document.date.at(0, 0, 0, 0))),

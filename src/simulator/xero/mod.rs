@@ -6,16 +6,19 @@
 
 mod allocations;
 mod arithmetic;
+mod batches;
 mod by_hand;
 mod check;
 mod contacts;
 mod documents;
 mod draft;
+mod family;
 mod filter;
 mod limits;
 mod notes;
 mod operator;
 mod organisation;
+mod payments;
 mod query;
 mod records;
 mod reference;
@@ -30,5 +33,6 @@ mod wire;
 mod tests;
 
 pub use arithmetic::HalfCent;
+pub use by_hand::NewPayment;
 pub use operator::{Settings, Xero};
-pub use records::{Contact, Document, Kind, Line, LineAmounts, NewContact, Status, Tracking};
+pub use records::{Contact, Document, Kind, Line, LineAmounts, NewContact, Payment, Status, Tracking};

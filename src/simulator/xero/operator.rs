@@ -13,9 +13,10 @@ use serde_json::Map;
 use uuid::Uuid;
 
 use super::arithmetic::HalfCent;
+use super::family::Family;
 use super::limits::Limits;
 use super::organisation;
-use super::records::{Contact, Document, NewContact, Status};
+use super::records::{Contact, Document, NewContact, Payment, Status};
 use super::replay::Replays;
 use super::service::{self, Failure, Shared, State};
 use super::state::{Account, Books, Item, TaxRate};
@@ -127,7 +128,21 @@ impl Xero {
     /// Every invoice, bill and credit note in the order of creation.
     #[must_use]
     pub fn documents(&self) -> Vec<Document> {
-        self.shared.lock().books.documents.clone()
+        let is_wanted = |held: &&Document| matches!(Family::of(held.kind), Family::Invoices | Family::CreditNotes);
+        self.shared.lock().books.documents.iter().filter(is_wanted).cloned().collect()
+    }
+
+    /// Every overpayment and prepayment in the order of creation.
+    #[must_use]
+    pub fn prepaid(&self) -> Vec<Document> {
+        let is_wanted = |held: &&Document| matches!(Family::of(held.kind), Family::Overpayments | Family::Prepayments);
+        self.shared.lock().books.documents.iter().filter(is_wanted).cloned().collect()
+    }
+
+    /// Every payment in the order of entry, the deleted ones among them.
+    #[must_use]
+    pub fn payments(&self) -> Vec<Payment> {
+        self.shared.lock().books.payments.clone()
     }
 
     /// Every contact in the order of creation.
@@ -208,6 +223,7 @@ impl Xero {
             tax_type: String::new(),
             system: String::new(),
             active: true,
+            enables_payments: false,
         };
         let tax_type = match account.class() {
             "REVENUE" => "OUTPUT",
@@ -216,6 +232,13 @@ impl Xero {
         };
         tax_type.clone_into(&mut account.tax_type);
         self.books(|books| books.accounts.push(account));
+    }
+
+    /// Lets payments go to an account that is no bank account.
+    pub fn enable_payments(&self, code: &str) {
+        self.books(|books| {
+            books.accounts.iter_mut().filter(|held| held.code == code).for_each(|held| held.enables_payments = true);
+        });
     }
 
     /// Archives an account.
@@ -264,17 +287,10 @@ impl Xero {
         });
     }
 
-    /// Pays an amount on a document, which becomes PAID when nothing is left.
-    pub fn pay(&self, document: Uuid, amount: Decimal) {
-        self.change_document(document, |held| {
-            held.amount_paid += amount;
-            held.settle();
-        });
-    }
-
     /// Voids a document.
     pub fn void(&self, document: Uuid) {
-        self.change_document(document, |held| held.status = Status::Voided);
+        let now = self.shared.settings.clock.now();
+        self.books(|books| books.change_document(document, now, |held| held.status = Status::Voided));
     }
 
     pub(super) fn books<Result>(&self, act: impl FnOnce(&mut Books) -> Result) -> Result {
@@ -288,16 +304,6 @@ impl Xero {
                 act(&mut contact);
                 contact.updated = now;
                 books.put_contact(contact);
-            }
-        });
-    }
-
-    fn change_document(&self, id: Uuid, act: impl FnOnce(&mut Document)) {
-        let now = self.shared.settings.clock.now();
-        self.books(|books| {
-            if let Some(document) = books.document_mut(id) {
-                act(document);
-                document.updated = now;
             }
         });
     }

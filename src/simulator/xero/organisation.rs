@@ -7,7 +7,7 @@ use super::arithmetic::HalfCent;
 use super::state::{Account, Books, Item, TaxRate, TrackingCategory};
 
 /// Code, name, type, tax type, system account.
-const ACCOUNTS: [(&str, &str, &str, &str, &str); 19] = [
+const ACCOUNTS: [(&str, &str, &str, &str, &str); 20] = [
     ("090", "Business Bank Account", "BANK", "BASEXCLUDED", ""),
     ("200", "Sales", "REVENUE", "OUTPUT", ""),
     ("210", "Hardware Sales", "REVENUE", "OUTPUT", ""),
@@ -26,6 +26,7 @@ const ACCOUNTS: [(&str, &str, &str, &str, &str); 19] = [
     ("710", "Office Equipment", "FIXED", "CAPEXINPUT", ""),
     ("800", "Accounts Payable", "CURRLIAB", "BASEXCLUDED", "CREDITORS"),
     ("820", "GST", "CURRLIAB", "BASEXCLUDED", "GST"),
+    ("850", "Payment Clearing", "CURRLIAB", "BASEXCLUDED", ""),
     ("860", "Rounding", "CURRLIAB", "BASEXCLUDED", "ROUNDING"),
 ];
 
@@ -61,6 +62,7 @@ pub(super) fn demo(base_currency: &str, half_cent: HalfCent) -> Books {
         tax_type: tax_type.to_owned(),
         system: system.to_owned(),
         active: code != "299",
+        enables_payments: code == "850",
     });
     let tax_rates = TAX_RATES.map(|(name, tax_type, rate, barred)| TaxRate {
         name: name.to_owned(),
@@ -83,6 +85,8 @@ pub(super) fn demo(base_currency: &str, half_cent: HalfCent) -> Books {
         half_cent,
         contacts: Vec::new(),
         documents: Vec::new(),
+        payments: Vec::new(),
+        batches: Vec::new(),
         accounts: accounts.into(),
         tax_rates: tax_rates.into(),
         items: items.into(),

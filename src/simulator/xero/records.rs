@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// The four documents of sales and purchases.
+/// The documents of sales and purchases, and the money that waits for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Sales invoice.
@@ -17,6 +17,14 @@ pub enum Kind {
     AccrecCredit,
     /// Credit note from a supplier.
     AccpayCredit,
+    /// What a customer paid beyond an invoice.
+    ReceiveOverpayment,
+    /// What a supplier was paid beyond a bill.
+    SpendOverpayment,
+    /// What a customer paid before the invoice.
+    ReceivePrepayment,
+    /// What a supplier was paid before the bill.
+    SpendPrepayment,
 }
 
 impl Kind {
@@ -28,6 +36,10 @@ impl Kind {
             Self::Accpay => "ACCPAY",
             Self::AccrecCredit => "ACCRECCREDIT",
             Self::AccpayCredit => "ACCPAYCREDIT",
+            Self::ReceiveOverpayment => "RECEIVE-OVERPAYMENT",
+            Self::SpendOverpayment => "SPEND-OVERPAYMENT",
+            Self::ReceivePrepayment => "RECEIVE-PREPAYMENT",
+            Self::SpendPrepayment => "SPEND-PREPAYMENT",
         }
     }
 
@@ -37,7 +49,12 @@ impl Kind {
     }
 
     pub(super) fn is_sale(self) -> bool {
-        matches!(self, Self::Accrec | Self::AccrecCredit)
+        matches!(self, Self::Accrec | Self::AccrecCredit | Self::ReceiveOverpayment | Self::ReceivePrepayment)
+    }
+
+    /// What is owed, rather than what may be set against it.
+    pub(super) fn is_owed(self) -> bool {
+        matches!(self, Self::Accrec | Self::Accpay)
     }
 
     pub(super) fn is_credit(self) -> bool {
@@ -225,12 +242,72 @@ impl Document {
         !self.amount_paid.is_zero() || !self.amount_credited.is_zero()
     }
 
-    /// Becomes PAID when nothing is left open, which a 0.00 document does at once.
+    /// Becomes PAID when nothing is left open, which a 0.00 document does at once, and is opened again
+    /// when a payment or an allocation is taken back.
     pub(super) fn settle(&mut self) {
-        if self.status == Status::Authorised && self.amount_due().is_zero() {
-            self.status = Status::Paid;
+        self.status = match (self.status, self.amount_due().is_zero()) {
+            (Status::Authorised, true) => Status::Paid,
+            (Status::Paid, false) => Status::Authorised,
+            (status, _) => status,
+        };
+    }
+}
+
+/// Money that was paid on a document, or paid back on what gives credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// `PaymentID`.
+    pub id: Uuid,
+    /// What was paid.
+    pub document: Uuid,
+    /// The kind of that document.
+    pub kind: Kind,
+    /// Day of the payment.
+    pub date: Date,
+    /// How much.
+    pub amount: Decimal,
+    /// Code of the account that it went to or came from.
+    pub account: String,
+    /// Reference.
+    pub reference: String,
+    /// Currency rate.
+    pub currency_rate: Decimal,
+    /// Matched with a line of the bank statement.
+    pub is_reconciled: bool,
+    /// Taken back.
+    pub is_deleted: bool,
+    /// The batch that it belongs to.
+    pub batch: Option<Uuid>,
+    /// Last change.
+    pub updated: Timestamp,
+}
+
+impl Payment {
+    pub(super) fn payment_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Accrec => "ACCRECPAYMENT",
+            Kind::Accpay => "ACCPAYPAYMENT",
+            Kind::AccrecCredit => "ARCREDITPAYMENT",
+            Kind::AccpayCredit => "APCREDITPAYMENT",
+            Kind::ReceiveOverpayment => "AROVERPAYMENTPAYMENT",
+            Kind::SpendOverpayment => "APOVERPAYMENTPAYMENT",
+            Kind::ReceivePrepayment => "ARPREPAYMENTPAYMENT",
+            Kind::SpendPrepayment => "APPREPAYMENTPAYMENT",
         }
     }
+
+    pub(super) fn status(&self) -> &'static str {
+        if self.is_deleted { "DELETED" } else { "AUTHORISED" }
+    }
+}
+
+/// One deposit for many documents; the payments name it.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub(super) id: Uuid,
+    pub(super) account: String,
+    pub(super) date: Date,
+    pub(super) reference: String,
 }
 
 /// A customer or supplier.

@@ -71,7 +71,7 @@ fn account(books: &Books, account: &Account, now: &Value) -> Value {
         "TaxType": account.tax_type,
         "Class": account.class(),
         "SystemAccount": (!ordinary).then_some(&account.system),
-        "EnablePaymentsToAccount": false,
+        "EnablePaymentsToAccount": account.enables_payments,
         "ShowInExpenseClaims": false,
         "BankAccountType": bank,
         "BankAccountNumber": bank.map(|_| "0000000000000"),

@@ -4,7 +4,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::allocations;
-use super::records::{Allocation, Contact, Document, Line, Status};
+use super::family::Family;
+use super::records::{Allocation, Batch, Contact, Document, Kind, Line, Payment, Status};
 use super::state::Books;
 use super::wire::{day, day_string, instant, number};
 
@@ -65,7 +66,7 @@ pub(super) fn document(books: &Books, document: &Document, detail: Detail, unit_
         "UpdatedDateUTCString": updated,
     });
     if let Some(fields) = row.as_object_mut() {
-        let more = if document.kind.is_credit() { credit_note(document) } else { invoice(books, document, detail) };
+        let more = if document.kind.is_owed() { invoice(books, document, detail) } else { credit(books, document) };
         if let Value::Object(more) = more {
             fields.extend(more);
         }
@@ -73,14 +74,15 @@ pub(super) fn document(books: &Books, document: &Document, detail: Detail, unit_
     compact(row)
 }
 
-fn credit_note(document: &Document) -> Value {
+fn credit(books: &Books, document: &Document) -> Value {
+    let family = Family::of(document.kind);
     json!({
-        "CreditNoteID": document.id,
+        family.id_field(): document.id,
         "ID": document.id,
-        "CreditNoteNumber": document.number,
+        family.number_field(): (family == Family::CreditNotes).then_some(&document.number),
         "RemainingCredit": number(document.amount_due()),
         "Allocations": allocations::of(document),
-        "Payments": [],
+        "Payments": payments(books, document),
         "HasAttachments": false,
     })
 }
@@ -103,8 +105,10 @@ fn invoice(books: &Books, document: &Document, detail: Detail) -> Value {
     {
         let paid_on = (document.status == Status::Paid).then(|| instant(document.updated));
         let more = json!({
-            "Payments": [],
-            "CreditNotes": credits(books, document),
+            "Payments": payments(books, document),
+            "CreditNotes": credits(books, document, Family::CreditNotes),
+            "Overpayments": credits(books, document, Family::Overpayments),
+            "Prepayments": credits(books, document, Family::Prepayments),
             "AmountCredited": number(document.amount_credited),
             "HasAttachments": false,
             "Url": document.url,
@@ -117,18 +121,123 @@ fn invoice(books: &Books, document: &Document, detail: Detail) -> Value {
     row
 }
 
-fn credits(books: &Books, invoice: &Document) -> Vec<Value> {
-    // The scan of all notes is worth it only where something was credited.
+/// The live payments of a document, in few words.
+fn payments(books: &Books, document: &Document) -> Vec<Value> {
+    // The scan is worth it only where something was paid.
+    if document.amount_paid.is_zero() {
+        return Vec::new();
+    }
+    let mine = books.payments.iter().filter(|payment| payment.document == document.id && !payment.is_deleted);
+    let shown = mine.map(|payment| {
+        json!({
+            "PaymentID": payment.id,
+            "BatchPaymentID": payment.batch,
+            "Date": day(payment.date),
+            "Amount": number(payment.amount),
+            "Reference": payment.reference,
+            "CurrencyRate": number(payment.currency_rate),
+            "HasAccount": false,
+            "HasValidationErrors": false,
+        })
+    });
+    shown.collect()
+}
+
+/// What a family has given to an invoice.
+fn credits(books: &Books, invoice: &Document, family: Family) -> Vec<Value> {
+    // The scan of all credit is worth it only where something was credited.
     if invoice.amount_credited.is_zero() {
         return Vec::new();
     }
-    let notes = books.documents.iter().flat_map(|note| note.allocations.iter().map(move |part| (note, part)));
-    let mine = notes.filter(|(_, part)| part.invoice == invoice.id);
-    let shown = mine.map(|(note, part)| {
-        json!({"CreditNoteID": note.id, "ID": note.id, "CreditNoteNumber": note.number,
-            "AppliedAmount": number(part.amount), "Total": number(note.total), "HasErrors": false})
+    let of_family = books.documents.iter().filter(|credit| family.holds(credit.kind));
+    let given = of_family.flat_map(|credit| credit.allocations.iter().map(move |part| (credit, part)));
+    let mine = given.filter(|(_, part)| part.invoice == invoice.id);
+    let shown = mine.map(|(credit, part)| {
+        json!({
+            family.id_field(): credit.id,
+            "ID": credit.id,
+            family.number_field(): (family == Family::CreditNotes).then_some(&credit.number),
+            "Date": day(part.date),
+            "DateString": day_string(part.date),
+            "AppliedAmount": number(part.amount),
+            "Total": number(credit.total),
+            "HasErrors": false,
+        })
     });
     shown.collect()
+}
+
+/// A payment as shown; what was paid is named as an invoice, whatever it is.
+pub(super) fn payment(books: &Books, payment: &Payment) -> Value {
+    let account = books.accounts.iter().find(|account| account.code == payment.account);
+    let account = account.map(|held| json!({"AccountID": held.id, "Code": held.code, "Name": held.name}));
+    let batch = books.batches.iter().find(|batch| Some(batch.id) == payment.batch);
+    let updated = payment.updated.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    compact(json!({
+        "PaymentID": payment.id,
+        "BatchPaymentID": payment.batch,
+        "BatchPayment": batch.map(|batch| self::batch(books, batch)),
+        "Date": day(payment.date),
+        "BankAmount": number(payment.amount),
+        "Amount": number(payment.amount),
+        "Reference": payment.reference,
+        "CurrencyRate": number(payment.currency_rate),
+        "PaymentType": payment.payment_type(),
+        "Status": payment.status(),
+        "UpdatedDateUTC": instant(payment.updated),
+        "UpdatedDateUTCString": updated,
+        "HasAccount": true,
+        "IsReconciled": payment.is_reconciled,
+        "Account": account,
+        "Invoice": books.document(payment.document).map(|held| paid(books, held)),
+        "HasValidationErrors": false,
+    }))
+}
+
+/// A document as its payments name it: without amounts, which the document itself has to be asked for.
+fn paid(books: &Books, document: &Document) -> Value {
+    let name = match document.kind {
+        Kind::ReceiveOverpayment => "AROVERPAYMENT",
+        Kind::SpendOverpayment => "APOVERPAYMENT",
+        Kind::ReceivePrepayment => "ARPREPAYMENT",
+        Kind::SpendPrepayment => "APPREPAYMENT",
+        plain => plain.name(),
+    };
+    json!({
+        "Type": name,
+        "InvoiceID": document.id,
+        "InvoiceNumber": document.number,
+        "Contact": books.contact(document.contact_id).map(contact_summary),
+        "CurrencyCode": document.currency,
+        "IsDiscounted": false,
+        "HasErrors": false,
+        "LineItems": [],
+        "Payments": [],
+        "CreditNotes": [],
+        "Prepayments": [],
+        "Overpayments": [],
+    })
+}
+
+/// A batch as shown.
+pub(super) fn batch(books: &Books, batch: &Batch) -> Value {
+    let mine = || books.payments.iter().filter(|payment| payment.batch == Some(batch.id));
+    let live = || mine().filter(|payment| !payment.is_deleted);
+    let account = books.accounts.iter().find(|account| account.code == batch.account);
+    let is_receipt = mine().next().is_none_or(|payment| payment.kind.is_sale());
+    json!({
+        "BatchPaymentID": batch.id,
+        "Account": account.map(|held| json!({"AccountID": held.id, "Code": held.code})),
+        "Reference": batch.reference,
+        "Date": day(batch.date),
+        "Type": if is_receipt { "RECBATCH" } else { "PAYBATCH" },
+        "Status": if live().next().is_some() { "AUTHORISED" } else { "DELETED" },
+        "TotalAmount": number(live().map(|payment| payment.amount).sum()),
+        "UpdatedDateUTC": mine().map(|payment| payment.updated).max().map(instant),
+        "IsReconciled": false,
+        "Payments": live().map(|payment| json!({"PaymentID": payment.id, "Invoice": {"InvoiceID": payment.document},
+            "Amount": number(payment.amount)})).collect::<Vec<_>>(),
+    })
 }
 
 /// An allocation as shown.

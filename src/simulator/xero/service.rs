@@ -9,7 +9,7 @@ use axum::http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::documents::Family;
+use super::family::Family;
 use super::limits::Limits;
 use super::operator::Settings;
 use super::query::Query;
@@ -17,7 +17,7 @@ use super::replay::Replays;
 use super::state::Books;
 use super::token::Tokens;
 use super::wire::{Answer, Call, Reply, internal_error};
-use super::{allocations, contacts, documents, notes, reference};
+use super::{allocations, batches, contacts, documents, notes, payments, reference};
 
 const API: &str = "/api.xro/2.0";
 
@@ -137,27 +137,51 @@ fn first(state: &mut State, call: &Call) -> Reply {
 fn route(books: &mut Books, call: &Call) -> Answer {
     let decoded: Vec<String> = call.path.split('/').skip(1).map(decode).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
-    let family = match segments.first() {
-        Some(&"CreditNotes") => Family::CreditNotes,
-        _ => Family::Invoices,
-    };
+    let family = segments.first().and_then(|collection| Family::named(collection));
+    if let Some(family) = family {
+        return route_documents(books, call, family, segments.get(1..).unwrap_or_default());
+    }
     let post = call.method == Method::POST;
     let put = call.method == Method::PUT;
     let get = call.method == Method::GET;
     match segments.as_slice() {
-        ["Invoices" | "CreditNotes"] if post || put => documents::write(books, call, family),
-        ["Invoices" | "CreditNotes"] if get => documents::read(books, call, family),
-        ["Invoices" | "CreditNotes", wanted] if post => documents::write_one(books, call, family, wanted),
-        ["Invoices" | "CreditNotes", wanted] if get => documents::read_one(books, call, family, wanted),
-        ["CreditNotes", note, "Allocations"] if put => allocations::write(books, call, note),
+        ["Payments"] if post || put => payments::write(books, call),
+        ["Payments"] if get => payments::read(books, call),
+        ["Payments", wanted] if post => payments::write_one(books, call, wanted),
+        ["Payments", wanted] if get => payments::read_one(books, call, wanted),
+        ["BatchPayments"] if get => batches::read(books, call),
+        ["BatchPayments", wanted] if post => batches::write_one(books, call, wanted),
+        ["BatchPayments", wanted] if get => batches::read_one(books, call, wanted),
         ["Contacts"] if post || put => contacts::write(books, call),
         ["Contacts"] if get => contacts::read(books, call),
         ["Contacts", wanted] if post => contacts::write_one(books, call, wanted),
         ["Contacts", wanted] if get => contacts::read_one(books, call, wanted),
-        ["Invoices" | "CreditNotes" | "Contacts", subject, "History"] if put => notes::write(books, call, subject),
-        ["Invoices" | "CreditNotes" | "Contacts", subject, "History"] if get => notes::read(books, call, subject),
+        ["Contacts" | "Payments", subject, "History"] if put => notes::write(books, call, subject),
+        ["Contacts" | "Payments", subject, "History"] if get => notes::read(books, call, subject),
         [collection] if get => reference::read(books, call, collection),
         [collection, wanted] if get => reference::read_one(books, call, collection, wanted),
+        _ => Err(Reply::not_found()),
+    }
+}
+
+/// `rest` is the path below the collection.
+fn route_documents(books: &mut Books, call: &Call, family: Family, rest: &[&str]) -> Answer {
+    let post = call.method == Method::POST;
+    let put = call.method == Method::PUT;
+    let get = call.method == Method::GET;
+    // Over- and prepayments come from bank transactions, so they are not written here.
+    let is_written = matches!(family, Family::Invoices | Family::CreditNotes);
+    match rest {
+        [] if is_written && (post || put) => documents::write(books, call, family),
+        [] if get => documents::read(books, call, family),
+        [wanted] if is_written && post => documents::write_one(books, call, family, wanted),
+        [wanted] if get => documents::read_one(books, call, family, wanted),
+        [credit, "Allocations"] if put => allocations::write(books, call, family, credit),
+        [credit, "Allocations", wanted] if call.method == Method::DELETE => {
+            allocations::remove(books, call, family, (credit, wanted))
+        }
+        [subject, "History"] if put => notes::write(books, call, subject),
+        [subject, "History"] if get => notes::read(books, call, subject),
         _ => Err(Reply::not_found()),
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::arithmetic::HalfCent;
 use super::filter::fold;
-use super::records::{Contact, Document, Kind, Status};
+use super::records::{Batch, Contact, Document, Kind, Payment, Status};
 
 /// An account of the chart.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Account {
     /// Such as `DEBTORS`; empty on ordinary accounts.
     pub(super) system: String,
     pub(super) active: bool,
+    /// Payments may go to it although it is no bank account.
+    pub(super) enables_payments: bool,
 }
 
 impl Account {
@@ -33,6 +35,10 @@ impl Account {
             "EQUITY" => "EQUITY",
             _ => "ASSET",
         }
+    }
+
+    pub(super) fn takes_payments(&self) -> bool {
+        self.kind == "BANK" || self.enables_payments
     }
 
     /// Bank and control accounts move only through their own documents, and the account of tracked
@@ -88,6 +94,8 @@ pub(super) struct Books {
     pub(super) half_cent: HalfCent,
     pub(super) contacts: Vec<Contact>,
     pub(super) documents: Vec<Document>,
+    pub(super) payments: Vec<Payment>,
+    pub(super) batches: Vec<Batch>,
     pub(super) accounts: Vec<Account>,
     pub(super) tax_rates: Vec<TaxRate>,
     pub(super) items: Vec<Item>,
@@ -131,8 +139,13 @@ impl Books {
         self.documents.iter().find(|document| document.id == id)
     }
 
-    pub(super) fn document_mut(&mut self, id: Uuid) -> Option<&mut Document> {
-        self.documents.iter_mut().find(|document| document.id == id)
+    /// Changes the document with this id, if there is one, and settles it.
+    pub(super) fn change_document(&mut self, id: Uuid, at: Timestamp, act: impl FnOnce(&mut Document)) {
+        if let Some(document) = self.documents.iter_mut().find(|document| document.id == id) {
+            act(document);
+            document.updated = at;
+            document.settle();
+        }
     }
 
     /// The live document with this number; a deleted one has given its number back.
@@ -147,7 +160,7 @@ impl Books {
             contact.is_customer |= document.kind.is_sale();
             contact.is_supplier |= !document.kind.is_sale();
         }
-        match self.document_mut(document.id) {
+        match self.documents.iter_mut().find(|held| held.id == document.id) {
             Some(held) => *held = document,
             None => self.documents.push(document),
         }

@@ -18,12 +18,14 @@ const TOKEN_LIFE_S: i64 = 1800;
 /// How long the previous refresh token still works, for an answer that was lost.
 const PREVIOUS_LIFE: SignedDuration = SignedDuration::from_mins(30);
 
-const SCOPES: [&str; 11] = [
+const SCOPES: [&str; 13] = [
     "offline_access",
     "accounting.invoices",
     "accounting.invoices.read",
     "accounting.payments",
     "accounting.payments.read",
+    "accounting.manualjournals",
+    "accounting.manualjournals.read",
     "accounting.contacts",
     "accounting.contacts.read",
     "accounting.settings",
@@ -144,7 +146,7 @@ impl Tokens {
         }
         let has = |scope: &&str| {
             let held = |name: &str| grant.scopes.iter().any(|held| held == name) && !self.revoked_scopes.contains(name);
-            held(scope) || (!call.is_write() && held(&format!("{scope}.read")))
+            held(scope) || (call.method == Method::GET && held(&format!("{scope}.read")))
         };
         if needed_scopes(&call.path).iter().any(has) {
             return Ok(());
@@ -169,6 +171,8 @@ impl Tokens {
 fn needed_scopes(path: &str) -> &'static [&'static str] {
     match path.split('/').nth(1).unwrap_or_default() {
         "Invoices" | "CreditNotes" => &["accounting.invoices"],
+        "Payments" | "BatchPayments" | "Overpayments" | "Prepayments" => &["accounting.payments"],
+        "ManualJournals" => &["accounting.manualjournals"],
         "Contacts" => &["accounting.contacts"],
         "Items" => &["accounting.invoices", "accounting.settings"],
         _ => &["accounting.settings"],

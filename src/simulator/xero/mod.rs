@@ -1,4 +1,5 @@
-//! Simulator of Xero: the token endpoint and the part of the Accounting API that invoices touch.
+//! Simulator of Xero: the token endpoint and the part of the Accounting API that invoices,
+//! bills and payments touch, and the webhooks that tell of them.
 //!
 //! It follows Xero where Xero is known (arithmetic, validation texts, limits, idempotency) and is
 //! strict where it is not, so that a doubtful request fails in a test rather than in someone's books.
@@ -24,9 +25,11 @@ mod records;
 mod reference;
 mod render;
 mod replay;
+mod sender;
 mod service;
 mod state;
 mod token;
+mod webhooks;
 mod wire;
 
 #[cfg(test)]
@@ -36,3 +39,5 @@ pub use arithmetic::HalfCent;
 pub use by_hand::NewPayment;
 pub use operator::{Settings, Xero};
 pub use records::{Contact, Document, Kind, Line, LineAmounts, NewContact, Payment, Status, Tracking};
+pub use sender::{Intent, Reception};
+pub use webhooks::{Subscription, Webhook, signature};

@@ -1,7 +1,7 @@
 //! The handle of a running simulator: what a person could see and do in Xero, and its faults as a whole.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +21,7 @@ use super::replay::Replays;
 use super::service::{self, Failure, Shared, State};
 use super::state::{Account, Books, Item, TaxRate};
 use super::token::Tokens;
+use super::webhooks::Webhooks;
 use crate::clock::Clock;
 use crate::simulator::Server;
 
@@ -53,6 +54,12 @@ pub struct Settings {
     pub refresh_token: Option<String>,
     /// Time that every API call takes.
     pub latency: Duration,
+    /// How long a receiver of webhooks may take.
+    pub webhook_timeout: Duration,
+    /// Most events in one message.
+    pub webhook_events_max: usize,
+    /// How often each message is sent: at least once means that it may be more than once.
+    pub webhook_copies: u32,
 }
 
 impl Settings {
@@ -73,6 +80,9 @@ impl Settings {
             half_cent: HalfCent::default(),
             refresh_token: None,
             latency: Duration::ZERO,
+            webhook_timeout: Duration::from_secs(5),
+            webhook_events_max: 50,
+            webhook_copies: 1,
         }
     }
 }
@@ -82,6 +92,7 @@ impl Settings {
 pub struct Xero {
     /// The server, with its faults and its request log.
     pub server: Server,
+    pub(super) http: reqwest::Client,
     shared: Arc<Shared>,
 }
 
@@ -91,12 +102,17 @@ impl Xero {
     /// # Errors
     /// When the port cannot be bound.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        // Whichever part of the process is first installs the provider; the others find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let policy = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().no_proxy().redirect(policy).build().map_err(std::io::Error::other)?;
         let state = State {
             books: organisation::demo(&settings.base_currency, settings.half_cent),
             tokens: Tokens::new(settings.refresh_token.clone()),
             limits: Limits::new(settings.clock.now()),
             replays: Replays::new(settings.idempotency_life),
             outage: None,
+            webhooks: Webhooks::default(),
             next_write: None,
             calls: BTreeMap::new(),
         };
@@ -104,7 +120,7 @@ impl Xero {
         let shared = Arc::new(Shared { settings, state: Mutex::new(state) });
         let serving = Arc::clone(&shared);
         let router = Router::new().fallback(move |request| service::handle(Arc::clone(&serving), request));
-        Ok(Self { server: Server::start(port, router).await?, shared })
+        Ok(Self { server: Server::start(port, router).await?, http, shared })
     }
 
     /// Base of the Accounting API, such as `http://127.0.0.1:4000/api.xro/2.0`.
@@ -293,8 +309,15 @@ impl Xero {
         self.books(|books| books.change_document(document, now, |held| held.status = Status::Voided));
     }
 
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
+    }
+
     pub(super) fn books<Result>(&self, act: impl FnOnce(&mut Books) -> Result) -> Result {
-        act(&mut self.shared.lock().books)
+        let mut state = self.state();
+        let result = act(&mut state.books);
+        state.tell();
+        result
     }
 
     fn change_contact(&self, id: Uuid, act: impl FnOnce(&mut Contact)) {

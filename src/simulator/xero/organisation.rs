@@ -99,6 +99,7 @@ pub(super) fn demo(base_currency: &str, half_cent: HalfCent) -> Books {
         year_lock: None,
         notes: Vec::new(),
         numbers_given: 0,
+        events: Vec::new(),
     }
 }
 

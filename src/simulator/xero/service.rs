@@ -16,6 +16,7 @@ use super::query::Query;
 use super::replay::Replays;
 use super::state::Books;
 use super::token::Tokens;
+use super::webhooks::Webhooks;
 use super::wire::{Answer, Call, Reply, internal_error};
 use super::{allocations, batches, contacts, documents, notes, payments, reference};
 
@@ -36,9 +37,17 @@ pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) replays: Replays,
     pub(super) outage: Option<String>,
+    pub(super) webhooks: Webhooks,
     pub(super) next_write: Option<Failure>,
     /// How often each method and path was called.
     pub(super) calls: BTreeMap<(String, String), u32>,
+}
+
+impl State {
+    /// Tells the webhooks what changed.
+    pub(super) fn tell(&mut self) {
+        self.webhooks.note(std::mem::take(&mut self.books.events));
+    }
 }
 
 /// The settings and the state, shared by the handle and the requests.
@@ -130,6 +139,7 @@ fn first(state: &mut State, call: &Call) -> Reply {
         }
         None => route(&mut state.books, call).unwrap_or_else(|early| early),
     };
+    state.tell();
     state.replays.keep(call, &reply);
     reply
 }

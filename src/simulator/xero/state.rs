@@ -7,8 +7,10 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::arithmetic::HalfCent;
+use super::family::Family;
 use super::filter::fold;
 use super::records::{Batch, Contact, Document, Kind, Payment, Status};
+use super::webhooks::Event;
 
 /// An account of the chart.
 #[derive(Clone, Debug)]
@@ -105,6 +107,8 @@ pub(super) struct Books {
     pub(super) year_lock: Option<Date>,
     pub(super) notes: Vec<Note>,
     pub(super) numbers_given: u32,
+    /// What changed since the webhooks were told.
+    pub(super) events: Vec<Event>,
 }
 
 impl Books {
@@ -145,6 +149,7 @@ impl Books {
             act(document);
             document.updated = at;
             document.settle();
+            self.events.push(Event { family: Family::of(document.kind), id, is_new: false, at });
         }
     }
 
@@ -160,6 +165,9 @@ impl Books {
             contact.is_customer |= document.kind.is_sale();
             contact.is_supplier |= !document.kind.is_sale();
         }
+        let is_new = self.document(document.id).is_none();
+        let (family, id, at) = (Family::of(document.kind), document.id, document.updated);
+        self.events.push(Event { family, id, is_new, at });
         match self.documents.iter_mut().find(|held| held.id == document.id) {
             Some(held) => *held = document,
             None => self.documents.push(document),

@@ -3,6 +3,7 @@
 mod bills;
 mod payments;
 mod sales;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -9,12 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::family::Family;
+use super::ledger::JournalStatus;
 use super::operator::Xero;
 use super::query::Query;
 use super::records::{Allocation, Batch, Document, Kind, LineAmounts, Payment, Status};
 use super::state::Books;
 use super::wire::{Call, Reply};
-use super::{allocations, documents, draft, payments};
+use super::{allocations, documents, draft, journals, payments};
 
 /// Code of the demo organisation's bank account.
 const BANK: &str = "090";
@@ -27,21 +28,47 @@ impl Xero {
     pub fn enter(&self, document: &Value) -> Result<Uuid, String> {
         let is_credit = document.get("Type").and_then(Value::as_str).is_some_and(|name| name.ends_with("CREDIT"));
         let family = if is_credit { Family::CreditNotes } else { Family::Invoices };
-        let call = Call {
+        let call = self.entry(document);
+        let created = self
+            .books(|books| documents::write(books, &call, family).map(|_| books.documents.last().map(|held| held.id)));
+        created.map(Option::unwrap_or_default).map_err(|refused| refusal(&refused))
+    }
+}
+
+/// Journals.
+impl Xero {
+    /// Enters a manual journal, given in Xero's field names.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn enter_journal(&self, journal: &Value) -> Result<Uuid, String> {
+        let call = self.entry(journal);
+        let created =
+            self.books(|books| journals::write(books, &call).map(|_| books.journals.last().map(|journal| journal.id)));
+        created.map(Option::unwrap_or_default).map_err(|refused| refusal(&refused))
+    }
+
+    /// Voids a journal.
+    pub fn void_journal(&self, id: Uuid) {
+        let now = self.settings().clock.now();
+        self.books(|books| {
+            for journal in books.journals.iter_mut().filter(|journal| journal.id == id) {
+                (journal.status, journal.updated) = (JournalStatus::Voided, now);
+            }
+        });
+    }
+
+    /// What a person types, as the call that the API would get.
+    fn entry(&self, typed: &Value) -> Call {
+        Call {
             method: Method::PUT,
             path: String::new(),
             uri: String::new(),
             // The screens keep prices to 4 places.
             query: Query::parse("unitdp=4"),
             headers: HeaderMap::new(),
-            body: Bytes::from(document.to_string()),
+            body: Bytes::from(typed.to_string()),
             now: self.settings().clock.now(),
-        };
-        let created = self
-            .books(|books| documents::write(books, &call, family).map(|_| books.documents.last().map(|held| held.id)));
-        match created {
-            Ok(id) => Ok(id.unwrap_or_default()),
-            Err(refused) => Err(refusal(&refused)),
         }
     }
 }

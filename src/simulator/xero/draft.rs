@@ -212,7 +212,8 @@ fn line(
     Ok(line)
 }
 
-fn tracking(books: &Books, sent: &[Value], problems: &mut Vec<String>) -> Vec<Tracking> {
+/// The tracking of a line, found by id or name.
+pub(super) fn tracking(books: &Books, sent: &[Value], problems: &mut Vec<String>) -> Vec<Tracking> {
     let mut found = Vec::new();
     for element in sent {
         let (id, name) = (guid(element, "TrackingCategoryID"), text(element, "Name"));

@@ -1,5 +1,5 @@
 //! Simulator of Xero: the token endpoint and the part of the Accounting API that invoices,
-//! bills and payments touch, and the webhooks that tell of them.
+//! bills, payments and journals touch, and the webhooks that tell of them.
 //!
 //! It follows Xero where Xero is known (arithmetic, validation texts, limits, idempotency) and is
 //! strict where it is not, so that a doubtful request fails in a test rather than in someone's books.
@@ -15,6 +15,8 @@ mod documents;
 mod draft;
 mod family;
 mod filter;
+mod journals;
+mod ledger;
 mod limits;
 mod notes;
 mod operator;
@@ -37,6 +39,7 @@ mod tests;
 
 pub use arithmetic::HalfCent;
 pub use by_hand::NewPayment;
+pub use ledger::{Journal, JournalLine, JournalStatus};
 pub use operator::{Settings, Xero};
 pub use records::{Contact, Document, Kind, Line, LineAmounts, NewContact, Payment, Status, Tracking};
 pub use sender::{Intent, Reception};

@@ -28,8 +28,11 @@ pub(super) fn read(books: &Books, call: &Call, subject: &str) -> Answer {
 /// PUT of notes on one record.
 pub(super) fn write(books: &mut Books, call: &Call, subject: &str) -> Answer {
     let subject: Uuid = subject.parse().map_err(|_| Reply::not_found())?;
-    let is_paid = books.payments.iter().any(|payment| payment.id == subject);
-    if books.document(subject).is_none() && books.contact(subject).is_none() && !is_paid {
+    let is_known = books.document(subject).is_some()
+        || books.contact(subject).is_some()
+        || books.payments.iter().any(|payment| payment.id == subject)
+        || books.journals.iter().any(|journal| journal.id == subject);
+    if !is_known {
         let problem = "The document with the supplied id was not found for this endpoint.".to_owned();
         return Err(validation_exception(&[json!({"ValidationErrors": messages(&[problem])})]));
     }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::arithmetic::HalfCent;
 use super::family::Family;
+use super::ledger::Journal;
 use super::limits::Limits;
 use super::organisation;
 use super::records::{Contact, Document, NewContact, Payment, Status};
@@ -159,6 +160,12 @@ impl Xero {
     #[must_use]
     pub fn payments(&self) -> Vec<Payment> {
         self.shared.lock().books.payments.clone()
+    }
+
+    /// Every manual journal in the order of creation.
+    #[must_use]
+    pub fn journals(&self) -> Vec<Journal> {
+        self.shared.lock().books.journals.clone()
     }
 
     /// Every contact in the order of creation.

@@ -87,6 +87,7 @@ pub(super) fn demo(base_currency: &str, half_cent: HalfCent) -> Books {
         documents: Vec::new(),
         payments: Vec::new(),
         batches: Vec::new(),
+        journals: Vec::new(),
         accounts: accounts.into(),
         tax_rates: tax_rates.into(),
         items: items.into(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::allocations;
 use super::family::Family;
-use super::records::{Allocation, Batch, Contact, Document, Kind, Line, Payment, Status};
+use super::records::{Allocation, Batch, Contact, Document, Kind, Line, Payment, Status, Tracking};
 use super::state::Books;
 use super::wire::{day, day_string, instant, number};
 
@@ -257,14 +257,7 @@ fn line(books: &Books, line: &Line, unit_places: u32) -> Value {
     let item = books.items.iter().find(|item| Some(&item.code) == line.item_code.as_ref());
     let bare = line.quantity.is_zero() && line.unit_amount.is_zero() && line.account_code.is_none();
     let priced = |amount: Value| (!bare).then_some(amount);
-    let tracking: Vec<Value> = line
-        .tracking
-        .iter()
-        .map(|held| {
-            json!({"Name": held.category, "Option": held.option,
-                "TrackingCategoryID": held.category_id, "TrackingOptionID": held.option_id})
-        })
-        .collect();
+    let tracking: Vec<Value> = line.tracking.iter().map(tracking).collect();
     json!({
         "LineItemID": line.id,
         "Description": (!line.description.is_empty()).then_some(&line.description),
@@ -282,6 +275,12 @@ fn line(books: &Books, line: &Line, unit_places: u32) -> Value {
         "Tracking": tracking,
         "ValidationErrors": [],
     })
+}
+
+/// One option of one category as lines show it.
+pub(super) fn tracking(held: &Tracking) -> Value {
+    json!({"Name": held.category, "Option": held.option,
+        "TrackingCategoryID": held.category_id, "TrackingOptionID": held.option_id})
 }
 
 /// A contact with everything known about it.

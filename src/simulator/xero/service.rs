@@ -18,7 +18,7 @@ use super::state::Books;
 use super::token::Tokens;
 use super::webhooks::Webhooks;
 use super::wire::{Answer, Call, Reply, internal_error};
-use super::{allocations, batches, contacts, documents, notes, payments, reference};
+use super::{allocations, batches, contacts, documents, journals, notes, payments, reference};
 
 const API: &str = "/api.xro/2.0";
 
@@ -159,6 +159,10 @@ fn route(books: &mut Books, call: &Call) -> Answer {
         ["Payments"] if get => payments::read(books, call),
         ["Payments", wanted] if post => payments::write_one(books, call, wanted),
         ["Payments", wanted] if get => payments::read_one(books, call, wanted),
+        ["ManualJournals"] if post || put => journals::write(books, call),
+        ["ManualJournals"] if get => journals::read(books, call),
+        ["ManualJournals", wanted] if post => journals::write_one(books, call, wanted),
+        ["ManualJournals", wanted] if get => journals::read_one(books, call, wanted),
         ["BatchPayments"] if get => batches::read(books, call),
         ["BatchPayments", wanted] if post => batches::write_one(books, call, wanted),
         ["BatchPayments", wanted] if get => batches::read_one(books, call, wanted),
@@ -166,8 +170,8 @@ fn route(books: &mut Books, call: &Call) -> Answer {
         ["Contacts"] if get => contacts::read(books, call),
         ["Contacts", wanted] if post => contacts::write_one(books, call, wanted),
         ["Contacts", wanted] if get => contacts::read_one(books, call, wanted),
-        ["Contacts" | "Payments", subject, "History"] if put => notes::write(books, call, subject),
-        ["Contacts" | "Payments", subject, "History"] if get => notes::read(books, call, subject),
+        ["Contacts" | "Payments" | "ManualJournals", subject, "History"] if put => notes::write(books, call, subject),
+        ["Contacts" | "Payments" | "ManualJournals", subject, "History"] if get => notes::read(books, call, subject),
         [collection] if get => reference::read(books, call, collection),
         [collection, wanted] if get => reference::read_one(books, call, collection, wanted),
         _ => Err(Reply::not_found()),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::arithmetic::HalfCent;
 use super::family::Family;
 use super::filter::fold;
+use super::ledger::Journal;
 use super::records::{Batch, Contact, Document, Kind, Payment, Status};
 use super::webhooks::Event;
 
@@ -37,6 +38,11 @@ impl Account {
             "EQUITY" => "EQUITY",
             _ => "ASSET",
         }
+    }
+
+    /// Journals may do what lines of documents may, and correct the tax besides.
+    pub(super) fn takes_journals(&self) -> bool {
+        self.takes_lines() || self.system == "GST"
     }
 
     pub(super) fn takes_payments(&self) -> bool {
@@ -98,6 +104,7 @@ pub(super) struct Books {
     pub(super) documents: Vec<Document>,
     pub(super) payments: Vec<Payment>,
     pub(super) batches: Vec<Batch>,
+    pub(super) journals: Vec<Journal>,
     pub(super) accounts: Vec<Account>,
     pub(super) tax_rates: Vec<TaxRate>,
     pub(super) items: Vec<Item>,

@@ -1,6 +1,7 @@
 //! Drives the simulator over HTTP, as a client would.
 
 mod bills;
+mod journals;
 mod payments;
 mod sales;
 mod webhooks;

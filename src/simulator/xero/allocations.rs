@@ -15,8 +15,11 @@ use super::wire::{Answer, Call, Reply, date, decimal, elements, envelope, guid, 
 pub(super) fn write(books: &mut Books, call: &Call, family: Family, credit: &str) -> Answer {
     let credit = find(books, family, credit)?;
     let sent = elements(call, "Allocations", "Allocation")?;
-    let before = books.clone();
+    // A request of one element changes nothing when it is refused.
+    let before = (sent.len() > 1).then(|| books.clone());
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    // All are read before the first is made, because what cannot be read ends the request.
+    let mut read = Vec::new();
     for element in &sent {
         let invoice = element.get("Invoice").and_then(|invoice| guid(invoice, "InvoiceID"));
         let allocation = Allocation {
@@ -25,6 +28,9 @@ pub(super) fn write(books: &mut Books, call: &Call, family: Family, credit: &str
             amount: decimal(element, "Amount")?.unwrap_or_default(),
             date: date(element, "Date")?.unwrap_or_else(|| Books::today(call.now)),
         };
+        read.push((element, allocation));
+    }
+    for (element, allocation) in read {
         match allocate(books, credit, &allocation, call.now) {
             Ok(()) => rows.push(render::allocation(&allocation)),
             Err(problems) => {
@@ -39,7 +45,9 @@ pub(super) fn write(books: &mut Books, call: &Call, family: Family, credit: &str
     if wrong.is_empty() {
         return Ok(envelope(call.now, "Allocations", rows, None));
     }
-    *books = before;
+    if let Some(before) = before {
+        *books = before;
+    }
     Err(validation_exception(&wrong))
 }
 

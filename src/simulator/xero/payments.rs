@@ -22,12 +22,18 @@ const REFERENCE_MAX: usize = 255;
 /// PUT and POST on the collection: both only create.
 pub(super) fn write(books: &mut Books, call: &Call) -> Answer {
     let sent = elements(call, "Payments", "Payment")?;
-    let before = books.clone();
+    // A request of one element changes nothing when it is refused.
+    let before = (sent.len() > 1).then(|| books.clone());
     let summarizes = call.query.summarizes_errors();
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    // All are read before the first is entered, because what cannot be read ends the request.
+    let mut read = Vec::new();
     for element in &sent {
         let mut problems = Vec::new();
         let payment = read_element(books, call.now, element, &mut problems)?;
+        read.push((element, payment, problems));
+    }
+    for (element, payment, mut problems) in read {
         problems.extend(self::problems(books, &payment));
         let mut row = if problems.is_empty() {
             let row_of = payment.clone();
@@ -45,7 +51,9 @@ pub(super) fn write(books: &mut Books, call: &Call) -> Answer {
         rows.push(row);
     }
     if summarizes && !wrong.is_empty() {
-        *books = before;
+        if let Some(before) = before {
+            *books = before;
+        }
         return Err(validation_exception(&wrong));
     }
     Ok(envelope(call.now, "Payments", rows, None))

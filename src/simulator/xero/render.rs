@@ -103,7 +103,7 @@ fn invoice(books: &Books, document: &Document, detail: Detail) -> Value {
     if detail != Detail::Created
         && let Some(fields) = row.as_object_mut()
     {
-        let paid_on = (document.status == Status::Paid).then(|| instant(document.updated));
+        let paid_on = (document.status == Status::Paid).then(|| paid_on(books, document));
         let more = json!({
             "Payments": payments(books, document),
             "CreditNotes": credits(books, document, Family::CreditNotes),
@@ -141,6 +141,14 @@ fn payments(books: &Books, document: &Document) -> Vec<Value> {
         })
     });
     shown.collect()
+}
+
+/// The day of the last payment or allocation; a 0.00 document has none, and is paid on its own day.
+fn paid_on(books: &Books, document: &Document) -> Value {
+    let mine = books.payments.iter().filter(|payment| payment.document == document.id && !payment.is_deleted);
+    let parts = books.documents.iter().flat_map(|credit| &credit.allocations);
+    let given = parts.filter(|part| part.invoice == document.id).map(|part| part.date);
+    day(mine.map(|payment| payment.date).chain(given).max().unwrap_or(document.date))
 }
 
 /// What a family has given to an invoice.

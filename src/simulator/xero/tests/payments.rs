@@ -79,6 +79,7 @@ async fn payments_open_and_close_their_invoice() {
         (invoice["Payments"].as_array().unwrap().len(), &invoice["Payments"][0]["Reference"]),
         (3, &json!("CW pay 9913"))
     );
+    assert_eq!(invoice["FullyPaidOnDate"], "/Date(1772409600000+0000)/");
     let edited = bench.post(&format!("/Invoices/{id}"), &json!({"LineItems": [line("1", "1")]})).await;
     assert_eq!(edited.message(), "Invoice not of valid status for modification");
 
@@ -137,6 +138,9 @@ async fn a_payment_is_refused_in_words_that_are_known() {
     // All of a request or nothing of it.
     let both = json!({"Payments": [payment(id, &json!(1)), payment(id, &json!(100))]});
     assert_eq!((bench.put("/Payments", &both).await.status.as_u16(), bench.xero.payments().len()), (400, 0));
+    assert_eq!(held(&bench, id).amount_paid, dec("0"));
+    let unread = json!({"Payments": [payment(id, &json!(1)), payment(id, &json!("much"))]});
+    assert_eq!(bench.put("/Payments?summarizeErrors=false", &unread).await.body["Type"], "PostDataInvalidException");
     assert_eq!(held(&bench, id).amount_paid, dec("0"));
     let each = bench.put("/Payments?summarizeErrors=false", &both).await;
     assert_eq!((each.status.as_u16(), &each.body["Payments"][1]["StatusAttributeString"]), (200, &json!("ERROR")));

@@ -2,7 +2,6 @@
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -15,7 +14,7 @@ use super::query::Query;
 use super::records::{Allocation, Batch, Document, Kind, LineAmounts, Payment, Status};
 use super::state::Books;
 use super::wire::{Call, Reply};
-use super::{allocations, documents, draft, journals, payments};
+use super::{allocations, batches, documents, draft, journals, payments};
 
 /// Code of the demo organisation's bank account.
 const BANK: &str = "090";
@@ -28,10 +27,26 @@ impl Xero {
     pub fn enter(&self, document: &Value) -> Result<Uuid, String> {
         let is_credit = document.get("Type").and_then(Value::as_str).is_some_and(|name| name.ends_with("CREDIT"));
         let family = if is_credit { Family::CreditNotes } else { Family::Invoices };
-        let call = self.entry(document);
+        let call = self.typed(Method::PUT, document);
         let created = self
             .books(|books| documents::write(books, &call, family).map(|_| books.documents.last().map(|held| held.id)));
         created.map(Option::unwrap_or_default).map_err(|refused| refusal(&refused))
+    }
+}
+
+/// Changes.
+impl Xero {
+    /// Changes an invoice, bill or credit note: approves, deletes, renumbers, re-dates or edits its lines.
+    ///
+    /// # Errors
+    /// What Xero has against it.
+    pub fn edit(&self, document: Uuid, changes: &Value) -> Result<(), String> {
+        let call = self.typed(Method::POST, changes);
+        let edited = self.books(|books| {
+            let kind = books.document(document).map_or(Kind::Accrec, |held| held.kind);
+            documents::write_one(books, &call, Family::of(kind), &document.to_string())
+        });
+        edited.map(|_| ()).map_err(|refused| refusal(&refused))
     }
 }
 
@@ -42,7 +57,7 @@ impl Xero {
     /// # Errors
     /// What Xero has against it.
     pub fn enter_journal(&self, journal: &Value) -> Result<Uuid, String> {
-        let call = self.entry(journal);
+        let call = self.typed(Method::PUT, journal);
         let created =
             self.books(|books| journals::write(books, &call).map(|_| books.journals.last().map(|journal| journal.id)));
         created.map(Option::unwrap_or_default).map_err(|refused| refusal(&refused))
@@ -59,9 +74,9 @@ impl Xero {
     }
 
     /// What a person types, as the call that the API would get.
-    fn entry(&self, typed: &Value) -> Call {
+    fn typed(&self, method: Method, typed: &Value) -> Call {
         Call {
-            method: Method::PUT,
+            method,
             path: String::new(),
             uri: String::new(),
             // The screens keep prices to 4 places.
@@ -106,7 +121,21 @@ impl Xero {
     /// What Xero has against it.
     pub fn enter_payment(&self, new: NewPayment) -> Result<Uuid, String> {
         let now = self.settings().clock.now();
-        self.books(|books| enter(books, new, None, now))
+        let payment = Payment {
+            id: Uuid::new_v4(),
+            document: new.document,
+            kind: Kind::Accrec,
+            date: new.date,
+            amount: new.amount,
+            account: new.account,
+            reference: new.reference,
+            currency_rate: Decimal::ONE,
+            is_reconciled: false,
+            is_deleted: false,
+            batch: None,
+            updated: now,
+        };
+        self.books(|books| payments::enter_checked(books, payment))
     }
 
     /// Deposits payments on several documents in the bank as one batch, and gives the batch's id.
@@ -116,20 +145,7 @@ impl Xero {
     pub fn deposit(&self, parts: &[(Uuid, Decimal)], date: Date, reference: &str) -> Result<Uuid, String> {
         let now = self.settings().clock.now();
         let batch = Batch { id: Uuid::new_v4(), account: BANK.to_owned(), date, reference: reference.to_owned() };
-        self.books(|books| {
-            let before = books.clone();
-            for (document, amount) in parts {
-                let (account, reference) = (batch.account.clone(), batch.reference.clone());
-                let new = NewPayment { document: *document, amount: *amount, date, account, reference };
-                if let Err(problem) = enter(books, new, Some(batch.id), now) {
-                    *books = before;
-                    return Err(problem);
-                }
-            }
-            let id = batch.id;
-            books.batches.push(batch);
-            Ok(id)
-        })
+        self.books(|books| batches::pay(books, batch, parts, now))
     }
 
     /// Deletes a payment, which opens its document again.
@@ -195,31 +211,6 @@ impl Xero {
         let held = self.books(|books| books.numbered(Kind::Accrec, number).cloned());
         held.ok_or_else(|| format!("there is no sales invoice {number}"))
     }
-}
-
-fn enter(books: &mut Books, new: NewPayment, batch: Option<Uuid>, now: Timestamp) -> Result<Uuid, String> {
-    let kind = books.document(new.document).map_or(Kind::Accrec, |held| held.kind);
-    let payment = Payment {
-        id: Uuid::new_v4(),
-        document: new.document,
-        kind,
-        date: new.date,
-        amount: new.amount,
-        account: new.account,
-        reference: new.reference,
-        currency_rate: Decimal::ONE,
-        is_reconciled: false,
-        is_deleted: false,
-        batch,
-        updated: now,
-    };
-    let problems = payments::problems(books, &payment);
-    if !problems.is_empty() {
-        return Err(problems.join("; "));
-    }
-    let id = payment.id;
-    payments::enter(books, payment);
-    Ok(id)
 }
 
 /// The messages of an answer that refuses.

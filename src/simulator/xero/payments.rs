@@ -155,6 +155,17 @@ fn locked(books: &Books, payment: &Payment) -> Option<String> {
     is_locked.then(|| "Organisation accounts are locked on the specified payment".to_owned())
 }
 
+/// Enters a payment, whose kind is that of its document, unless something is wrong with it.
+pub(super) fn enter_checked(books: &mut Books, payment: Payment) -> Result<Uuid, String> {
+    let problems = problems(books, &payment);
+    if !problems.is_empty() {
+        return Err(problems.join("; "));
+    }
+    let (id, kind) = (payment.id, books.document(payment.document).map_or(payment.kind, |held| held.kind));
+    enter(books, Payment { kind, ..payment });
+    Ok(id)
+}
+
 /// Enters a payment that nothing is wrong with.
 pub(super) fn enter(books: &mut Books, payment: Payment) {
     let amount = payment.amount;

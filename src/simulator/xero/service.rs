@@ -163,6 +163,7 @@ fn route(books: &mut Books, call: &Call) -> Answer {
         ["ManualJournals"] if get => journals::read(books, call),
         ["ManualJournals", wanted] if post => journals::write_one(books, call, wanted),
         ["ManualJournals", wanted] if get => journals::read_one(books, call, wanted),
+        ["BatchPayments"] if post || put => batches::write(books, call),
         ["BatchPayments"] if get => batches::read(books, call),
         ["BatchPayments", wanted] if post => batches::write_one(books, call, wanted),
         ["BatchPayments", wanted] if get => batches::read_one(books, call, wanted),

@@ -260,6 +260,15 @@ async fn a_person_may_enter_the_same_bill_by_hand() {
         (bench.put("/Invoices", &bill(&bench, "S-1", &json!([cost("1")]))).await.status.as_u16(), bench.xero.calls()),
         (200, 1)
     );
+    bench.xero.edit(id, &json!({"InvoiceNumber": "S-1a", "DueDate": "2026-05-01"})).unwrap();
+    assert_eq!(
+        (bench.xero.documents()[0].number.as_str(), bench.xero.documents()[0].due_date),
+        ("S-1a", Some(date(2026, 5, 1)))
+    );
+    assert_eq!(
+        bench.xero.edit(id, &json!({"Status": "DRAFT"})),
+        Err("Invoice not of valid status for modification".to_owned())
+    );
     let refused = bench.xero.enter(&bill(&bench, "S-2", &json!([cost("-1")])));
     assert_eq!(refused, Err("The document total must be greater than 0.".to_owned()));
 }

@@ -216,6 +216,19 @@ async fn a_batch_deposit_pays_many_and_is_deleted_whole() {
     let deleted = bench.post(&format!("/BatchPayments/{batch}"), &json!({"Status": "DELETED"})).await;
     assert_eq!(deleted.body["BatchPayments"][0]["Status"], "DELETED");
     assert_eq!([one, two].map(|id| held(&bench, id).status), [Status::Authorised; 2]);
+
+    let mut sent = json!({"Account": {"Code": "090"}, "Date": "2026-03-02", "Reference": "Deposit 8", "Payments": [
+        {"Invoice": {"InvoiceID": one}, "Amount": 100}, {"Invoice": {"InvoiceID": two}, "Amount": 51}]});
+    let beyond = bench.put("/BatchPayments", &sent).await;
+    assert_eq!(beyond.message(), "Payment amount exceeds the amount outstanding on this document");
+    assert_eq!(bench.xero.payments().len(), 2);
+    sent["Payments"][1]["Amount"] = json!(50);
+    let entered = bench.put("/BatchPayments", &sent).await;
+    assert_eq!(
+        (entered.status.as_u16(), entered.body["BatchPayments"][0]["TotalAmount"].to_string()),
+        (200, "150.0".to_owned())
+    );
+    assert_eq!([one, two].map(|id| held(&bench, id).status), [Status::Paid; 2]);
 }
 
 #[tokio::test]

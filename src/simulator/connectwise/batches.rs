@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::ledger::GlEntry;
+use super::marks::Kind;
 use super::records::{Batch, Refusal};
 use super::reply::{Call, FieldError, Reply};
 use super::settings::{DuplicateBatches, StrayIds};
@@ -12,6 +12,12 @@ use super::state::{Actor, BatchRow, Series, State};
 
 const RESOURCE: &str = "accountingBatch";
 const IDENTIFIER_LENGTH_MAX: usize = 50;
+/// What a batch may be made for, by the flags that ask for it.
+const KINDS: [(&str, Kind); 3] = [
+    ("exportInvoicesFlag", Kind::Invoice),
+    ("exportExpensesFlag", Kind::Expense),
+    ("exportProductsFlag", Kind::Product),
+];
 
 impl State {
     /// POST of a batch: marks entries, and answers with the export and not with the batch.
@@ -36,7 +42,7 @@ impl State {
         if ids.is_empty() {
             errors.push(FieldError::required("processedRecordIds"));
         }
-        if !["exportInvoicesFlag", "exportExpensesFlag", "exportProductsFlag"].into_iter().any(flag) {
+        if !KINDS.into_iter().any(|(name, _)| flag(name)) {
             let message = "Batch must export Invoices, Expenses or Products";
             errors.push(FieldError::invalid("exportInvoicesFlag", message));
         }
@@ -44,7 +50,8 @@ impl State {
             let message = "A matching batch already exists".to_owned();
             errors.push(FieldError { code: "ObjectExists", message, field: "batchIdentifier" });
         }
-        let free = if flag("exportInvoicesFlag") { self.free_entries(&ids) } else { BTreeSet::new() };
+        let kinds: Vec<Kind> = KINDS.into_iter().filter(|(name, _)| flag(name)).map(|(_, kind)| kind).collect();
+        let free = self.free_entries(&kinds, &ids);
         if self.settings.stray_ids == StrayIds::Refuse && free != ids {
             let stray: Vec<String> = ids.difference(&free).map(i64::to_string).collect();
             let message = format!("GL entry not found: {}", stray.join(","));
@@ -53,9 +60,8 @@ impl State {
         if !errors.is_empty() {
             return Err(Reply::invalid(RESOURCE, &errors));
         }
-        let products = flag("exportProductsFlag");
-        let id = self.add_batch(&identifier, flag("exportExpensesFlag"), products);
-        self.mark(id, |entry| free.contains(&entry.id), Actor::Api);
+        let id = self.add_batch(&identifier, &kinds);
+        self.mark(id, &free, Actor::Api);
         Ok(Reply::json(201, &self.export_again(id)))
     }
 
@@ -80,15 +86,15 @@ impl State {
         if self.settings.duplicate_batches == DuplicateBatches::Refuse && self.batch_exists(identifier) {
             return Err(Refusal::DuplicateBatch);
         }
-        let id = self.add_batch(identifier, false, false);
-        self.mark(id, |entry| entries.contains(&entry.id), Actor::Staff);
+        let id = self.add_batch(identifier, &[Kind::Invoice]);
+        self.mark(id, &entries, Actor::Staff);
         Ok(id)
     }
 
     /// What "Unbatch" does on the screen: one invoice leaves its batch, which stays.
     pub(super) fn unbatch(&mut self, invoice: i64) -> Result<(), Refusal> {
         let batch = self.invoices.get(&invoice).ok_or(Refusal::Unknown)?.batch().ok_or(Refusal::NotBatched)?;
-        self.take_out(batch, Some(invoice), Actor::Staff);
+        self.take_out(batch, Some((Kind::Invoice, invoice)), Actor::Staff);
         Ok(())
     }
 
@@ -99,14 +105,15 @@ impl State {
         self.batches.get(&batch).ok_or(Refusal::Unknown)?;
         let closing = record.closing.as_ref().ok_or(Refusal::Open)?;
         let entries: BTreeSet<i64> = closing.entries.iter().map(|entry| entry.id).collect();
-        self.mark(batch, |entry| entries.contains(&entry.id), Actor::Staff);
+        self.mark(batch, &entries, Actor::Staff);
         Ok(())
     }
 
     pub(super) fn batch_rows(&self) -> Vec<Value> {
         let row = |batch: &BatchRow| {
-            json!({"id": batch.id, "batchIdentifier": batch.identifier, "exportInvoicesFlag": true,
-                "exportExpensesFlag": batch.expenses, "exportProductsFlag": batch.products, "closedFlag": false,
+            let has = |kind: Kind| batch.kinds.contains(&kind);
+            json!({"id": batch.id, "batchIdentifier": batch.identifier, "exportInvoicesFlag": has(Kind::Invoice),
+                "exportExpensesFlag": has(Kind::Expense), "exportProductsFlag": has(Kind::Product), "closedFlag": false,
                 "_info": {}})
         };
         self.batches.values().map(row).collect()
@@ -134,58 +141,9 @@ impl State {
         self.batches.values().any(|batch| batch.identifier.eq_ignore_ascii_case(identifier))
     }
 
-    fn add_batch(&mut self, identifier: &str, expenses: bool, products: bool) -> i64 {
+    fn add_batch(&mut self, identifier: &str, kinds: &[Kind]) -> i64 {
         let id = self.next_id(Series::Batch);
-        self.batches.insert(id, BatchRow { id, identifier: identifier.to_owned(), expenses, products });
+        self.batches.insert(id, BatchRow { id, identifier: identifier.to_owned(), kinds: kinds.to_vec() });
         id
-    }
-
-    /// Those of `ids` that are GL entries in no batch.
-    fn free_entries(&self, ids: &BTreeSet<i64>) -> BTreeSet<i64> {
-        let closings = self.invoices.values().filter_map(|invoice| invoice.closing.as_ref());
-        let entries = closings.flat_map(|closing| &closing.entries);
-        entries.filter(|entry| entry.batch.is_none() && ids.contains(&entry.id)).map(|entry| entry.id).collect()
-    }
-
-    fn mark(&mut self, batch: i64, wanted: impl Fn(&GlEntry) -> bool, actor: Actor) {
-        let mut touched = Vec::new();
-        for invoice in self.invoices.values_mut() {
-            let Some(closing) = &mut invoice.closing else { continue };
-            let mut marked = false;
-            for entry in closing.entries.iter_mut().filter(|entry| wanted(entry)) {
-                entry.batch = Some(batch);
-                marked = true;
-            }
-            if marked {
-                touched.push(invoice.id);
-            }
-        }
-        self.echo(&touched, actor);
-    }
-
-    fn take_out(&mut self, batch: i64, only: Option<i64>, actor: Actor) {
-        let name = self.batches.get(&batch).map(|batch| batch.identifier.clone()).unwrap_or_default();
-        let mut touched = Vec::new();
-        for invoice in self.invoices.values_mut().filter(|invoice| only.is_none_or(|only| only == invoice.id)) {
-            let Some(closing) = &mut invoice.closing else { continue };
-            let mut taken = false;
-            for entry in closing.entries.iter_mut().filter(|entry| entry.batch == Some(batch)) {
-                entry.batch = None;
-                taken = true;
-            }
-            if taken {
-                invoice.unbatched = Some((batch, name.clone()));
-                touched.push(invoice.id);
-            }
-        }
-        self.echo(&touched, actor);
-    }
-
-    fn echo(&mut self, invoices: &[i64], actor: Actor) {
-        if self.settings.batch_callbacks {
-            for id in invoices {
-                self.touch(*id, actor);
-            }
-        }
     }
 }

@@ -5,10 +5,10 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::amounts::{Amounts, TaxRow, amounts, number};
-use super::records::{NewInvoice, NewLine, SegmentKind};
+use super::records::{Mapping, NewInvoice, NewLine, SegmentKind};
 use super::state::{Series, State};
 
-/// What an entry stands for.
+/// What an entry of an invoice stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     /// The receivable.
@@ -19,15 +19,15 @@ pub(super) enum Source {
     Tax(TaxRow),
 }
 
-/// One GL entry.
+/// One GL entry, made for a `Source` of its kind of record.
 #[derive(Clone, Debug)]
-pub(super) struct GlEntry {
+pub(super) struct GlEntry<S = Source> {
     pub(super) id: i64,
     pub(super) kind: String,
     /// Debits are above zero.
     pub(super) amount: Decimal,
     pub(super) segments: Vec<String>,
-    pub(super) source: Source,
+    pub(super) source: S,
     pub(super) batch: Option<i64>,
 }
 
@@ -82,36 +82,33 @@ impl State {
         let amounts = amounts(self, invoice);
         let debit = if invoice.is_credit_memo() { -Decimal::ONE } else { Decimal::ONE };
         let receivable = self.settings.receivable_account.clone();
-        let mut entries = vec![self.entry("AR", amounts.total * debit, &bare(&receivable), Source::Receivable)];
+        let mut entries =
+            vec![self.entry("AR", amounts.total * debit, &Mapping::account(&receivable), Source::Receivable)];
         for line in &invoice.lines {
             let source = Source::Line(Box::new(line.clone()));
-            entries.push(self.entry(gl_type(invoice, line), line.amount() * -debit, line, source));
+            entries.push(self.entry(gl_type(invoice, line), line.amount() * -debit, &line.mapping(), source));
         }
         let tax_account = self.settings.tax_account.clone();
         for tax in amounts.taxes.iter().filter(|tax| !tax.tax.is_zero()) {
-            entries.push(self.entry("ST", tax.tax * -debit, &bare(&tax_account), Source::Tax(tax.clone())));
+            entries.push(self.entry("ST", tax.tax * -debit, &Mapping::account(&tax_account), Source::Tax(tax.clone())));
         }
         Closing { at: self.now(), amounts, entries }
     }
 
-    fn entry(&mut self, kind: &str, amount: Decimal, mapping: &NewLine, source: Source) -> GlEntry {
+    /// An entry in no batch, with the segments that the captions in force ask for.
+    pub(super) fn entry<S>(&mut self, kind: &str, amount: Decimal, mapping: &Mapping, source: S) -> GlEntry<S> {
         let segments = self.captions.iter().map(|(caption, _)| segment(mapping, caption)).collect();
         GlEntry { id: self.next_id(Series::GlEntry), kind: kind.to_owned(), amount, segments, source, batch: None }
     }
 
     /// The segments of one kind as the export writes them; empty ones keep their place.
-    pub(super) fn joined(&self, entry: &GlEntry, kind: SegmentKind) -> String {
+    pub(super) fn joined<S>(&self, entry: &GlEntry<S>, kind: SegmentKind) -> String {
         let of_kind = self.captions.iter().zip(&entry.segments).filter(|((_, of), _)| *of == kind);
         of_kind.map(|(_, segment)| segment.as_str()).collect::<Vec<_>>().join(":")
     }
 }
 
-/// A mapping with an account only.
-fn bare(account: &str) -> NewLine {
-    NewLine { account: account.to_owned(), ..NewLine::default() }
-}
-
-fn segment(mapping: &NewLine, caption: &str) -> String {
+fn segment(mapping: &Mapping, caption: &str) -> String {
     match caption {
         "Account" => mapping.account.clone(),
         "Region" => mapping.region.clone(),

@@ -87,6 +87,29 @@ impl Item {
     }
 }
 
+/// The GL mapping in force for a line, by the captions of its segments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Segment "Account"; empty when the mapping is missing.
+    pub account: String,
+    /// Segment "Region".
+    pub region: String,
+    /// Segment "Department".
+    pub department: String,
+    /// Segment "Non-Product ID".
+    pub non_product_id: String,
+    /// Values of segments with other captions.
+    pub other_segments: Vec<(String, String)>,
+}
+
+impl Mapping {
+    /// A mapping to an account alone.
+    #[must_use]
+    pub fn account(account: &str) -> Self {
+        Self { account: account.to_owned(), ..Self::default() }
+    }
+}
+
 /// One line of an invoice, with the GL mapping in force for it.
 #[derive(Clone, Debug)]
 pub struct NewLine {
@@ -142,6 +165,17 @@ impl Default for NewLine {
 }
 
 impl NewLine {
+    /// The GL mapping in force for it.
+    pub(super) fn mapping(&self) -> Mapping {
+        Mapping {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            department: self.department.clone(),
+            non_product_id: self.non_product_id.clone(),
+            other_segments: self.other_segments.clone(),
+        }
+    }
+
     /// The amount of the line, before tax.
     #[must_use]
     pub fn amount(&self) -> Decimal {

@@ -11,6 +11,7 @@ use super::companies::{Company, Contact};
 use super::events::Delivery;
 use super::invoices::{Invoice, Payment};
 use super::key::Keys;
+use super::marks::Kind;
 use super::records::{NewInvoice, SegmentKind};
 use super::settings::{DateStyle, Settings};
 use super::tables::{Status, TaxCode, Terms};
@@ -45,8 +46,7 @@ pub(super) enum Actor {
 pub(super) struct BatchRow {
     pub(super) id: i64,
     pub(super) identifier: String,
-    pub(super) expenses: bool,
-    pub(super) products: bool,
+    pub(super) kinds: Vec<Kind>,
 }
 
 /// Everything one tenant holds.

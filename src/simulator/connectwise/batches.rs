@@ -12,8 +12,8 @@ use super::state::{Actor, BatchRow, Series, State};
 
 const RESOURCE: &str = "accountingBatch";
 const IDENTIFIER_LENGTH_MAX: usize = 50;
-/// What a batch may be made for, by the flags that ask for it.
-const KINDS: [(&str, Kind); 3] = [
+/// What a batch or a preview may be made for, by the flags that ask for it.
+pub(super) const KINDS: [(&str, Kind); 3] = [
     ("exportInvoicesFlag", Kind::Invoice),
     ("exportExpensesFlag", Kind::Expense),
     ("exportProductsFlag", Kind::Product),
@@ -83,11 +83,24 @@ impl State {
             }
             entries.extend(closing.entries.iter().filter(|entry| entry.batch.is_none()).map(|entry| entry.id));
         }
+        self.manual_batch_of(Kind::Invoice, &entries, identifier)
+    }
+
+    /// A batch of the screen over these entries of one kind.
+    pub(super) fn manual_batch_of(
+        &mut self,
+        kind: Kind,
+        entries: &BTreeSet<i64>,
+        identifier: &str,
+    ) -> Result<i64, Refusal> {
+        if entries.is_empty() {
+            return Err(Refusal::Unknown);
+        }
         if self.settings.duplicate_batches == DuplicateBatches::Refuse && self.batch_exists(identifier) {
             return Err(Refusal::DuplicateBatch);
         }
-        let id = self.add_batch(identifier, &[Kind::Invoice]);
-        self.mark(id, &entries, Actor::Staff);
+        let id = self.add_batch(identifier, &[kind]);
+        self.mark(id, entries, Actor::Staff);
         Ok(id)
     }
 
@@ -132,7 +145,18 @@ impl State {
                     entry_ids.extend(inside);
                 }
             }
-            Batch { id: batch.id, identifier: batch.identifier.clone(), invoice_ids, entry_ids }
+            let mut product_ids = Vec::new();
+            for order in self.purchase_orders.values() {
+                for slip in &order.slips {
+                    let inside = slip.entries.iter().filter(|entry| entry.batch == Some(batch.id));
+                    let inside: Vec<i64> = inside.map(|entry| entry.id).collect();
+                    if !inside.is_empty() {
+                        product_ids.push(self.purchase_id(order, slip));
+                        entry_ids.extend(inside);
+                    }
+                }
+            }
+            Batch { id: batch.id, identifier: batch.identifier.clone(), invoice_ids, product_ids, entry_ids }
         };
         self.batches.values().map(contents).collect()
     }

@@ -64,9 +64,10 @@ impl State {
             "billToCompany": self.company_reference(company.id),
             "billingTerms": terms.map(|terms| reference(terms.id, &terms.name)),
             "taxCode": self.tax_code_reference(new.tax_code), "taxIdentifier": new.tax_identifier,
-            "vendorIdentifier": "", "isVendorFlag": false, "currency": currency(&new.currency),
+            "vendorIdentifier": new.vendor_number, "isVendorFlag": new.is_vendor, "currency": currency(&new.currency),
             "invoiceToEmailAddress": new.email, "invoiceCCEmailAddress": "", "deletedFlag": false,
-            "site": reference(1, "Main"), "types": [reference(1, "Customer")],
+            "site": reference(1, "Main"),
+            "types": [if new.is_vendor { reference(2, "Vendor") } else { reference(1, "Customer") }],
             "_info": {"lastUpdated": self.now().to_string(), "updatedBy": "biller"},
         })
     }

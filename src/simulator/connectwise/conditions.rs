@@ -125,7 +125,8 @@ fn like(text: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
-fn instant(text: &str) -> Option<Timestamp> {
+/// An instant in any of the shapes that the service writes.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);
     }

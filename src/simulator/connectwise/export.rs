@@ -8,69 +8,54 @@ use serde_json::{Value, json};
 use super::amounts::{TaxRow, number};
 use super::invoices::Invoice;
 use super::ledger::{Closing, GlEntry, Source};
+use super::marks::Kind;
 use super::records::{NewInvoice, NewLine, SegmentKind};
-use super::reply::{Call, FieldError, Reply, merged, pruned};
+use super::reply::{merged, pruned};
 use super::state::State;
 use super::tables::{currency, reference};
 
-const RESOURCE: &str = "exportAccountingBatchRequest";
+/// What an export holds.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// What was asked for.
+    pub(super) kinds: Vec<Kind>,
+    pub(super) transactions: Vec<Value>,
+    /// Companies of the invoices.
+    pub(super) customers: BTreeSet<i64>,
+    pub(super) purchases: Vec<Value>,
+    /// Companies of the purchases.
+    pub(super) vendors: BTreeSet<i64>,
+}
 
 impl State {
-    /// POST of the preview.
-    pub(super) fn preview(&self, call: &Call) -> Result<Reply, Reply> {
-        let body = call.json()?;
-        let flag = |name: &str| body.get(name).and_then(Value::as_bool).unwrap_or(false);
-        let mut errors = Vec::new();
-        if body.get("batchIdentifier").and_then(Value::as_str).unwrap_or_default().is_empty() {
-            errors.push(FieldError::required("batchIdentifier"));
-        }
-        if !["exportInvoicesFlag", "exportExpensesFlag", "exportProductsFlag"].into_iter().any(flag) {
-            let message = "Batch export must include invoices, expenses, or products";
-            errors.push(FieldError::invalid("exportInvoicesFlag", message));
-        }
-        if !errors.is_empty() {
-            return Err(Reply::invalid(RESOURCE, &errors));
-        }
-        let ids = |name: &str| -> Option<Vec<i64>> {
-            let ids: Vec<i64> = body.get(name)?.as_array()?.iter().filter_map(Value::as_i64).collect();
-            (!ids.is_empty()).then_some(ids)
-        };
-        let (included, excluded) = (ids("includedInvoiceIds"), ids("excludedInvoiceIds").unwrap_or_default());
-        let location = body.get("locationId").and_then(Value::as_i64).unwrap_or(0);
-        let thru = body.get("thruDate").and_then(Value::as_str).and_then(|text| text.get(..10)).map(str::to_owned);
-        let wanted = |invoice: &&Invoice| {
-            let log_id = invoice.id + self.settings.billing_log_offset;
-            flag("exportInvoicesFlag")
-                && invoice.is_unposted()
-                && included.as_ref().is_none_or(|ids| ids.contains(&log_id))
-                && !excluded.contains(&log_id)
-                && (location == 0 || location == invoice.new.location_id)
-                && thru.as_ref().is_none_or(|thru| invoice.new.date.to_string() <= *thru)
-        };
-        let unposted = self.invoices.values().filter(wanted);
-        Ok(Reply::ok(&self.gl_export(unposted, |entry| entry.batch.is_none())))
+    /// The export of these parts.
+    pub(super) fn gl_export(&self, parts: Parts) -> Value {
+        let has = |kind: Kind| parts.kinds.contains(&kind);
+        let settings = json!({"exportInvoices": has(Kind::Invoice), "exportExpenses": has(Kind::Expense),
+            "exportInventory": has(Kind::Product)});
+        let customers: Vec<Value> = parts.customers.into_iter().filter_map(|company| self.customer(company)).collect();
+        let vendors: Vec<Value> = parts.vendors.into_iter().filter_map(|company| self.vendor(company)).collect();
+        pruned(json!({
+            "exportSettings": settings, "vendors": vendors, "customers": customers,
+            "transactions": parts.transactions, "expenses": [], "expenseBills": [],
+            "purchaseTransactions": parts.purchases, "adjustmentTransactions": [], "inventoryTransfers": [],
+        }))
     }
 
-    /// The export of `invoices`, of which only the entries that are `wanted`.
-    pub(super) fn gl_export<'a>(
+    /// The transactions of `invoices`, of which only the entries that are `wanted`; and their companies.
+    pub(super) fn transactions<'a>(
         &'a self,
         invoices: impl Iterator<Item = &'a Invoice>,
         wanted: impl Fn(&GlEntry) -> bool,
-    ) -> Value {
-        let mut companies = BTreeSet::new();
-        let mut transactions = Vec::new();
+    ) -> (Vec<Value>, BTreeSet<i64>) {
+        let (mut transactions, mut companies) = (Vec::new(), BTreeSet::new());
         for invoice in invoices {
             let Some(closing) = &invoice.closing else { continue };
             let entries: Vec<&GlEntry> = closing.entries.iter().filter(|entry| wanted(entry)).collect();
             companies.insert(invoice.new.company);
             transactions.push(self.transaction(invoice, closing, &entries));
         }
-        let customers: Vec<Value> = companies.into_iter().filter_map(|company| self.customer(company)).collect();
-        pruned(json!({
-            "exportSettings": {"exportInvoices": true, "exportExpenses": false, "exportInventory": false},
-            "vendors": [], "customers": customers, "transactions": transactions, "expenses": [], "expenseBills": [],
-            "purchaseTransactions": [], "adjustmentTransactions": [], "inventoryTransfers": [],
-        }))
+        (transactions, companies)
     }
 
     fn customer(&self, id: i64) -> Option<Value> {
@@ -198,7 +183,10 @@ impl State {
         let in_batch = |entry: &GlEntry| entry.batch == Some(batch);
         let invoices =
             self.invoices.values().filter(|invoice| invoice.closing.iter().any(|c| c.entries.iter().any(in_batch)));
-        self.gl_export(invoices, in_batch)
+        let (transactions, customers) = self.transactions(invoices, in_batch);
+        let (purchases, vendors) = self.purchase_transactions(|_, _| true, |of| of == Some(batch));
+        let kinds = self.batches.get(&batch).map(|batch| batch.kinds.clone()).unwrap_or_default();
+        self.gl_export(Parts { kinds, transactions, customers, purchases, vendors })
     }
 
     /// The rows of a batch.
@@ -218,6 +206,7 @@ impl State {
                     "invoice": {"id": invoice.id, "identifier": invoice.new.number}, "_info": {}}));
             }
         }
+        rows.extend(self.purchase_batch_rows(batch));
         rows
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::amounts::{Amounts, amounts, decimal, number};
+use super::amounts::{TaxRow, amounts, decimal, number};
 use super::events::Action;
 use super::ledger::{Closing, GlEntry};
 use super::records::{NewInvoice, NewLine, Refusal};
@@ -203,7 +203,7 @@ impl State {
             "salesTaxAmount": number(closing.amounts.sales_tax * sign), "createdBy": "biller",
             "dateClosed": self.accounting_instant(closing.at), "_info": {},
         });
-        merged(merged(row, amounts), tax_columns(&closing.amounts, sign))
+        merged(merged(row, amounts), tax_columns(&closing.amounts.taxes, sign))
     }
 
     pub(super) fn payment_rows(&self, invoice: i64) -> Vec<Value> {
@@ -238,10 +238,10 @@ impl State {
 }
 
 /// The six levels of tax under the names of American jurisdictions.
-fn tax_columns(amounts: &Amounts, sign: Decimal) -> Value {
+pub(super) fn tax_columns(taxes: &[TaxRow], sign: Decimal) -> Value {
     let mut row = Map::new();
     for (level, name) in (1..).zip(["state", "county", "city", "country", "composite", "levelSix"]) {
-        let of_level = || amounts.taxes.iter().filter(move |tax| tax.level == level);
+        let of_level = || taxes.iter().filter(move |tax| tax.level == level);
         let Some(first) = of_level().next() else { continue };
         let amount: Decimal = of_level().map(|tax| tax.tax).sum();
         row.insert(format!("{name}TaxFlag"), json!(true));

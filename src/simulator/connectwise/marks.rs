@@ -22,11 +22,17 @@ struct Mark<'a> {
 
 impl State {
     fn marks(&mut self) -> impl Iterator<Item = Mark<'_>> {
-        self.invoices.values_mut().flat_map(|invoice| {
+        let invoices = self.invoices.values_mut().flat_map(|invoice| {
             let record = (Kind::Invoice, invoice.id);
             let entries = invoice.closing.iter_mut().flat_map(|closing| &mut closing.entries);
             entries.map(move |entry| Mark { record, entry: entry.id, batch: &mut entry.batch })
-        })
+        });
+        let purchases = self.purchase_orders.values_mut().flat_map(|order| {
+            let record = (Kind::Product, order.id);
+            let entries = order.slips.iter_mut().flat_map(|slip| &mut slip.entries);
+            entries.map(move |entry| Mark { record, entry: entry.id, batch: &mut entry.batch })
+        });
+        invoices.chain(purchases)
     }
 
     /// Those of `ids` that are entries of these kinds and in no batch.
@@ -49,6 +55,7 @@ impl State {
     pub(super) fn take_out(&mut self, batch: i64, only: Option<(Kind, i64)>, actor: Actor) {
         let name = self.batches.get(&batch).map(|batch| batch.identifier.clone()).unwrap_or_default();
         let mut touched = BTreeSet::new();
+        self.remember_batch(batch, only);
         let inside = |mark: &Mark<'_>| *mark.batch == Some(batch) && only.is_none_or(|only| only == mark.record);
         for mark in self.marks().filter(inside) {
             *mark.batch = None;
@@ -62,6 +69,18 @@ impl State {
         self.echo(&touched, actor);
     }
 
+    /// Notes at the packing slips that are about to leave a batch which one that was.
+    fn remember_batch(&mut self, batch: i64, only: Option<(Kind, i64)>) {
+        for order in self.purchase_orders.values_mut() {
+            let concerned = only.is_none_or(|only| only == (Kind::Product, order.id));
+            for slip in order.slips.iter_mut().filter(|_| concerned) {
+                if slip.entries.iter().any(|entry| entry.batch == Some(batch)) {
+                    slip.unbatched = Some(batch);
+                }
+            }
+        }
+    }
+
     fn echo(&mut self, records: &BTreeSet<(Kind, i64)>, actor: Actor) {
         if !self.settings.batch_callbacks {
             return;
@@ -69,7 +88,8 @@ impl State {
         for (kind, id) in records {
             match kind {
                 Kind::Invoice => self.touch(*id, actor),
-                Kind::Expense | Kind::Product => {}
+                Kind::Product => self.touch_order(*id, actor),
+                Kind::Expense => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Simulator of ConnectWise PSA: callbacks, companies, invoices and the accounting interface.
+//! Simulator of ConnectWise PSA: callbacks, companies, invoices, purchases and the accounting interface.
 //!
 //! It follows the documented behaviour where there is documentation, and what working integrations
 //! depend on where there is none. Facts that nobody has confirmed are switches in [`Settings`], so that
@@ -17,7 +17,15 @@ mod invoices;
 mod key;
 mod ledger;
 mod marks;
+mod oddities;
 mod paging;
+mod preview;
+mod procurement;
+mod purchase_export;
+mod purchase_operator;
+mod purchase_records;
+mod purchase_rows;
+mod purchases;
 mod records;
 mod reply;
 mod routes;
@@ -33,7 +41,12 @@ mod tests;
 pub use events::Delivery;
 pub use forgery::Forgery;
 pub use key::{KeyMode, signature};
+pub use oddities::{Oddities, View};
+pub use purchase_operator::Purchase;
+pub use purchase_records::{NewPurchaseLine, NewPurchaseOrder, Rest};
 pub use records::{Address, Batch, Item, Mapping, NewCompany, NewInvoice, NewLine, Refusal, SegmentKind};
 pub use sender::Outcome;
-pub use settings::{DateStyle, DuplicateBatches, Settings, Sign, StatusAfterBatch, StrayIds};
+pub use settings::{
+    DateStyle, DuplicateBatches, PurchaseTotal, PurchasesReach, Settings, Sign, StatusAfterBatch, StrayIds,
+};
 pub use tenant::{ConnectWise, Throttle};

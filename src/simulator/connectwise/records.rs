@@ -35,6 +35,10 @@ pub struct NewCompany {
     pub billing_contact: bool,
     /// Account number of the finance screen; invoices cannot close without it.
     pub account_number: String,
+    /// Things are bought from it.
+    pub is_vendor: bool,
+    /// Its number as a vendor.
+    pub vendor_number: String,
     /// Where invoices go.
     pub email: String,
     /// Telephone number.
@@ -59,6 +63,8 @@ impl Default for NewCompany {
             primary_contact: true,
             billing_contact: true,
             account_number: "ACME".to_owned(),
+            is_vendor: false,
+            vendor_number: String::new(),
             email: "accounts@acme.example".to_owned(),
             phone: "555 0100".to_owned(),
             tax_identifier: String::new(),
@@ -278,6 +284,8 @@ pub struct Batch {
     pub identifier: String,
     /// Invoices with entries in it, by id.
     pub invoice_ids: Vec<i64>,
+    /// Purchases with entries in it, by `unpostedProductId`.
+    pub product_ids: Vec<String>,
     /// GL entries in it, by id.
     pub entry_ids: Vec<i64>,
 }
@@ -288,12 +296,15 @@ pub enum Refusal {
     /// There is no such record.
     #[error("no such record")]
     Unknown,
-    /// The invoice is in a batch.
+    /// The record is in a batch.
     #[error("Once posted, the status cannot be changed.")]
     Batched,
-    /// The invoice is not in a batch, or was not.
-    #[error("the invoice is not in a batch")]
+    /// The record is not in a batch, or was not.
+    #[error("the record is not in a batch")]
     NotBatched,
+    /// The purchase order is closed.
+    #[error("the purchase order is closed")]
+    Closed,
     /// The invoice is open.
     #[error("the invoice is not closed")]
     Open,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::paging::read;
+use super::procurement;
 use super::records::Refusal;
 use super::reply::{Call, FieldError, Reply, pruned};
 use super::settings::StatusAfterBatch;
@@ -16,6 +17,7 @@ pub(super) fn route(state: &mut State, call: &Call) -> Reply {
         ["finance", "accounting", rest @ ..] => accounting(state, call, rest),
         ["finance", "invoices", rest @ ..] => invoices(state, call, rest),
         ["finance", rest @ ..] => finance(state, call, rest),
+        ["procurement", rest @ ..] => procurement::procurement(state, call, rest),
         ["company", "companies", rest @ ..] => read(call, rest, state.company_rows(), "Company"),
         ["company", "contacts", rest @ ..] => read(call, rest, state.contact_rows(), "Contact"),
         _ => Err(Reply::no_endpoint()),
@@ -92,7 +94,8 @@ fn accounting(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Re
     match rest {
         ["unpostedinvoices", rest @ ..] => read(call, rest, state.unposted_rows(), "UnpostedInvoice"),
         // Sold to the tenant but not used by it.
-        ["unpostedexpenses" | "unpostedprocurement" | "unpostedpayments" | "unpostedPayments", rest @ ..] => {
+        ["unpostedprocurement", rest @ ..] => procurement::unposted(state, call, rest),
+        ["unpostedexpenses" | "unpostedpayments" | "unpostedPayments", rest @ ..] => {
             read(call, rest, Vec::new(), "Unposted record")
         }
         ["export"] if post => state.preview(call),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 
 /// What a batch with an identifier that already exists does.
@@ -43,6 +45,18 @@ pub enum DateStyle {
     DateOnly,
 }
 
+impl DateStyle {
+    /// An instant in this style.
+    pub(super) fn write(self, at: Timestamp) -> String {
+        let civil = jiff::tz::TimeZone::UTC.to_datetime(at);
+        match self {
+            Self::Zulu => at.to_string(),
+            Self::Bare => civil.to_string(),
+            Self::DateOnly => civil.date().to_string(),
+        }
+    }
+}
+
 /// Whether a batched invoice may move to another closed status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusAfterBatch {
@@ -50,6 +64,24 @@ pub enum StatusAfterBatch {
     Allow,
     /// It may not.
     Refuse,
+}
+
+/// When what was received reaches the accounting interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PurchasesReach {
+    /// Once its purchase order is closed.
+    WhenClosed,
+    /// At once.
+    WhenReceived,
+}
+
+/// What the total of a purchase counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PurchaseTotal {
+    /// Lines, freight and tax.
+    Whole,
+    /// Lines only.
+    Lines,
 }
 
 /// How one simulated tenant behaves.
@@ -83,7 +115,7 @@ pub struct Settings {
     pub date_style: DateStyle,
     /// Whether a status may change after batching.
     pub status_after_batch: StatusAfterBatch,
-    /// Making or deleting a batch sends `updated` for its invoices.
+    /// Making or deleting a batch sends `updated` for its invoices and purchase orders.
     pub batch_callbacks: bool,
     /// A payment sends `updated` for its invoice.
     pub payment_callbacks: bool,
@@ -91,8 +123,16 @@ pub struct Settings {
     pub extra_fields: bool,
     /// `billingLogId` minus the invoice id.
     pub billing_log_offset: i64,
+    /// Number in `unpostedProductId` minus the purchase order id.
+    pub purchase_id_offset: i64,
+    /// When purchases reach the accounting interface.
+    pub purchases_reach: PurchasesReach,
+    /// What the total of a purchase counts.
+    pub purchase_total: PurchaseTotal,
     /// Account of receivables.
     pub receivable_account: String,
+    /// Account of payables.
+    pub payable_account: String,
     /// Account of sales tax.
     pub tax_account: String,
     /// Added to each call.
@@ -124,7 +164,11 @@ impl Settings {
             payment_callbacks: false,
             extra_fields: true,
             billing_log_offset: 0,
+            purchase_id_offset: 0,
+            purchases_reach: PurchasesReach::WhenClosed,
+            purchase_total: PurchaseTotal::Whole,
             receivable_account: "610".to_owned(),
+            payable_account: "800".to_owned(),
             tax_account: "820".to_owned(),
             latency: Duration::ZERO,
             retry_unit: Duration::from_secs(1),

@@ -12,6 +12,7 @@ use super::events::Delivery;
 use super::invoices::{Invoice, Payment};
 use super::key::Keys;
 use super::marks::Kind;
+use super::purchases::PurchaseOrder;
 use super::records::{NewInvoice, SegmentKind};
 use super::settings::{DateStyle, Settings};
 use super::tables::{Status, TaxCode, Terms};
@@ -25,6 +26,10 @@ pub(super) enum Series {
     TaxCode = 16,
     Status = 1,
     Invoice = 5_001,
+    PurchaseOrder = 3_401,
+    PurchaseLine = 9_201,
+    OrderStatus = 61,
+    UnpostedProcurement = 641_001,
     Unposted = 71_501,
     GlEntry = 310_001,
     Payment = 88_001,
@@ -66,6 +71,8 @@ pub(super) struct State {
     pub(super) statuses: BTreeMap<i64, Status>,
     pub(super) invoices: BTreeMap<i64, Invoice>,
     pub(super) payments: BTreeMap<i64, Payment>,
+    pub(super) order_statuses: BTreeMap<i64, Status>,
+    pub(super) purchase_orders: BTreeMap<i64, PurchaseOrder>,
     pub(super) batches: BTreeMap<i64, BatchRow>,
     pub(super) callbacks: BTreeMap<i64, Callback>,
     pub(super) queue: VecDeque<Delivery>,
@@ -96,6 +103,8 @@ impl State {
             statuses: BTreeMap::new(),
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
+            order_statuses: BTreeMap::new(),
+            purchase_orders: BTreeMap::new(),
             batches: BTreeMap::new(),
             callbacks: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -107,6 +116,7 @@ impl State {
             [("New", false), ("Hold", false), ("Ready to Post", true), ("Closed", true), ("Posted to Xero", true)]
         {
             state.add_status(name, closed);
+            state.add_order_status(name, closed);
         }
         state
     }
@@ -173,11 +183,6 @@ impl State {
 
     /// An instant as the accounting interface writes it.
     pub(super) fn accounting_instant(&self, at: Timestamp) -> String {
-        let civil = jiff::tz::TimeZone::UTC.to_datetime(at);
-        match self.settings.date_style {
-            DateStyle::Zulu => at.to_string(),
-            DateStyle::Bare => civil.to_string(),
-            DateStyle::DateOnly => civil.date().to_string(),
-        }
+        self.settings.date_style.write(at)
     }
 }

@@ -7,7 +7,7 @@ use super::amounts::number;
 use super::records::SegmentKind;
 use super::state::{Series, State};
 
-/// A billing status.
+/// A status of invoices or of purchase orders.
 #[derive(Clone, Debug)]
 pub(super) struct Status {
     pub(super) id: i64,
@@ -57,6 +57,12 @@ impl State {
     pub(super) fn add_status(&mut self, name: &str, closed: bool) -> i64 {
         let id = self.next_id(Series::Status);
         self.statuses.insert(id, Status { id, name: name.to_owned(), closed });
+        id
+    }
+
+    pub(super) fn add_order_status(&mut self, name: &str, closed: bool) -> i64 {
+        let id = self.next_id(Series::OrderStatus);
+        self.order_statuses.insert(id, Status { id, name: name.to_owned(), closed });
         id
     }
 

@@ -3,6 +3,7 @@
 mod api;
 mod callbacks;
 mod posting;
+mod purchases;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::ledger::GlEntry;
 use super::marks::Kind;
 use super::records::{Batch, Refusal};
 use super::reply::{Call, FieldError, Reply};
-use super::settings::{DuplicateBatches, StrayIds};
+use super::settings::{DuplicateBatches, ExpenseShape, StrayIds};
 use super::state::{Actor, BatchRow, Series, State};
 
 const RESOURCE: &str = "accountingBatch";
@@ -61,6 +62,9 @@ impl State {
             return Err(Reply::invalid(RESOURCE, &errors));
         }
         let id = self.add_batch(&identifier, &kinds);
+        if let Some(batch) = self.batches.get_mut(&id) {
+            batch.condensed |= flag("summarizeExpenses");
+        }
         self.mark(id, &free, Actor::Api);
         Ok(Reply::json(201, &self.export_again(id)))
     }
@@ -134,31 +138,37 @@ impl State {
 
     /// The batches and what is in them.
     pub(super) fn batch_contents(&self) -> Vec<Batch> {
-        let contents = |batch: &BatchRow| {
-            let (mut invoice_ids, mut entry_ids) = (Vec::new(), Vec::new());
-            for invoice in self.invoices.values() {
-                let entries = invoice.closing.iter().flat_map(|closing| &closing.entries);
-                let inside: Vec<i64> =
-                    entries.filter(|entry| entry.batch == Some(batch.id)).map(|entry| entry.id).collect();
-                if !inside.is_empty() {
-                    invoice_ids.push(invoice.id);
-                    entry_ids.extend(inside);
-                }
-            }
-            let mut product_ids = Vec::new();
-            for order in self.purchase_orders.values() {
-                for slip in &order.slips {
-                    let inside = slip.entries.iter().filter(|entry| entry.batch == Some(batch.id));
-                    let inside: Vec<i64> = inside.map(|entry| entry.id).collect();
-                    if !inside.is_empty() {
-                        product_ids.push(self.purchase_id(order, slip));
-                        entry_ids.extend(inside);
-                    }
-                }
-            }
-            Batch { id: batch.id, identifier: batch.identifier.clone(), invoice_ids, product_ids, entry_ids }
+        self.batches.values().map(|batch| self.contents(batch)).collect()
+    }
+
+    fn contents(&self, batch: &BatchRow) -> Batch {
+        let mut contents = Batch {
+            id: batch.id,
+            identifier: batch.identifier.clone(),
+            invoice_ids: Vec::new(),
+            product_ids: Vec::new(),
+            expense_ids: Vec::new(),
+            entry_ids: Vec::new(),
         };
-        self.batches.values().map(contents).collect()
+        for invoice in self.invoices.values() {
+            let entries = invoice.closing.iter().flat_map(|closing| &closing.entries);
+            if take_ids(entries, batch.id, &mut contents.entry_ids) {
+                contents.invoice_ids.push(invoice.id);
+            }
+        }
+        for order in self.purchase_orders.values() {
+            for slip in &order.slips {
+                if take_ids(&slip.entries, batch.id, &mut contents.entry_ids) {
+                    contents.product_ids.push(self.purchase_id(order, slip));
+                }
+            }
+        }
+        for expense in self.expenses.values() {
+            if take_ids(&expense.entries, batch.id, &mut contents.entry_ids) {
+                contents.expense_ids.push(expense.id);
+            }
+        }
+        contents
     }
 
     fn batch_exists(&self, identifier: &str) -> bool {
@@ -167,7 +177,15 @@ impl State {
 
     fn add_batch(&mut self, identifier: &str, kinds: &[Kind]) -> i64 {
         let id = self.next_id(Series::Batch);
-        self.batches.insert(id, BatchRow { id, identifier: identifier.to_owned(), kinds: kinds.to_vec() });
+        let condensed = self.settings.expense_shape == ExpenseShape::CondensedBills;
+        self.batches.insert(id, BatchRow { id, identifier: identifier.to_owned(), kinds: kinds.to_vec(), condensed });
         id
     }
+}
+
+/// Notes the ids of the entries in a batch; true when there are some.
+fn take_ids<'a, S: 'a>(entries: impl IntoIterator<Item = &'a GlEntry<S>>, batch: i64, ids: &mut Vec<i64>) -> bool {
+    let before = ids.len();
+    ids.extend(entries.into_iter().filter(|entry| entry.batch == Some(batch)).map(|entry| entry.id));
+    ids.len() > before
 }

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::amounts::{TaxRow, number};
+use super::expense_export::Chosen;
 use super::invoices::Invoice;
 use super::ledger::{Closing, GlEntry, Source};
 use super::marks::Kind;
@@ -25,6 +26,8 @@ pub(super) struct Parts {
     pub(super) purchases: Vec<Value>,
     /// Companies of the purchases.
     pub(super) vendors: BTreeSet<i64>,
+    pub(super) expenses: Vec<Value>,
+    pub(super) expense_bills: Vec<Value>,
 }
 
 impl State {
@@ -34,10 +37,11 @@ impl State {
         let settings = json!({"exportInvoices": has(Kind::Invoice), "exportExpenses": has(Kind::Expense),
             "exportInventory": has(Kind::Product)});
         let customers: Vec<Value> = parts.customers.into_iter().filter_map(|company| self.customer(company)).collect();
-        let vendors: Vec<Value> = parts.vendors.into_iter().filter_map(|company| self.vendor(company)).collect();
+        let mut vendors: Vec<Value> = parts.vendors.into_iter().filter_map(|company| self.vendor(company)).collect();
+        vendors.extend(self.member_vendors(&parts.expense_bills));
         pruned(json!({
             "exportSettings": settings, "vendors": vendors, "customers": customers,
-            "transactions": parts.transactions, "expenses": [], "expenseBills": [],
+            "transactions": parts.transactions, "expenses": parts.expenses, "expenseBills": parts.expense_bills,
             "purchaseTransactions": parts.purchases, "adjustmentTransactions": [], "inventoryTransfers": [],
         }))
     }
@@ -185,8 +189,12 @@ impl State {
             self.invoices.values().filter(|invoice| invoice.closing.iter().any(|c| c.entries.iter().any(in_batch)));
         let (transactions, customers) = self.transactions(invoices, in_batch);
         let (purchases, vendors) = self.purchase_transactions(|_, _| true, |of| of == Some(batch));
-        let kinds = self.batches.get(&batch).map(|batch| batch.kinds.clone()).unwrap_or_default();
-        self.gl_export(Parts { kinds, transactions, customers, purchases, vendors })
+        let of = self.batches.get(&batch);
+        let kinds = of.map(|batch| batch.kinds.clone()).unwrap_or_default();
+        let condensed = of.is_some_and(|batch| batch.condensed);
+        let chosen = Chosen { expense: &|_| true, entry: &|of| of == Some(batch), condensed };
+        let (expenses, expense_bills) = self.expense_parts(&chosen);
+        self.gl_export(Parts { kinds, transactions, customers, purchases, vendors, expenses, expense_bills })
     }
 
     /// The rows of a batch.
@@ -207,6 +215,7 @@ impl State {
             }
         }
         rows.extend(self.purchase_batch_rows(batch));
+        rows.extend(self.expense_batch_rows(batch));
         rows
     }
 }

@@ -32,7 +32,11 @@ impl State {
             let entries = order.slips.iter_mut().flat_map(|slip| &mut slip.entries);
             entries.map(move |entry| Mark { record, entry: entry.id, batch: &mut entry.batch })
         });
-        invoices.chain(purchases)
+        let expenses = self.expenses.values_mut().flat_map(|expense| {
+            let record = (Kind::Expense, expense.id);
+            expense.entries.iter_mut().map(move |entry| Mark { record, entry: entry.id, batch: &mut entry.batch })
+        });
+        invoices.chain(purchases).chain(expenses)
     }
 
     /// Those of `ids` that are entries of these kinds and in no batch.
@@ -89,7 +93,7 @@ impl State {
             match kind {
                 Kind::Invoice => self.touch(*id, actor),
                 Kind::Product => self.touch_order(*id, actor),
-                Kind::Expense => {}
+                Kind::Expense => self.touch_expense(*id, actor),
             }
         }
     }

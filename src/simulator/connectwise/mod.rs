@@ -1,4 +1,4 @@
-//! Simulator of ConnectWise PSA: callbacks, companies, invoices, purchases and the accounting interface.
+//! Simulator of ConnectWise PSA: callbacks, companies, invoices, purchases, expenses and the accounting interface.
 //!
 //! It follows the documented behaviour where there is documentation, and what working integrations
 //! depend on where there is none. Facts that nobody has confirmed are switches in [`Settings`], so that
@@ -11,6 +11,11 @@ mod callbacks;
 mod companies;
 mod conditions;
 mod events;
+mod expense_export;
+mod expense_operator;
+mod expense_records;
+mod expense_rows;
+mod expenses;
 mod export;
 mod forgery;
 mod invoices;
@@ -39,6 +44,7 @@ mod tenant;
 mod tests;
 
 pub use events::Delivery;
+pub use expense_records::{NewExpense, NewMember};
 pub use forgery::Forgery;
 pub use key::{KeyMode, signature};
 pub use oddities::{Oddities, View};
@@ -47,6 +53,7 @@ pub use purchase_records::{NewPurchaseLine, NewPurchaseOrder, Rest};
 pub use records::{Address, Batch, Item, Mapping, NewCompany, NewInvoice, NewLine, Refusal, SegmentKind};
 pub use sender::Outcome;
 pub use settings::{
-    DateStyle, DuplicateBatches, PurchaseTotal, PurchasesReach, Settings, Sign, StatusAfterBatch, StrayIds,
+    DateStyle, DuplicateBatches, ExpenseIds, ExpenseShape, ExpensesReach, PurchaseTotal, PurchasesReach,
+    ReportCallbacks, Settings, Sign, StatusAfterBatch, StrayIds,
 };
 pub use tenant::{ConnectWise, Throttle};

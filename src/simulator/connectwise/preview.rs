@@ -4,10 +4,13 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use super::batches::KINDS;
+use super::expense_export::Chosen;
+use super::expenses::Expense;
 use super::export::Parts;
 use super::invoices::Invoice;
 use super::purchases::{PurchaseOrder, Slip};
 use super::reply::{Call, FieldError, Reply};
+use super::settings::ExpenseShape;
 use super::state::State;
 
 const RESOURCE: &str = "exportAccountingBatchRequest";
@@ -37,6 +40,7 @@ impl<T: PartialEq> Asked<T> {
 /// A parsed request.
 struct Request {
     invoices: Asked<i64>,
+    expenses: Asked<i64>,
     products: Asked<String>,
     location: i64,
     thru: Option<String>,
@@ -45,12 +49,14 @@ struct Request {
 impl Request {
     fn parse(body: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let (invoices, products) = (
+        let (invoices, expenses, products) = (
             ["exportInvoicesFlag", "includedInvoiceIds", "excludedInvoiceIds"],
+            ["exportExpensesFlag", "includedExpenseIds", "excludedExpenseIds"],
             ["exportProductsFlag", "includedProductIds", "excludedProductIds"],
         );
         Self {
             invoices: Asked::parse(body, invoices, Value::as_i64),
+            expenses: Asked::parse(body, expenses, Value::as_i64),
             products: Asked::parse(body, products, text),
             location: body.get("locationId").and_then(Value::as_i64).unwrap_or(0),
             thru: body.get("thruDate").and_then(Value::as_str).and_then(|text| text.get(..10)).map(str::to_owned),
@@ -85,14 +91,33 @@ impl State {
         let is_asked = |order: &PurchaseOrder, slip: &Slip| self.is_purchase_asked(&request, order, slip);
         let (transactions, customers) = self.transactions(invoices, |entry| entry.batch.is_none());
         let (purchases, vendors) = self.purchase_transactions(is_asked, |batch| batch.is_none());
+        let chosen = Chosen {
+            expense: &|expense| self.is_expense_asked(&request, expense),
+            entry: &|batch| batch.is_none(),
+            condensed: self.settings.expense_shape == ExpenseShape::CondensedBills,
+        };
+        let (expenses, expense_bills) = self.expense_parts(&chosen);
         let kinds = KINDS.into_iter().filter(|(name, _)| flag(name)).map(|(_, kind)| kind).collect();
-        Ok(Reply::ok(&self.gl_export(Parts { kinds, transactions, customers, purchases, vendors })))
+        Ok(Reply::ok(&self.gl_export(Parts {
+            kinds,
+            transactions,
+            customers,
+            purchases,
+            vendors,
+            expenses,
+            expense_bills,
+        })))
     }
 
     fn is_invoice_asked(&self, request: &Request, invoice: &Invoice) -> bool {
         let log_id = invoice.id + self.settings.billing_log_offset;
         let covered = request.covers(invoice.new.location_id, invoice.new.date);
         invoice.is_unposted() && request.invoices.has(&log_id) && covered
+    }
+
+    fn is_expense_asked(&self, request: &Request, expense: &Expense) -> bool {
+        let covered = request.covers(expense.new.location_id, expense.new.date);
+        expense.is_unposted() && request.expenses.has(&self.expense_detail_id(expense)) && covered
     }
 
     fn is_purchase_asked(&self, request: &Request, order: &PurchaseOrder, slip: &Slip) -> bool {

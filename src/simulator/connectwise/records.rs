@@ -286,6 +286,8 @@ pub struct Batch {
     pub invoice_ids: Vec<i64>,
     /// Purchases with entries in it, by `unpostedProductId`.
     pub product_ids: Vec<String>,
+    /// Expense entries with GL entries in it, by id.
+    pub expense_ids: Vec<i64>,
     /// GL entries in it, by id.
     pub entry_ids: Vec<i64>,
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::expense_rows;
 use super::paging::read;
 use super::procurement;
 use super::records::Refusal;
@@ -17,6 +18,7 @@ pub(super) fn route(state: &mut State, call: &Call) -> Reply {
         ["finance", "accounting", rest @ ..] => accounting(state, call, rest),
         ["finance", "invoices", rest @ ..] => invoices(state, call, rest),
         ["finance", rest @ ..] => finance(state, call, rest),
+        ["expense", rest @ ..] => expense_rows::expense(state, call, rest),
         ["procurement", rest @ ..] => procurement::procurement(state, call, rest),
         ["company", "companies", rest @ ..] => read(call, rest, state.company_rows(), "Company"),
         ["company", "contacts", rest @ ..] => read(call, rest, state.contact_rows(), "Contact"),
@@ -31,6 +33,7 @@ fn system(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Reply>
             "version": format!("{}.0", state.codebase.trim_end_matches('/').replace('_', ".")), "isCloud": true,
             "serverTimeZone": "UTC", "licenseBits": [], "cloudRegion": "NA",
         }))),
+        ["members", rest @ ..] => read(call, rest, state.member_rows(), "Member"),
         ["callbacks", rest @ ..] if call.method == "GET" => read(call, rest, state.callback_rows(), "CallbackEntry"),
         ["callbacks", rest @ ..] => state.write_callback(call, rest),
         _ => Err(Reply::no_endpoint()),
@@ -49,9 +52,7 @@ fn finance(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Reply
         ["taxCodes", rest @ ..] => read(call, rest, state.tax_code_rows(), "TaxCode"),
         ["glCaptions", rest @ ..] => read(call, rest, state.caption_rows(), "GLCaption"),
         ["glAccounts", rest @ ..] => read(call, rest, state.gl_account_rows(), "GLAccount"),
-        ["accountingPackageSetup", rest @ ..] => {
-            read(call, rest, State::package_setup_rows(), "AccountingPackageSetup")
-        }
+        ["accountingPackageSetup", rest @ ..] => read(call, rest, state.package_setup_rows(), "AccountingPackageSetup"),
         ["closedInvoices", id] => write_closed_invoice(state, call, id),
         _ => Err(Reply::no_endpoint()),
     }
@@ -95,9 +96,8 @@ fn accounting(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Re
         ["unpostedinvoices", rest @ ..] => read(call, rest, state.unposted_rows(), "UnpostedInvoice"),
         // Sold to the tenant but not used by it.
         ["unpostedprocurement", rest @ ..] => procurement::unposted(state, call, rest),
-        ["unpostedexpenses" | "unpostedpayments" | "unpostedPayments", rest @ ..] => {
-            read(call, rest, Vec::new(), "Unposted record")
-        }
+        ["unpostedexpenses", rest @ ..] => read(call, rest, state.unposted_expense_rows(), "UnpostedExpense"),
+        ["unpostedpayments" | "unpostedPayments", rest @ ..] => read(call, rest, Vec::new(), "Unposted record"),
         ["export"] if post => state.preview(call),
         ["batches"] if post => state.post_batch(call),
         ["batches", id, "export"] if post => Ok(Reply::ok(&state.export_again(batch(state, id)?))),

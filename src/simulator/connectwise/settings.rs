@@ -25,7 +25,7 @@ pub enum StrayIds {
     Ignore,
 }
 
-/// The sign of a credit memo's amounts outside of its detail rows.
+/// The sign of amounts of which only the type tells that they are owed the other way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// Amounts are below zero.
@@ -84,6 +84,44 @@ pub enum PurchaseTotal {
     Lines,
 }
 
+/// When expenses reach the accounting interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpensesReach {
+    /// Once they are approved.
+    WhenApproved,
+    /// At once, as from tickets that bill what is unapproved.
+    WhenEntered,
+}
+
+/// What the accounting package takes expenses as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpenseShape {
+    /// A bill for each report, with a row for each entry.
+    Bills,
+    /// A bill for each report, with a row for each account.
+    CondensedBills,
+    /// A journal, each row with its other side.
+    Journal,
+}
+
+/// What a change of a report's status sends for its entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportCallbacks {
+    /// `updated` for each of them.
+    Each,
+    /// Nothing.
+    None,
+}
+
+/// The shape of `expenseBills.detail.id`, which changed between versions of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpenseIds {
+    /// `[310001, 310004]`
+    Array,
+    /// `310001`, in one row for each entry.
+    Number,
+}
+
 /// How one simulated tenant behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -115,7 +153,7 @@ pub struct Settings {
     pub date_style: DateStyle,
     /// Whether a status may change after batching.
     pub status_after_batch: StatusAfterBatch,
-    /// Making or deleting a batch sends `updated` for its invoices and purchase orders.
+    /// Making or deleting a batch sends `updated` for the records in it.
     pub batch_callbacks: bool,
     /// A payment sends `updated` for its invoice.
     pub payment_callbacks: bool,
@@ -129,6 +167,18 @@ pub struct Settings {
     pub purchases_reach: PurchasesReach,
     /// What the total of a purchase counts.
     pub purchase_total: PurchaseTotal,
+    /// `expenseDetailId` minus the expense entry id.
+    pub expense_detail_offset: i64,
+    /// When expenses reach the accounting interface.
+    pub expenses_reach: ExpensesReach,
+    /// What the package takes expenses as.
+    pub expense_shape: ExpenseShape,
+    /// The shape of the ids in bills of expenses.
+    pub expense_ids: ExpenseIds,
+    /// Sign of a personal expense on a company card in an export.
+    pub personal_expense: Sign,
+    /// What a change of a report's status sends for its entries.
+    pub report_callbacks: ReportCallbacks,
     /// Account of receivables.
     pub receivable_account: String,
     /// Account of payables.
@@ -167,6 +217,12 @@ impl Settings {
             purchase_id_offset: 0,
             purchases_reach: PurchasesReach::WhenClosed,
             purchase_total: PurchaseTotal::Whole,
+            expense_detail_offset: 0,
+            expenses_reach: ExpensesReach::WhenApproved,
+            expense_shape: ExpenseShape::Bills,
+            expense_ids: ExpenseIds::Array,
+            personal_expense: Sign::Positive,
+            report_callbacks: ReportCallbacks::Each,
             receivable_account: "610".to_owned(),
             payable_account: "800".to_owned(),
             tax_account: "820".to_owned(),

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use super::callbacks::Callback;
 use super::companies::{Company, Contact};
 use super::events::Delivery;
+use super::expenses::{Expense, Member, Report};
 use super::invoices::{Invoice, Payment};
 use super::key::Keys;
 use super::marks::Kind;
@@ -26,6 +27,11 @@ pub(super) enum Series {
     TaxCode = 16,
     Status = 1,
     Invoice = 5_001,
+    Member = 411,
+    Report = 1_801,
+    Expense = 15_501,
+    ExpenseBill = 430_001,
+    UnpostedExpense = 720_001,
     PurchaseOrder = 3_401,
     PurchaseLine = 9_201,
     OrderStatus = 61,
@@ -52,6 +58,8 @@ pub(super) struct BatchRow {
     pub(super) id: i64,
     pub(super) identifier: String,
     pub(super) kinds: Vec<Kind>,
+    /// Its bills of expenses have one row for each account.
+    pub(super) condensed: bool,
 }
 
 /// Everything one tenant holds.
@@ -73,6 +81,9 @@ pub(super) struct State {
     pub(super) payments: BTreeMap<i64, Payment>,
     pub(super) order_statuses: BTreeMap<i64, Status>,
     pub(super) purchase_orders: BTreeMap<i64, PurchaseOrder>,
+    pub(super) members: BTreeMap<i64, Member>,
+    pub(super) reports: BTreeMap<i64, Report>,
+    pub(super) expenses: BTreeMap<i64, Expense>,
     pub(super) batches: BTreeMap<i64, BatchRow>,
     pub(super) callbacks: BTreeMap<i64, Callback>,
     pub(super) queue: VecDeque<Delivery>,
@@ -105,6 +116,9 @@ impl State {
             payments: BTreeMap::new(),
             order_statuses: BTreeMap::new(),
             purchase_orders: BTreeMap::new(),
+            members: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            expenses: BTreeMap::new(),
             batches: BTreeMap::new(),
             callbacks: BTreeMap::new(),
             queue: VecDeque::new(),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::amounts::number;
 use super::records::SegmentKind;
+use super::settings::ExpenseShape;
 use super::state::{Series, State};
 
 /// A status of invoices or of purchase orders.
@@ -150,10 +151,11 @@ impl State {
     }
 
     /// The set-up of the accounting package; the list of packages has no Xero.
-    pub(super) fn package_setup_rows() -> Vec<Value> {
+    pub(super) fn package_setup_rows(&self) -> Vec<Value> {
+        let format = if self.settings.expense_shape == ExpenseShape::CondensedBills { "Condensed" } else { "Default" };
         vec![json!({"id": 1, "accountingPackage": {"id": 10, "identifier": "Other", "name": "Other"},
             "directTransferFlag": false, "includeInvoicesFlag": true, "invoiceFormat": "Detailed",
-            "includeExpensesFlag": true, "transferExpensesAsBillFlag": true, "expenseFormat": "Default",
+            "includeExpensesFlag": true, "transferExpensesAsBillFlag": self.settings.expense_shape != ExpenseShape::Journal, "expenseFormat": format,
             "suppressMemoFlag": false, "syncPaymentInfoFlag": false, "includeSalesTaxFlag": true,
             "enableTaxGroupsFlag": true, "zeroDollarTaxAmountsFlag": false, "includeItemsFlag": true,
             "inventorySOHFlag": false, "includeCogsEntriesFlag": false, "includeCogsDropShipFlag": false, "_info": {}})]

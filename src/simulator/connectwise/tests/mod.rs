@@ -2,6 +2,7 @@
 
 mod api;
 mod callbacks;
+mod expenses;
 mod posting;
 mod purchases;
 

@@ -1,14 +1,14 @@
-//! Invoices: their life from open to closed, their payments, and the rows that show them.
+//! Invoices: their life from open to closed, and the rows that show them.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::amounts::{TaxRow, amounts, decimal, number};
+use super::amounts::{TaxRow, amounts, number};
 use super::events::Action;
 use super::ledger::{Closing, GlEntry};
 use super::records::{NewInvoice, NewLine, Refusal};
-use super::reply::{FieldError, Reply, merged};
+use super::reply::merged;
 use super::settings::Sign;
 use super::state::{Actor, Series, State};
 use super::tables::{Status, currency, reference};
@@ -42,16 +42,6 @@ impl Invoice {
     pub(super) fn is_unposted(&self) -> bool {
         self.closing.is_some() && self.batch().is_none()
     }
-}
-
-/// A payment of an invoice.
-#[derive(Clone, Debug)]
-pub(super) struct Payment {
-    id: i64,
-    invoice: i64,
-    kind: String,
-    amount: Decimal,
-    date: String,
 }
 
 impl State {
@@ -141,8 +131,8 @@ impl State {
     fn invoice_amounts(&self, invoice: &Invoice) -> Value {
         let new = &invoice.new;
         let (amounts, sign) = (amounts(self, new), self.header_sign(new));
-        let of_invoice = self.payments.values().filter(|payment| payment.invoice == invoice.id);
-        let paid: Decimal = of_invoice.map(|payment| payment.amount).sum();
+        let (paid, credited) = (self.paid(invoice.id), self.credited(invoice.id));
+        let applied = self.applied(invoice.id) * sign;
         let lines = |wanted: fn(&NewLine) -> bool| -> Value {
             let sum: Decimal = new.lines.iter().filter(|line| wanted(line)).map(NewLine::amount).sum();
             number(sum * sign)
@@ -151,8 +141,8 @@ impl State {
             "serviceTotal": lines(|line| line.item.is_none() && !is_expense(line)),
             "expenseTotal": lines(is_expense), "productTotal": lines(|line| line.item.is_some()),
             "subtotal": number(amounts.subtotal * sign), "salesTax": number(amounts.sales_tax * sign),
-            "total": number(amounts.total * sign), "payments": number(paid), "credits": number(Decimal::ZERO),
-            "balance": number(amounts.total * sign - paid),
+            "total": number(amounts.total * sign), "payments": number(paid), "credits": number(credited),
+            "balance": number(amounts.total * sign - paid - credited - applied),
         })
     }
 
@@ -204,36 +194,6 @@ impl State {
             "dateClosed": self.accounting_instant(closing.at), "_info": {},
         });
         merged(merged(row, amounts), tax_columns(&closing.amounts.taxes, sign))
-    }
-
-    pub(super) fn payment_rows(&self, invoice: i64) -> Vec<Value> {
-        let of_invoice = self.payments.values().filter(|payment| payment.invoice == invoice);
-        of_invoice.map(|payment| self.payment_row(payment)).collect()
-    }
-
-    fn payment_row(&self, payment: &Payment) -> Value {
-        let invoice = self.invoices.get(&payment.invoice);
-        let number_of = invoice.map(|invoice| invoice.new.number.as_str());
-        json!({"id": payment.id, "type": payment.kind, "source": "Default",
-            "invoice": {"id": payment.invoice, "identifier": number_of}, "amount": number(payment.amount),
-            "balance": number(Decimal::ZERO), "paymentDate": payment.date, "appliedBy": self.settings.api_member,
-            "paymentSyncStatus": "Unapplied", "_info": {}})
-    }
-
-    pub(super) fn add_payment(&mut self, invoice: i64, body: &Value) -> Reply {
-        let Some(amount) = body.get("amount").and_then(decimal) else {
-            return Reply::invalid("invoicePayment", &[FieldError::required("amount")]);
-        };
-        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let id = self.next_id(Series::Payment);
-        let date = text("paymentDate").unwrap_or_else(|| self.now().to_string());
-        let payment = Payment { id, invoice, kind: text("type").unwrap_or_else(|| "P".to_owned()), amount, date };
-        let row = self.payment_row(&payment);
-        self.payments.insert(id, payment);
-        if self.settings.payment_callbacks {
-            self.touch(invoice, Actor::Api);
-        }
-        Reply::json(201, &row)
     }
 }
 

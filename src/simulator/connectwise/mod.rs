@@ -24,6 +24,8 @@ mod ledger;
 mod marks;
 mod oddities;
 mod paging;
+mod payment_operator;
+mod payments;
 mod preview;
 mod procurement;
 mod purchase_export;
@@ -48,12 +50,13 @@ pub use expense_records::{NewExpense, NewMember};
 pub use forgery::Forgery;
 pub use key::{KeyMode, signature};
 pub use oddities::{Oddities, View};
+pub use payments::NewPayment;
 pub use purchase_operator::Purchase;
 pub use purchase_records::{NewPurchaseLine, NewPurchaseOrder, Rest};
 pub use records::{Address, Batch, Item, Mapping, NewCompany, NewInvoice, NewLine, Refusal, SegmentKind};
 pub use sender::Outcome;
 pub use settings::{
-    DateStyle, DuplicateBatches, ExpenseIds, ExpenseShape, ExpensesReach, PurchaseTotal, PurchasesReach,
-    ReportCallbacks, Settings, Sign, StatusAfterBatch, StrayIds,
+    ApiPayments, DateStyle, DuplicateBatches, ExpenseIds, ExpenseShape, ExpensesReach, Overpayments, PurchaseTotal,
+    PurchasesReach, ReportCallbacks, Settings, Sign, StatusAfterBatch, StrayIds, SyncStatus,
 };
 pub use tenant::{ConnectWise, Throttle};

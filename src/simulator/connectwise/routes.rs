@@ -64,11 +64,10 @@ fn invoices(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Repl
             let invoice = state.invoices.get(&known(state, id)?).ok_or_else(Reply::no_endpoint)?;
             read(call, rest, invoice.gl_entry_rows(), "GLEntry")
         }
-        [id, "payments"] if call.method == "POST" => {
+        [id, "payments", rest @ ..] => {
             let id = known(state, id)?;
-            Ok(state.add_payment(id, &call.json()?))
+            state.payment_call(call, id, rest)
         }
-        [id, "payments", rest @ ..] => read(call, rest, state.payment_rows(known(state, id)?), "InvoicePayment"),
         // The service forbids sub-paths that it does not have.
         [_, _, ..] => {
             let message = "You do not have security permission to perform this action.";
@@ -94,10 +93,11 @@ fn accounting(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Re
     let post = call.method == "POST";
     match rest {
         ["unpostedinvoices", rest @ ..] => read(call, rest, state.unposted_rows(), "UnpostedInvoice"),
-        // Sold to the tenant but not used by it.
         ["unpostedprocurement", rest @ ..] => procurement::unposted(state, call, rest),
         ["unpostedexpenses", rest @ ..] => read(call, rest, state.unposted_expense_rows(), "UnpostedExpense"),
-        ["unpostedpayments" | "unpostedPayments", rest @ ..] => read(call, rest, Vec::new(), "Unposted record"),
+        // The list and its items are spelled differently.
+        ["unpostedpayments"] => read(call, &[], state.unposted_payment_rows(), "UnpostedPayment"),
+        ["unpostedPayments", id] => read(call, &[*id], state.unposted_payment_rows(), "UnpostedPayment"),
         ["export"] if post => state.preview(call),
         ["batches"] if post => state.post_batch(call),
         ["batches", id, "export"] if post => Ok(Reply::ok(&state.export_again(batch(state, id)?))),

@@ -113,6 +113,33 @@ pub enum ReportCallbacks {
     None,
 }
 
+/// Whether payments that came through the API are listed as unposted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiPayments {
+    /// They are, as an echo of what accounting knows.
+    Listed,
+    /// They are not.
+    Hidden,
+}
+
+/// Whether the API can mark a payment as synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncStatus {
+    /// It can, and the payment leaves the unposted list.
+    Writable,
+    /// It is answered with 200 and changes nothing.
+    Ignored,
+}
+
+/// What a payment over more than the balance of its invoice does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overpayments {
+    /// The balance goes below zero.
+    Accept,
+    /// It is refused.
+    Refuse,
+}
+
 /// The shape of `expenseBills.detail.id`, which changed between versions of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpenseIds {
@@ -179,6 +206,14 @@ pub struct Settings {
     pub personal_expense: Sign,
     /// What a change of a report's status sends for its entries.
     pub report_callbacks: ReportCallbacks,
+    /// Id in the list of unposted payments minus the payment id.
+    pub unposted_payment_offset: i64,
+    /// Whether payments of the API are listed as unposted.
+    pub api_payments: ApiPayments,
+    /// Whether the API can mark a payment as synced.
+    pub sync_status: SyncStatus,
+    /// What too large a payment does.
+    pub overpayments: Overpayments,
     /// Account of receivables.
     pub receivable_account: String,
     /// Account of payables.
@@ -223,6 +258,10 @@ impl Settings {
             expense_ids: ExpenseIds::Array,
             personal_expense: Sign::Positive,
             report_callbacks: ReportCallbacks::Each,
+            unposted_payment_offset: 0,
+            api_payments: ApiPayments::Listed,
+            sync_status: SyncStatus::Writable,
+            overpayments: Overpayments::Accept,
             receivable_account: "610".to_owned(),
             payable_account: "800".to_owned(),
             tax_account: "820".to_owned(),

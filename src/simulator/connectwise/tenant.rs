@@ -296,12 +296,6 @@ impl ConnectWise {
     pub fn callbacks(&self) -> Vec<Value> {
         self.state().callback_rows()
     }
-
-    /// The payments of an invoice as the API shows them.
-    #[must_use]
-    pub fn payments(&self, invoice: i64) -> Vec<Value> {
-        self.state().payment_rows(invoice)
-    }
 }
 
 /// Bad days; others are made with the faults of the server.

@@ -163,6 +163,10 @@ impl State {
                 }
             }
         }
+        for change in self.changes.values().filter(|change| change.batch == Some(batch.id)) {
+            contents.product_ids.push(change.product_id());
+            contents.entry_ids.push(change.unposted_id);
+        }
         for expense in self.expenses.values() {
             if take_ids(&expense.entries, batch.id, &mut contents.entry_ids) {
                 contents.expense_ids.push(expense.id);

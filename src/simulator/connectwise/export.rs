@@ -28,6 +28,8 @@ pub(super) struct Parts {
     pub(super) vendors: BTreeSet<i64>,
     pub(super) expenses: Vec<Value>,
     pub(super) expense_bills: Vec<Value>,
+    pub(super) adjustments: Vec<Value>,
+    pub(super) transfers: Vec<Value>,
 }
 
 impl State {
@@ -42,7 +44,8 @@ impl State {
         pruned(json!({
             "exportSettings": settings, "vendors": vendors, "customers": customers,
             "transactions": parts.transactions, "expenses": parts.expenses, "expenseBills": parts.expense_bills,
-            "purchaseTransactions": parts.purchases, "adjustmentTransactions": [], "inventoryTransfers": [],
+            "purchaseTransactions": parts.purchases, "adjustmentTransactions": parts.adjustments,
+            "inventoryTransfers": parts.transfers,
         }))
     }
 
@@ -194,7 +197,18 @@ impl State {
         let condensed = of.is_some_and(|batch| batch.condensed);
         let chosen = Chosen { expense: &|_| true, entry: &|of| of == Some(batch), condensed };
         let (expenses, expense_bills) = self.expense_parts(&chosen);
-        self.gl_export(Parts { kinds, transactions, customers, purchases, vendors, expenses, expense_bills })
+        let (adjustments, transfers) = self.change_parts(|change| change.batch == Some(batch));
+        self.gl_export(Parts {
+            kinds,
+            transactions,
+            customers,
+            purchases,
+            vendors,
+            expenses,
+            expense_bills,
+            adjustments,
+            transfers,
+        })
     }
 
     /// The rows of a batch.
@@ -216,6 +230,7 @@ impl State {
         }
         rows.extend(self.purchase_batch_rows(batch));
         rows.extend(self.expense_batch_rows(batch));
+        rows.extend(self.change_batch_rows(batch));
         rows
     }
 }

@@ -101,6 +101,21 @@ impl State {
         GlEntry { id: self.next_id(Series::GlEntry), kind: kind.to_owned(), amount, segments, source, batch: None }
     }
 
+    /// The account of a mapping as the export writes it, for what has no entries.
+    pub(super) fn mapped_account(&self, mapping: &Mapping) -> String {
+        self.mapped(mapping, SegmentKind::Account)
+    }
+
+    /// The class of a mapping as the export writes it, for what has no entries.
+    pub(super) fn mapped_class(&self, mapping: &Mapping) -> String {
+        self.mapped(mapping, SegmentKind::Class)
+    }
+
+    fn mapped(&self, mapping: &Mapping, kind: SegmentKind) -> String {
+        let of_kind = self.captions.iter().filter(|(_, of)| *of == kind);
+        of_kind.map(|(caption, _)| segment(mapping, caption)).collect::<Vec<_>>().join(":")
+    }
+
     /// The segments of one kind as the export writes them; empty ones keep their place.
     pub(super) fn joined<S>(&self, entry: &GlEntry<S>, kind: SegmentKind) -> String {
         let of_kind = self.captions.iter().zip(&entry.segments).filter(|((_, of), _)| *of == kind);

@@ -36,7 +36,11 @@ impl State {
             let record = (Kind::Expense, expense.id);
             expense.entries.iter_mut().map(move |entry| Mark { record, entry: entry.id, batch: &mut entry.batch })
         });
-        invoices.chain(purchases).chain(expenses)
+        let changes = self.changes.values_mut().filter(|change| change.closed.is_some()).map(|change| {
+            let record = (Kind::Product, change.id);
+            Mark { record, entry: change.unposted_id, batch: &mut change.batch }
+        });
+        invoices.chain(purchases).chain(expenses).chain(changes)
     }
 
     /// Those of `ids` that are entries of these kinds and in no batch.

@@ -1,4 +1,4 @@
-//! Simulator of ConnectWise PSA: callbacks, companies, invoices, purchases, expenses and the accounting interface.
+//! Simulator of ConnectWise PSA: callbacks, records and the accounting interface.
 //!
 //! It follows the documented behaviour where there is documentation, and what working integrations
 //! depend on where there is none. Facts that nobody has confirmed are switches in [`Settings`], so that
@@ -18,6 +18,8 @@ mod expense_rows;
 mod expenses;
 mod export;
 mod forgery;
+mod inventory;
+mod inventory_operator;
 mod invoices;
 mod key;
 mod ledger;
@@ -48,6 +50,7 @@ mod tests;
 pub use events::Delivery;
 pub use expense_records::{NewExpense, NewMember};
 pub use forgery::Forgery;
+pub use inventory::{Movement, NewMovement, NewStock};
 pub use key::{KeyMode, signature};
 pub use oddities::{Oddities, View};
 pub use payments::NewPayment;

@@ -7,6 +7,7 @@ use super::batches::KINDS;
 use super::expense_export::Chosen;
 use super::expenses::Expense;
 use super::export::Parts;
+use super::inventory::Change;
 use super::invoices::Invoice;
 use super::purchases::{PurchaseOrder, Slip};
 use super::reply::{Call, FieldError, Reply};
@@ -67,6 +68,11 @@ impl Request {
         (self.location == 0 || self.location == location)
             && self.thru.as_ref().is_none_or(|thru| date.to_string() <= *thru)
     }
+
+    fn has_change(&self, change: &Change) -> bool {
+        let covered = self.covers(change.new.location_id, change.new.date);
+        change.is_unposted() && self.products.has(&change.product_id()) && covered
+    }
 }
 
 impl State {
@@ -97,6 +103,7 @@ impl State {
             condensed: self.settings.expense_shape == ExpenseShape::CondensedBills,
         };
         let (expenses, expense_bills) = self.expense_parts(&chosen);
+        let (adjustments, transfers) = self.change_parts(|change| request.has_change(change));
         let kinds = KINDS.into_iter().filter(|(name, _)| flag(name)).map(|(_, kind)| kind).collect();
         Ok(Reply::ok(&self.gl_export(Parts {
             kinds,
@@ -106,6 +113,8 @@ impl State {
             vendors,
             expenses,
             expense_bills,
+            adjustments,
+            transfers,
         })))
     }
 

@@ -32,6 +32,15 @@ pub(super) fn procurement(state: &mut State, call: &Call, rest: &[&str]) -> Resu
             let row = found.map(|order| state.purchase_order_row(order));
             read(call, rest.get(1..).unwrap_or_default(), row.into_iter().collect(), "PurchaseOrder")
         }
+        ["adjustments", id, "details", rest @ ..] => {
+            let wanted = id.parse::<i64>().ok();
+            let mut rows = state.adjustment_rows().into_iter();
+            let found = rows.find(|row| row.get("id").and_then(Value::as_i64) == wanted);
+            let found = found.ok_or_else(|| Reply::no_record("ProcurementAdjustment", id))?;
+            let details = found.get("adjustmentDetails").and_then(Value::as_array).cloned();
+            read(call, rest, details.unwrap_or_default(), "AdjustmentDetail")
+        }
+        ["adjustments", rest @ ..] => read(call, rest, state.adjustment_rows(), "ProcurementAdjustment"),
         ["purchaseorders", rest @ ..] => read(call, rest, state.purchase_order_rows(), "PurchaseOrder"),
         _ => Err(Reply::no_endpoint()),
     }
@@ -52,7 +61,9 @@ pub(super) fn unposted(state: &State, call: &Call, rest: &[&str]) -> Result<Repl
 impl State {
     /// The unposted list of procurement.
     pub(super) fn unposted_procurement_rows(&self) -> Vec<Value> {
-        self.unposted_purchase_rows()
+        let mut rows = self.unposted_purchase_rows();
+        rows.extend(self.unposted_change_rows());
+        rows
     }
 
     /// Takes all of a purchase order out of the batches that it is in, which stay.

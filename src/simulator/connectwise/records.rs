@@ -284,11 +284,11 @@ pub struct Batch {
     pub identifier: String,
     /// Invoices with entries in it, by id.
     pub invoice_ids: Vec<i64>,
-    /// Purchases with entries in it, by `unpostedProductId`.
+    /// Purchases and changes of the inventory in it, by `unpostedProductId`.
     pub product_ids: Vec<String>,
     /// Expense entries with GL entries in it, by id.
     pub expense_ids: Vec<i64>,
-    /// GL entries in it, by id.
+    /// GL entries in it, by id; changes of the inventory by the id of their unposted row.
     pub entry_ids: Vec<i64>,
 }
 

@@ -10,6 +10,7 @@ use super::callbacks::Callback;
 use super::companies::{Company, Contact};
 use super::events::Delivery;
 use super::expenses::{Expense, Member, Report};
+use super::inventory::Change;
 use super::invoices::Invoice;
 use super::key::Keys;
 use super::marks::Kind;
@@ -33,6 +34,8 @@ pub(super) enum Series {
     Expense = 15_501,
     ExpenseBill = 430_001,
     UnpostedExpense = 720_001,
+    Adjustment = 2_201,
+    Transfer = 2_701,
     PurchaseOrder = 3_401,
     PurchaseLine = 9_201,
     OrderStatus = 61,
@@ -82,6 +85,7 @@ pub(super) struct State {
     pub(super) payments: BTreeMap<i64, Payment>,
     pub(super) order_statuses: BTreeMap<i64, Status>,
     pub(super) purchase_orders: BTreeMap<i64, PurchaseOrder>,
+    pub(super) changes: BTreeMap<i64, Change>,
     pub(super) members: BTreeMap<i64, Member>,
     pub(super) reports: BTreeMap<i64, Report>,
     pub(super) expenses: BTreeMap<i64, Expense>,
@@ -117,6 +121,7 @@ impl State {
             payments: BTreeMap::new(),
             order_statuses: BTreeMap::new(),
             purchase_orders: BTreeMap::new(),
+            changes: BTreeMap::new(),
             members: BTreeMap::new(),
             reports: BTreeMap::new(),
             expenses: BTreeMap::new(),

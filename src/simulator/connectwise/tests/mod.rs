@@ -3,6 +3,7 @@
 mod api;
 mod callbacks;
 mod expenses;
+mod inventory;
 mod payments;
 mod posting;
 mod purchases;

@@ -10,6 +10,7 @@ use super::expense_export::Chosen;
 use super::invoices::Invoice;
 use super::ledger::{Closing, GlEntry, Source};
 use super::marks::Kind;
+use super::oddities::View;
 use super::records::{NewInvoice, NewLine, SegmentKind};
 use super::reply::{merged, pruned};
 use super::state::State;
@@ -108,7 +109,8 @@ impl State {
             "currency": currency(&self.currency_of(new)), "shipToCompany": company,
             "shipToCompanyAccountNumber": account_number, "shipSite": reference(1, "Main"), "detail": detail,
         });
-        merged(merged(row, self.header_amounts(invoice, closing)), self.extra_fields(invoice))
+        let row = merged(merged(row, self.header_amounts(invoice, closing)), self.extra_fields(invoice));
+        new.oddities.show(View::Export, row)
     }
 
     fn header_amounts(&self, invoice: &Invoice, closing: &Closing) -> Value {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::amounts::{TaxRow, amounts, number};
 use super::events::Action;
 use super::ledger::{Closing, GlEntry};
+use super::oddities::View;
 use super::records::{NewInvoice, NewLine, Refusal};
 use super::reply::merged;
 use super::settings::Sign;
@@ -125,7 +126,8 @@ impl State {
             "taxableFlag": self.tax_code_of(new).is_some(), "taxCode": self.tax_code_reference(self.tax_code_of(new)),
             "internalNotes": invoice.notes, "currency": currency(&self.currency_of(new)),
         });
-        merged(merged(row, self.invoice_amounts(invoice)), self.invoice_links(invoice))
+        let row = merged(merged(row, self.invoice_amounts(invoice)), self.invoice_links(invoice));
+        new.oddities.show(View::Record, row)
     }
 
     fn invoice_amounts(&self, invoice: &Invoice) -> Value {
@@ -193,7 +195,8 @@ impl State {
             "salesTaxAmount": number(closing.amounts.sales_tax * sign), "createdBy": "biller",
             "dateClosed": self.accounting_instant(closing.at), "_info": {},
         });
-        merged(merged(row, amounts), tax_columns(&closing.amounts.taxes, sign))
+        let row = merged(merged(row, amounts), tax_columns(&closing.amounts.taxes, sign));
+        new.oddities.show(View::Unposted, row)
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::amounts::round2;
+use super::oddities::Oddities;
 
 /// A postal address.
 #[derive(Clone, Debug, Default)]
@@ -226,6 +227,8 @@ pub struct NewInvoice {
     pub sales_tax: Option<Decimal>,
     /// Total, when it is to be out of balance.
     pub total: Option<Decimal>,
+    /// What is odd about what it shows.
+    pub oddities: Oddities,
 }
 
 impl Default for NewInvoice {
@@ -248,6 +251,7 @@ impl Default for NewInvoice {
             lines: Vec::new(),
             sales_tax: None,
             total: None,
+            oddities: Oddities::default(),
         }
     }
 }

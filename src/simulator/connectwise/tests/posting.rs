@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{entry_ids, rig};
 use crate::simulator::connectwise::amounts::decimal;
 use crate::simulator::connectwise::{
-    DateStyle, DuplicateBatches, NewInvoice, NewLine, Refusal, SegmentKind, Sign, StatusAfterBatch, StrayIds,
+    DateStyle, DuplicateBatches, NewInvoice, NewLine, Oddities, Refusal, SegmentKind, Sign, StatusAfterBatch, StrayIds,
+    View,
 };
 
 #[tokio::test]
@@ -170,4 +171,23 @@ async fn a_closed_invoice_takes_a_status_but_not_a_nested_path() {
         let name = if code == 200 { "Posted to Xero" } else { "Ready to Post" };
         assert_eq!(rig.cw.invoice(id)["status"]["name"], name);
     }
+}
+
+#[tokio::test]
+async fn bad_input_is_shown_as_it_was_asked_for() {
+    let rig = rig(|_| ()).await;
+    let id = rig.invoice("Standard");
+    rig.cw
+        .edit_invoice(id, |invoice| {
+            invoice.oddities = Oddities { amounts_as_text: true, ..Oddities::default() }
+                .field(View::Unposted, "/billingLogId", Value::Null)
+                .field(View::Export, "/detail/0/total", json!("sixty"))
+                .field(View::Record, "/type", json!("Barter"));
+        })
+        .unwrap();
+    rig.cw.set_status(id, "Ready to Post").unwrap();
+    let row = &rig.cw.unposted()[0];
+    assert_eq!((&row["billingLogId"], &row["total"]), (&Value::Null, &json!("110.0")));
+    assert_eq!(rig.export(&[id]).await["transactions"][0]["detail"][0]["total"], "sixty");
+    assert_eq!((&rig.cw.invoice(id)["type"], &rig.cw.invoice(id)["id"]), (&json!("Barter"), &json!(id)));
 }

@@ -50,14 +50,18 @@ impl State {
         let member = self.members.get(&report.member);
         let period = report.start.strftime("%Y-%m").to_string();
         let code = parts.first().map(|(expense, _)| expense.new.currency.as_str());
-        json!({
+        let row = json!({
             "id": report.bill_id, "documentDate": self.accounting_date(report.start.last_of_month()),
             "documentType": "EXPENSE", "documentNumber": format!("EXP-{}", report.id),
             "memo": format!("Expenses {period}"), "glClass": "", "apAccountNumber": self.settings.payable_account,
             "member": self.member_reference(report.member), "currency": code.map(currency), "total": number(total),
             "vendorNumber": member.map(|member| member.new.vendor_number.as_str()),
             "detail": self.expense_detail(parts, condensed),
-        })
+        });
+        match member {
+            Some(member) => member.new.oddities.show(View::Export, row),
+            None => row,
+        }
     }
 
     /// The rows of a bill; only condensed ones have several ids.

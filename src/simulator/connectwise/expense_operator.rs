@@ -87,6 +87,14 @@ impl ConnectWise {
         self.move_report_of(expense, "Rejected")
     }
 
+    /// Gives the report that an expense entry is in a status, with all its entries; any text, as releases may add some.
+    ///
+    /// # Errors
+    /// When there is none or part of it is batched.
+    pub fn set_report_status(&self, expense: i64, status: &str) -> Result<(), Refusal> {
+        self.move_report_of(expense, status)
+    }
+
     fn move_report_of(&self, expense: i64, status: &str) -> Result<(), Refusal> {
         let mut state = self.state();
         let report = state.expenses.get(&expense).ok_or(Refusal::Unknown)?.report;

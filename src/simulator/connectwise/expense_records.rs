@@ -19,6 +19,8 @@ pub struct NewMember {
     pub vendor_number: String,
     /// Work e-mail address.
     pub email: String,
+    /// What is odd about what it shows; in an export, about its bills.
+    pub oddities: Oddities,
 }
 
 impl Default for NewMember {
@@ -29,6 +31,7 @@ impl Default for NewMember {
             last_name: "Doe".to_owned(),
             vendor_number: "EMP-4".to_owned(),
             email: "jo@acme.example".to_owned(),
+            oddities: Oddities::default(),
         }
     }
 }

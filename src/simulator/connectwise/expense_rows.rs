@@ -46,10 +46,11 @@ impl State {
     pub(super) fn member_rows(&self) -> Vec<Value> {
         let row = |member: &Member| {
             let new = &member.new;
-            json!({"id": member.id, "identifier": new.identifier, "firstName": new.first_name,
+            let row = json!({"id": member.id, "identifier": new.identifier, "firstName": new.first_name,
                 "lastName": new.last_name, "vendorNumber": new.vendor_number, "officeEmail": new.email,
                 "primaryEmail": new.email, "defaultEmail": "Office", "licenseClass": "F", "inactiveFlag": false,
-                "employeeIdentifer": "", "_info": {}})
+                "employeeIdentifer": "", "_info": {}});
+            new.oddities.show(View::Record, row)
         };
         self.members.values().map(row).collect()
     }

@@ -141,6 +141,13 @@ impl State {
             ("RP", "210"),
             ("RA", "220"),
             ("ST", self.settings.tax_account.as_str()),
+            ("AP", self.settings.payable_account.as_str()),
+            ("P", "310"),
+            ("PF", "425"),
+            ("PT", self.settings.tax_account.as_str()),
+            ("EE", "493"),
+            ("EI", "493"),
+            ("IA", "310"),
         ];
         let row = |(id, (kind, account)): (i64, (&str, &str))| {
             json!({"id": id, "glType": kind, "mappedType": reference(1, "Corporate"),

@@ -211,7 +211,18 @@ async fn expenses_call_back_by_owner_and_class_but_never_by_status() {
 
 #[tokio::test]
 async fn bad_input_is_shown_as_it_was_asked_for() {
-    let (rig, ..) = office(|_| ()).await;
+    let (rig, member, [parking, _]) = office(|_| ()).await;
+    rig.cw.set_report_status(parking, "Shredded").unwrap();
+    assert_eq!(rig.cw.report_of(parking)["status"], "Shredded");
+    rig.cw
+        .edit_member(member, |member| {
+            member.vendor_number.clear();
+            member.oddities = Oddities::default().field(View::Export, "/apAccountNumber", json!(""));
+        })
+        .unwrap();
+    rig.cw.approve(parking).unwrap();
+    let bill = &rig.export_expenses(&[parking]).await["expenseBills"][0];
+    assert_eq!((&bill["vendorNumber"], &bill["apAccountNumber"]), (&json!(""), &json!("")));
     let oddities = Oddities { amounts_as_text: true, dates: Some(DateStyle::DateOnly), ..Oddities::default() }
         .field(View::Record, "/status", json!("EscalatedToOwner"))
         .field(View::Unposted, "/expenseDetailId", Value::Null)
@@ -219,12 +230,12 @@ async fn bad_input_is_shown_as_it_was_asked_for() {
     let id = rig.cw.add_expense(NewExpense { classification: "Loaned".to_owned(), oddities, ..NewExpense::default() });
     rig.cw.set_expense_status(id, "ReadyToBill").unwrap();
     assert_eq!(rig.cw.expense(id)["status"], "EscalatedToOwner");
-    let row = &rig.cw.unposted_expenses()[0];
+    let row = &rig.cw.unposted_expenses()[2];
     assert_eq!(
         (&row["member"], &row["expenseDetailId"], &row["classification"]),
         (&Value::Null, &Value::Null, &json!("Loaned"))
     );
     assert_eq!((&row["total"], &row["dateExpense"]), (&json!("0.0"), &json!("2026-11-18")));
-    let bill = &rig.export_expenses(&[]).await["expenseBills"][0];
+    let bill = &rig.export_expenses(&[]).await["expenseBills"][1];
     assert_eq!((&bill["detail"][0]["accountNumber"], &bill["vendorNumber"]), (&json!(""), &Value::Null));
 }

@@ -52,7 +52,6 @@ fn keys(shared: &Shared, cursor: &Cursor) -> Result<Vec<(Timestamp, RecordKey)>,
         let after = cursor.after.as_ref().map(|(at, key)| (*at, key));
         return shared.index.settled(cursor.state, after, BATCH).map_err(|error| shared.index_failed(&error));
     }
-    let memory = shared.memory();
     let after = cursor.after.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-    Ok(memory.due.range((after, std::ops::Bound::Unbounded)).take(BATCH).cloned().collect())
+    Ok(shared.memory().queue.after(&after, BATCH))
 }

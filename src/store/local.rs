@@ -20,6 +20,7 @@ use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
 use super::page::{Filter, Page};
+use super::queue::Lane;
 use super::writer::{self, Command, Done};
 use super::{Health, Options, Overview, ResolveError, Store, StoreError, compressor, indexer, journal, listing, open};
 use crate::clock::Clock;
@@ -328,12 +329,16 @@ impl Store for LocalStore {
         }
     }
 
-    fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+    fn waiting(&self, now: Timestamp) -> Result<Vec<(Lane, Timestamp)>, StoreError> {
         let mut memory = self.shared.memory();
         self.shared.forget_ended(&mut memory, now)?;
-        let free = |memory: &Memory, key: &RecordKey| memory.leases.get(key).is_none_or(|holder| holder.until <= now);
-        let due = memory.due.iter().take_while(|(due, _)| *due <= now).find(|(_, key)| free(&memory, key));
-        let Some(key) = due.map(|(_, key)| key.clone()) else { return Ok(None) };
+        Ok(memory.queue.waiting(|key| memory.is_free(key, now)))
+    }
+
+    fn lease_in(&self, lane: &Lane, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let mut memory = self.shared.memory();
+        let due = memory.queue.first(lane, now, |key| memory.is_free(key, now));
+        let Some(key) = due.cloned() else { return Ok(None) };
         let row = self.shared.row_in(&memory, &key)?;
         let row = row.ok_or_else(|| corrupt(format!("{key} is queued but not there")))?;
         memory.fence = memory.fence.saturating_add(1);
@@ -397,7 +402,7 @@ impl Store for LocalStore {
         let memory = self.shared.memory();
         Overview {
             counts: memory.totals.counts.clone(),
-            oldest_due: memory.due.first().map(|(due, _)| *due),
+            oldest_due: memory.queue.oldest(),
             leased: memory.leases.len(),
             last_posted: memory.totals.last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
             last_callback: memory
@@ -408,11 +413,6 @@ impl Store for LocalStore {
                 .collect(),
             entries: memory.applied.map_or(0, |(link, _)| link.sequence),
         }
-    }
-
-    fn next_due(&self) -> Option<Timestamp> {
-        let memory = self.shared.memory();
-        memory.due.iter().find(|(_, key)| !memory.leases.contains_key(key)).map(|(due, _)| *due)
     }
 
     fn trusted_since(&self) -> Timestamp {

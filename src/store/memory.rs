@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::event::Pause;
 use super::journal::{Link, Position};
+use super::queue::Queue;
 use crate::domain::delivery::{Record, State, StateName};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
 
@@ -116,7 +117,7 @@ pub(crate) struct Memory {
     /// Rows that are being indexed.
     pub(crate) indexing: Arc<HashMap<RecordKey, Arc<Row>>>,
     /// Queued records by due time.
-    pub(crate) due: BTreeSet<(Timestamp, RecordKey)>,
+    pub(crate) queue: Queue,
     pub(crate) leases: HashMap<RecordKey, Holder>,
     pub(crate) fence: u64,
     pub(crate) companies: Companies,
@@ -154,15 +155,11 @@ impl Memory {
     pub(crate) fn put(&mut self, old: Option<&Row>, new: Arc<Row>) {
         let key = &new.record.key;
         if let Some(old) = old {
-            if let State::Queued { due, .. } = old.record.state {
-                self.due.remove(&(due, key.clone()));
-            }
+            self.queue.remove(&old.record);
             self.totals.counts.remove(&old.record);
             self.totals.fingerprint ^= fingerprint(key, old.sequence);
         }
-        if let State::Queued { due, .. } = new.record.state {
-            self.due.insert((due, key.clone()));
-        }
+        self.queue.insert(&new.record);
         self.totals.counts.add(&new.record);
         self.totals.fingerprint ^= fingerprint(key, new.sequence);
         if let (Some(posted), Some(company)) =
@@ -174,15 +171,15 @@ impl Memory {
         self.recent.insert(key.clone(), new);
     }
 
-    /// Puts a record that the index already has into the queue.
-    pub(crate) fn queue(&mut self, key: RecordKey, due: Timestamp) {
-        self.due.insert((due, key));
-    }
-
     /// What is known of an organisation, about to be changed.
     pub(crate) fn company(&mut self, company: &CompanyId) -> &mut Company {
         self.companies_changed = true;
         self.companies.entry(company.clone()).or_default()
+    }
+
+    /// Whether nobody works on a record, or their lease ran out.
+    pub(crate) fn is_free(&self, key: &RecordKey, now: Timestamp) -> bool {
+        self.leases.get(key).is_none_or(|holder| holder.until <= now)
     }
 
     /// The row, if the index does not have its latest version yet.

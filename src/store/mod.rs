@@ -17,6 +17,7 @@ mod local;
 mod memory;
 mod open;
 mod page;
+mod queue;
 mod writer;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts};
 pub use page::{Filter, Page};
+pub use queue::Lane;
 
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, Refused, Trigger};
@@ -101,8 +103,21 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Stores that a record may need work; durable when it returns.
     async fn accept(&self, key: &RecordKey, trigger: Trigger, now: Timestamp) -> Result<Accepted, StoreError>;
 
-    /// Gives the record that has been due longest to one worker until `until`.
-    fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError>;
+    /// The lanes in which records wait, with when the first that nobody works on is due; the earliest first.
+    fn waiting(&self, now: Timestamp) -> Result<Vec<(Lane, Timestamp)>, StoreError>;
+
+    /// Gives the record of a lane that has been due longest to one worker until `until`.
+    fn lease_in(&self, lane: &Lane, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError>;
+
+    /// The same over all lanes.
+    fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        for (lane, _) in self.waiting(now)?.into_iter().take_while(|(_, due)| *due <= now) {
+            if let Some(lease) = self.lease_in(&lane, now, until)? {
+                return Ok(Some(lease));
+            }
+        }
+        Ok(None)
+    }
 
     /// Makes the intent to send a request durable; the only way to an [`Armed`].
     async fn arm(&self, lease: Lease, request: ArmRequest, now: Timestamp) -> Result<Armed, StoreError>;
@@ -141,7 +156,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     fn overview(&self) -> Overview;
 
     /// When the next record is due.
-    fn next_due(&self) -> Option<Timestamp>;
+    fn next_due(&self) -> Option<Timestamp> {
+        self.waiting(Timestamp::MIN).ok()?.first().map(|(_, due)| *due)
+    }
 
     /// Records closed before this instant may have been posted without this store knowing.
     fn trusted_since(&self) -> Timestamp;

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
-use super::index::{Index, Mark};
+use super::index::{Index, Mark, Queued};
 use super::journal::{Begun, Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
 use super::{Options, StoreError};
@@ -115,7 +115,10 @@ fn fold_journal(
     if let Some(mark) = mark {
         memory.totals = mark.totals.clone();
         memory.companies = index.companies().map_err(|error| Unfit::Index(error.to_string()))?;
-        let queued = index.queued(&mut |key, due| memory.queue(key, due));
+        let queued = index.queued(&mut |queued| match queued {
+            Queued::Row(row) => memory.queue.insert(&row.record),
+            Queued::First(key, due) => memory.queue.insert_first(key, due),
+        });
         queued.map_err(|error| Unfit::Index(error.to_string()))?;
     }
     let mut failure = None;

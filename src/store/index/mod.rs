@@ -23,7 +23,7 @@ use super::event::Entry;
 use super::fold::{self, Folded};
 use super::journal;
 use super::memory::{Companies, Row, fingerprint};
-use crate::domain::delivery::{State, StateName};
+use crate::domain::delivery::StateName;
 use crate::domain::record::RecordKey;
 
 /// Version of keys and values; another one is rebuilt from the journal. It changes, too, when `delivery::accept`
@@ -60,6 +60,15 @@ pub(crate) enum Found {
     Row(Box<Row>),
     /// Where its only entry is, for [`Index::first`].
     First(Place),
+}
+
+/// A record that waits.
+#[derive(Debug)]
+pub(crate) enum Queued {
+    /// One that was worked on.
+    Row(Box<Row>),
+    /// One that was not, and when it is due.
+    First(RecordKey, Timestamp),
 }
 
 /// The index, open.
@@ -178,18 +187,15 @@ impl Index {
         serde_json::from_slice(&json).map_err(|error| IndexError::Unreadable(error.to_string()))
     }
 
-    /// Gives keys and due times of all queued records to `visit`, for the memory.
-    pub(crate) fn queued(&self, visit: &mut dyn FnMut(RecordKey, Timestamp)) -> Result<(), IndexError> {
+    /// Gives all queued records to `visit`, for the memory.
+    pub(crate) fn queued(&self, visit: &mut dyn FnMut(Queued)) -> Result<(), IndexError> {
         guarded(|| {
-            self.fresh.visit(visit)?;
+            self.fresh.visit(&mut |key, due| visit(Queued::First(key, due)))?;
             for item in self.db.scan_prefix(b"r") {
                 let (key, value) = item?;
                 // The state's byte spares reading the rows of the settled ones.
                 if value.get(9) == Some(&state_byte(StateName::Queued)) {
-                    let record = self.decode(&record_key(&key)?, &value)?.record;
-                    if let State::Queued { due, .. } = record.state {
-                        visit(record.key, due);
-                    }
+                    visit(Queued::Row(Box::new(self.decode(&record_key(&key)?, &value)?)));
                 }
             }
             Ok(())

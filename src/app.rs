@@ -14,7 +14,7 @@ use crate::config::{self, Config};
 use crate::connectwise::{self, ConnectWise};
 use crate::domain::settle::RetryPolicy;
 use crate::http::{self, Limits, Surface};
-use crate::pipeline::{self, Company, Connection, Parts};
+use crate::pipeline::{self, Company, Connection, Live, Parts};
 use crate::store::{self, Health, Store};
 use crate::telemetry::Metrics;
 use crate::vault::{Sealer, Vault};
@@ -33,7 +33,7 @@ const BODIES_KIB_MAX: usize = 64 << 10;
 #[derive(Debug)]
 pub struct App {
     /// What steps work with; tests drive them by hand.
-    pub parts: Arc<Parts>,
+    pub parts: Arc<Live>,
     surface: Arc<Surface>,
     limits: Limits,
     listen: SocketAddr,
@@ -57,15 +57,14 @@ impl App {
         for company in config.companies {
             companies.push(xero_company(company, &store, clock, sealer.clone())?);
         }
-        let parts = Arc::new(Parts {
+        let parts = Arc::new(Live::new(Parts {
             store,
             clock: Arc::clone(clock),
             connections,
             companies,
-            started: clock.now(),
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
-        });
+        }));
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
             operators: config.operators,
@@ -199,5 +198,6 @@ fn xero_company(
         locations: company.locations,
         rules: company.rules,
         client,
+        since: clock.now(),
     })
 }

@@ -1,7 +1,9 @@
 //! Logs and metrics.
 
 use std::io::IsTerminal;
+use std::iter;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -14,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 use crate::domain::delivery::StateName;
+use crate::domain::record::RecordKind;
 use crate::domain::settle::{Failure, Outcome};
 use crate::store::Overview;
 
@@ -72,6 +75,12 @@ struct CompanyLabels {
     company: Text,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PauseLabels {
+    company: Text,
+    kind: Text,
+}
+
 /// What is known of a company's calls when the metrics are asked for.
 #[derive(Clone, Debug)]
 pub struct CompanyGauges {
@@ -79,8 +88,10 @@ pub struct CompanyGauges {
     pub company: String,
     /// Calls left today, when Xero said so.
     pub day_remaining: Option<u32>,
-    /// Whether nothing is posted to it for now.
-    pub paused: bool,
+    /// Whether nothing can be posted to it for now.
+    pub resting: bool,
+    /// The kinds that operators paused; none = all.
+    pub paused: Vec<Option<String>>,
 }
 
 /// Everything that is counted. Labels are outcomes and configured names, never records or customers.
@@ -97,8 +108,11 @@ pub struct Metrics {
     oldest: Gauge,
     entries: Gauge,
     calls_remaining: Family<CompanyLabels, Gauge>,
-    paused: Family<CompanyLabels, Gauge>,
+    resting: Family<CompanyLabels, Gauge>,
+    paused: Family<PauseLabels, Gauge>,
     ready: Gauge<u64, AtomicU64>,
+    /// Held while the gauges are brought up to date and shown.
+    rendering: Mutex<()>,
 }
 
 impl Default for Metrics {
@@ -117,8 +131,10 @@ impl Default for Metrics {
             oldest: Gauge::default(),
             entries: Gauge::default(),
             calls_remaining: Family::default(),
+            resting: Family::default(),
             paused: Family::default(),
             ready: Gauge::default(),
+            rendering: Mutex::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("callbacks_received", "Callbacks by what became of them", metrics.callbacks.clone());
@@ -146,7 +162,8 @@ impl Default for Metrics {
             "Calls left today, as Xero said last",
             metrics.calls_remaining.clone(),
         );
-        registry.register("company_paused", "1 while nothing is posted to the company", metrics.paused.clone());
+        registry.register("company_resting", "1 while nothing can be posted to the company", metrics.resting.clone());
+        registry.register("company_paused", "1 while an operator lets nothing be posted", metrics.paused.clone());
         registry.register("ready", "1 while callbacks can be stored", metrics.ready.clone());
         metrics
     }
@@ -185,6 +202,7 @@ impl Metrics {
         companies: &[CompanyGauges],
         ready: bool,
     ) -> String {
+        let _rendering = self.rendering.lock().unwrap_or_else(PoisonError::into_inner);
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for state in StateName::ALL {
             let labels = StateLabels { state: Text(state.as_str().to_owned()) };
@@ -198,9 +216,19 @@ impl Metrics {
         }
         self.oldest.set(oldest_age.as_secs().max(0));
         self.entries.set(signed(overview.entries));
+        // A company that was removed is not shown any more.
+        self.resting.clear();
+        self.paused.clear();
+        self.calls_remaining.clear();
         for company in companies {
             let labels = CompanyLabels { company: Text(company.company.clone()) };
-            self.paused.get_or_create(&labels).set(i64::from(company.paused));
+            self.resting.get_or_create(&labels).set(i64::from(company.resting));
+            for kind in iter::once(None).chain(RecordKind::ALL.map(|kind| Some(kind.as_str().to_owned()))) {
+                let paused = i64::from(company.paused.contains(&kind));
+                let kind = Text(kind.unwrap_or_else(|| "all".to_owned()));
+                let labels = PauseLabels { company: Text(company.company.clone()), kind };
+                self.paused.get_or_create(&labels).set(paused);
+            }
             if let Some(remaining) = company.day_remaining {
                 self.calls_remaining.get_or_create(&labels).set(i64::from(remaining));
             }

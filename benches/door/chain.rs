@@ -153,7 +153,8 @@ async fn added(folder: &Path, invoices: u32, latency: Duration) -> anyhow::Resul
         ensure!(running.world.xero.calls() == calls + 1, "a warm posting takes one call to Xero");
     }
     times.sort_unstable();
-    let connection = running.app.parts.connections.values().next().context("there is no connection")?;
+    let parts = running.app.parts.current();
+    let connection = parts.connections.values().next().context("there is no connection")?;
     let mut calls = Vec::new();
     for _ in 0..invoices {
         let begun = Instant::now();
@@ -214,7 +215,7 @@ pub(crate) async fn bytes(folder: &Path, posted: u32) -> anyhow::Result<()> {
     // Longer than a byte, so it is closed with the next entry.
     let small = store::open_with(&store, &SystemClock, Options { segment_bytes: 1, ..Options::default() })?;
     let begun = Instant::now();
-    small.note(Event::Resumed { company: "acme-au".parse()? }, SystemClock.now()).await?;
+    small.note(Event::Awoke { company: "acme-au".parse()? }, SystemClock.now()).await?;
     while first.exists() {
         ensure!(begun.elapsed() < PATIENCE, "the segment is not compressed");
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::client::{Remote, print_json, view};
 use super::print::out;
 use super::{PROBLEMS, Service};
-use crate::http::StatusView;
+use crate::http::{CompanyView, StatusView};
 
 /// Shows the service at a glance; the exit code is 1 when something needs a person.
 pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
@@ -16,8 +16,8 @@ pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
     } else {
         print(&status);
     }
-    let needs_somebody =
-        !status.ready || !status.held.is_empty() || status.companies.iter().any(|company| company.paused.is_some());
+    let stands = |company: &CompanyView| company.resting.is_some() || !company.paused.is_empty();
+    let needs_somebody = !status.ready || !status.held.is_empty() || status.companies.iter().any(stands);
     Ok(if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
@@ -53,15 +53,25 @@ fn print(status: &StatusView) {
             time(company.last_posted),
             company.calls_last_minute
         );
-        if let Some(pause) = &company.paused {
-            out!("  PAUSED since {}: {} Next look {}.", time(Some(pause.since)), pause.cause, time(Some(pause.until)));
-        }
+        stopped(company);
     }
     for connection in &status.connections {
         out!("{}: last callback {}", connection.name, time(connection.last_callback));
     }
     if count("held") > 0 {
         out!("Next: readypost records list --state held");
+    }
+}
+
+/// Why nothing is posted to a company, if so.
+pub(super) fn stopped(company: &CompanyView) {
+    if let Some(rest) = &company.resting {
+        out!("  RESTS since {}: {} Next look {}.", time(Some(rest.since)), rest.cause, time(Some(rest.until)));
+    }
+    for pause in &company.paused {
+        let what = pause.kind.as_deref().unwrap_or("all records");
+        let note = if pause.note.is_empty() { "no reason given" } else { &pause.note };
+        out!("  PAUSED since {} by {}, {what}: {note}", time(Some(pause.since)), pause.by);
     }
 }
 

@@ -74,12 +74,34 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Invoice];
+
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invoice => "invoice",
         }
+    }
+
+    /// Many of them, in a sentence.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoices",
+        }
+    }
+}
+
+impl FromStr for RecordKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.into_iter().map(Self::as_str).collect();
+            format!("kind {text:?} is none of: {}", known.join(", "))
+        })
     }
 }
 
@@ -150,10 +172,7 @@ impl FromStr for RecordKey {
         let error = || KeyError(text.to_owned());
         let mut parts = text.splitn(3, '/');
         let connection = parts.next().and_then(|part| part.parse().ok()).ok_or_else(error)?;
-        let kind = match parts.next() {
-            Some("invoice") => RecordKind::Invoice,
-            _ => return Err(error()),
-        };
+        let kind = parts.next().and_then(|part| part.parse().ok()).ok_or_else(error)?;
         let source = parts.next().map(str::to_owned).and_then(|part| SourceId::try_from(part).ok());
         Ok(Self { connection, kind, source: source.ok_or_else(error)? })
     }

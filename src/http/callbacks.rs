@@ -107,7 +107,8 @@ pub(super) async fn receive(
     request: Request<Body>,
 ) -> Response {
     let begun = Instant::now();
-    let known = connection.parse::<ConnectionId>().ok().and_then(|id| surface.parts.connections.get_key_value(&id));
+    let parts = surface.parts.current();
+    let known = connection.parse::<ConnectionId>().ok().and_then(|id| parts.connections.get_key_value(&id));
     let verdict = match known {
         None => Verdict::UnknownConnection,
         Some((id, door)) => admit(&surface, id, &door.client, request).await.unwrap_or_else(|verdict| verdict),

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Surface;
 use super::access::Viewer;
+use super::companies;
 use super::view::status;
 use crate::store::Health;
 use crate::telemetry::CompanyGauges;
@@ -18,25 +19,25 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: callbacks can be stored. A paused company is named, but does not make the process unready.
+/// `GET /readyz`: callbacks can be stored. A company that rests or is paused is named, but does not make the
+/// process unready.
 pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
     let store = surface.parts.store.health().borrow().clone();
-    // A rest that is over is looked into with the next record.
-    let now = surface.parts.clock.now();
-    let paused: Vec<_> = surface
-        .parts
-        .companies
+    let companies = companies::all(&surface, &surface.parts.store.overview());
+    let resting: Vec<_> = companies
         .iter()
         .filter_map(|company| {
-            let pause = surface.parts.store.company(&company.id).pause.filter(|pause| pause.until > now)?;
-            Some(json!({ "company": company.id.as_str(), "cause": pause.cause.as_str(), "until": pause.until }))
+            let rest = company.resting.as_ref()?;
+            Some(json!({ "company": company.id, "cause": rest.cause, "until": rest.until }))
         })
         .collect();
+    let paused = companies.iter().filter(|company| !company.paused.is_empty());
+    let paused: Vec<_> = paused.map(|company| json!({ "company": company.id, "pauses": company.paused })).collect();
     let (code, cause) = match &store {
         Health::Good => (StatusCode::OK, None),
         Health::Poisoned(cause) => (StatusCode::SERVICE_UNAVAILABLE, Some(cause.as_str())),
     };
-    let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "paused": paused });
+    let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "resting": resting, "paused": paused });
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
@@ -49,7 +50,8 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
         .map(|company| CompanyGauges {
             company: company.id.clone(),
             day_remaining: company.calls_remaining_today,
-            paused: company.paused.is_some(),
+            resting: company.resting.is_some(),
+            paused: company.paused.iter().map(|pause| pause.kind.clone()).collect(),
         })
         .collect();
     let overview = surface.parts.store.overview();

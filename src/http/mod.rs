@@ -2,6 +2,7 @@
 
 mod access;
 mod callbacks;
+mod companies;
 mod error;
 mod health;
 mod page;
@@ -17,17 +18,18 @@ use axum::Router;
 use axum::routing::{get, post};
 use jiff::Timestamp;
 
+pub use companies::CompanyView;
 pub use serve::{Limits, serve};
-pub use view::{CompanyView, HistoryView, PageView, RecordView, StatusView};
+pub use view::{HistoryView, PageView, RecordView, StatusView};
 
 use crate::config::Operator;
-use crate::pipeline::Parts;
+use crate::pipeline::Live;
 
 /// What the handlers share.
 #[derive(Debug)]
 pub struct Surface {
-    /// Store, clock, companies and metrics.
-    pub parts: Arc<Parts>,
+    /// Store, clock, metrics, and the companies as they are now.
+    pub parts: Arc<Live>,
     /// Who may look and decide.
     pub operators: Vec<Operator>,
     /// The largest callback, in bytes.
@@ -50,6 +52,8 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/status", get(status::show))
         .route("/status/records/{connection}/{kind}/{source}", get(page::record))
+        .route("/api/v1/companies", get(companies::list))
+        .route("/api/v1/companies/{company}/{action}", post(companies::decide))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))

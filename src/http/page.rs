@@ -67,8 +67,14 @@ pub(super) fn status(status: &StatusView, lists: &Lists) -> Response {
                 (tile("skipped", count("skipped"), ""))
             }
             @for company in &status.companies {
-                @if let Some(pause) = &company.paused {
-                    p.banner role="alert" { strong { (company.id) " is paused: " } (pause.cause) " Next look " (time(pause.until)) "." }
+                @if let Some(rest) = &company.resting {
+                    p.banner role="alert" { strong { (company.id) " rests: " } (rest.cause) " Next look " (time(rest.until)) "." }
+                }
+                @for pause in &company.paused {
+                    p.banner role="status" {
+                        strong { (pause.kind.as_ref().map_or("All records", |kind| kind)) " of " (company.id) " paused" }
+                        " by " (pause.by) " since " (time(pause.since)) ". " (pause.note)
+                    }
                 }
             }
             (needs_you(lists))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::view::{HistoryView, PageView, RecordView};
+use super::view::{self, HistoryView, PageView, RecordView};
 use crate::domain::callback::invoice_id;
 use crate::domain::delivery::{Actor, Decision, Record, StateName, Trigger};
 use crate::domain::record::{RecordKey, RecordKind};
@@ -87,7 +87,9 @@ async fn page(surface: &Surface, filter: Filter) -> Result<Json<PageView>, Probl
         error @ crate::store::StoreError::BadCursor => bad(error.to_string()),
         error => error.into(),
     })?;
-    Ok(Json(PageView { records: page.records.iter().map(RecordView::from).collect(), next: page.next }))
+    let parts = surface.parts.current();
+    let records = page.records.iter().map(|record| view::record(record, &parts)).collect();
+    Ok(Json(PageView { records, next: page.next }))
 }
 
 fn wanted(query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>) -> Result<Wanted, Problem> {
@@ -126,7 +128,7 @@ pub(super) async fn find(surface: &Surface, key: &RecordKey) -> Result<(RecordVi
     let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no record {key}"));
     let record = surface.parts.store.record(key).await?.ok_or_else(missing)?;
     let history = surface.parts.store.history(key, HISTORY_MAX).await?;
-    Ok((RecordView::from(&record), history.iter().map(HistoryView::from).collect()))
+    Ok((view::record(&record, &surface.parts.current()), history.iter().map(HistoryView::from).collect()))
 }
 
 /// `GET /api/v1/records/{connection}/{kind}/{source}`.
@@ -139,14 +141,8 @@ pub(super) async fn show(
     Ok(Json(Shown { record, history }))
 }
 
-/// `POST /api/v1/records/{connection}/{kind}/{source}/{action}`.
-pub(super) async fn decide(
-    State(surface): State<Arc<Surface>>,
-    Decider(operator): Decider,
-    Path((connection, kind, source, action)): Path<(String, String, String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<RecordView>, Problem> {
+/// What an operator sends with a decision.
+pub(super) fn said<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
     // A form of another site cannot send JSON without the browser asking first.
     let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !json {
@@ -155,8 +151,18 @@ pub(super) async fn decide(
             "send application/json, such as {\"note\": \"why\"}",
         ));
     }
-    let because: Because =
-        serde_json::from_slice(&body).map_err(|error| bad(format!("the body is not readable: {error}")))?;
+    serde_json::from_slice(body).map_err(|error| bad(format!("the body is not readable: {error}")))
+}
+
+/// `POST /api/v1/records/{connection}/{kind}/{source}/{action}`.
+pub(super) async fn decide(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    Path((connection, kind, source, action)): Path<(String, String, String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<RecordView>, Problem> {
+    let because: Because = said(&headers, &body)?;
     let decision = match (action.as_str(), because.document) {
         ("retry", None) => Decision::Retry,
         ("hold", None) => Decision::Hold,
@@ -183,13 +189,13 @@ pub(super) async fn decide(
         resolved => resolved?,
     };
     tracing::info!(record.key = %key, action, "an operator decided");
-    Ok(Json(RecordView::from(&record)))
+    Ok(Json(view::record(&record, &surface.parts.current())))
 }
 
 /// Takes in a record whose callback was lost, because an operator asks for it.
 async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<Record, Problem> {
     let (store, now) = (&surface.parts.store, surface.parts.clock.now());
-    if !surface.parts.connections.contains_key(&key.connection) {
+    if !surface.parts.current().connections.contains_key(&key.connection) {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no connection {}", key.connection)));
     }
     // Another spelling of the same id would be another record, and could be posted a second time.

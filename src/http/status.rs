@@ -31,9 +31,10 @@ pub(super) async fn show(
     if !wants_page {
         return Ok(Json(status).into_response());
     }
+    let parts = surface.parts.current();
     let list = async |filter: Filter| -> Result<Vec<RecordView>, Problem> {
         let page = surface.parts.store.records(Filter { limit: SHOWN, ..filter }).await?;
-        Ok(page.records.iter().map(RecordView::from).collect())
+        Ok(page.records.iter().map(|record| view::record(record, &parts)).collect())
     };
     let state = |state| Filter { state: Some(state), ..Filter::default() };
     let lists = page::Lists {

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Surface;
+use super::companies::{self, CompanyView};
 use crate::domain::delivery::{Decision, Record, State, StateName, Step, Trigger};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
 use crate::domain::settle::Settlement;
-use crate::store::{Entry, Event, Health};
+use crate::pipeline::Parts;
+use crate::store::{Entry, Event, Health, Lane};
 
 /// The whole service at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,34 +39,6 @@ pub struct StatusView {
     pub companies: Vec<CompanyView>,
     /// The ConnectWise systems.
     pub connections: Vec<ConnectionView>,
-}
-
-/// One Xero organisation at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CompanyView {
-    /// Name in the configuration.
-    pub id: String,
-    /// Records by state.
-    pub records: BTreeMap<String, u64>,
-    /// Why nothing is posted to it now.
-    pub paused: Option<PauseView>,
-    /// When something was posted last.
-    pub last_posted: Option<Timestamp>,
-    /// Calls in the last minute.
-    pub calls_last_minute: u32,
-    /// Calls left today, as Xero said last.
-    pub calls_remaining_today: Option<u32>,
-}
-
-/// A pause.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PauseView {
-    /// Why.
-    pub cause: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// When it is looked at again.
-    pub until: Timestamp,
 }
 
 /// One ConnectWise system at a glance.
@@ -211,23 +185,6 @@ pub(super) fn status(surface: &Surface) -> StatusView {
     let nonzero = |counts: &BTreeMap<String, u64>| {
         counts.iter().filter(|(_, count)| **count > 0).map(|(code, count)| (code.clone(), *count)).collect()
     };
-    let company = |company: &crate::pipeline::Company| {
-        let id = company.id.as_str();
-        let counts = overview.counts.states.get(id);
-        let budget = company.client.budget();
-        CompanyView {
-            id: id.to_owned(),
-            records: states(&|state| counts.and_then(|counts| counts.get(&state)).copied().unwrap_or_default()),
-            paused: parts.store.company(&company.id).pause.filter(|pause| pause.until > now).map(|pause| PauseView {
-                cause: pause.cause.to_string(),
-                since: pause.since,
-                until: pause.until,
-            }),
-            last_posted: overview.last_posted.iter().find(|(posted, _)| *posted == company.id).map(|(_, at)| *at),
-            calls_last_minute: budget.minute_used,
-            calls_remaining_today: budget.day_remaining,
-        }
-    };
     let connection = |name: &crate::domain::record::ConnectionId| ConnectionView {
         name: name.as_str().to_owned(),
         last_callback: overview.last_callback.iter().find(|(called, _)| called == name).map(|(_, at)| *at),
@@ -242,9 +199,20 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         held: nonzero(&overview.counts.held),
         warnings: nonzero(&overview.counts.warnings),
         oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
-        companies: parts.companies.iter().map(company).collect(),
-        connections: parts.connections.keys().map(connection).collect(),
+        companies: companies::all(surface, &overview),
+        connections: parts.current().connections.keys().map(connection).collect(),
     }
+}
+
+/// A record as it stands, with what it waits for besides its time.
+pub(super) fn record(record: &Record, parts: &Parts) -> RecordView {
+    let closed = Lane::of(record).and_then(|lane| parts.closed(&lane, parts.clock.now()));
+    let mut view = RecordView::from(record);
+    if let (Some(waiting), Some(closed)) = (&mut view.waiting, closed) {
+        waiting.cause = Some(closed.cause.to_string());
+        waiting.due = closed.until.map_or(waiting.due, |until| until.max(waiting.due));
+    }
+    view
 }
 
 impl From<&Record> for RecordView {
@@ -357,8 +325,10 @@ impl From<&Entry> for HistoryView {
             Event::Gap { found, .. } => ("gap", format!("Entries were lost: {found}"), None),
             Event::Linked { .. } => ("linked", "The client's contact in Xero is known".to_owned(), None),
             Event::Unlinked { .. } => ("unlinked", "The client's contact in Xero is of no more use".to_owned(), None),
-            Event::Paused { pause, .. } => ("paused", format!("Nothing is posted: {}", pause.cause), None),
-            Event::Resumed { .. } => ("resumed", "Posting goes on".to_owned(), None),
+            Event::Rested { rest, .. } => ("rested", format!("Nothing can be posted: {}", rest.cause), None),
+            Event::Awoke { .. } => ("awoke", "Posting goes on".to_owned(), None),
+            Event::Paused { actor, .. } => ("paused", format!("{} paused it. {}", actor.by, actor.note), None),
+            Event::Resumed { actor, .. } => ("resumed", format!("{} resumed it. {}", actor.by, actor.note), None),
             // The token is encrypted, and still nobody's business.
             Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };

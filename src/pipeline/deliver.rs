@@ -2,23 +2,24 @@
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::About;
+use crate::domain::delivery::{About, Posted};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Existing, ExistingDocument, Invoice};
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::kind;
-use crate::domain::plan::Action;
-use crate::domain::plan::triage;
+use crate::domain::plan::{Action, AfterPost, after_post, triage};
 use crate::domain::record::{CompanyId, RecordKey};
-use crate::domain::settle::{Attempts, Failure, IntentFate, Outcome, settle};
+use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
 use crate::domain::text::{Sentence, shorten};
-use crate::store::{Event, Lease, Pause, StoreError};
+use crate::store::{Event, Lane, Lease, Rest, StoreError};
 use crate::xero::{Xero, XeroError};
 
 use super::again::{self, Again};
 use super::failure::{hold, of_connectwise, of_xero};
+use super::lanes::enter;
 use super::parts::{Company, Connection, Parts};
 use super::post;
+use super::slots::Slot;
 
 /// What a step needs to know of its record, once it was read.
 pub(super) struct Subject<'parts> {
@@ -39,11 +40,11 @@ pub(super) struct Ended {
 ///
 /// # Errors
 /// When the store does not take the settlement; the lease then runs out and the step is repeated.
-pub(super) async fn deliver(lease: Lease, parts: &Parts) -> Result<(), StoreError> {
+pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Result<(), StoreError> {
     let (key, attempts) =
         (lease.record.key.clone(), Attempts { all: lease.record.attempt, faults: lease.record.faults });
     let first_seen = lease.record.first_seen;
-    let Ended { lease, outcome, about } = Box::pin(step(lease, parts)).await?;
+    let Ended { lease, outcome, about } = Box::pin(step(lease, &mut slot, parts)).await?;
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
     parts.metrics.step(&outcome, now.duration_since(first_seen));
@@ -62,9 +63,9 @@ pub(super) async fn deliver(lease: Lease, parts: &Parts) -> Result<(), StoreErro
         }
     }
     match company {
-        Some(company) if posted && parts.store.company(&company).pause.is_some() => {
+        Some(company) if posted && parts.store.company(&company).rest.is_some() => {
             tracing::info!(%company, "posting goes on");
-            parts.store.note(Event::Resumed { company }, now).await
+            parts.store.note(Event::Awoke { company }, now).await
         }
         _ => Ok(()),
     }
@@ -81,13 +82,13 @@ fn resting(outcome: &Outcome) -> Option<(Sentence, Timestamp)> {
 /// Nothing is posted to the company until then; noted once per rest.
 async fn rest(company: &CompanyId, cause: Sentence, until: Timestamp, parts: &Parts) -> Result<(), StoreError> {
     let now = parts.clock.now();
-    let resting = parts.store.company(company).pause;
-    if resting.as_ref().is_some_and(|pause| pause.until >= until) {
+    let resting = parts.store.company(company).rest;
+    if resting.as_ref().is_some_and(|rest| rest.until >= until) {
         return Ok(());
     }
-    let since = resting.map_or(now, |pause| pause.since);
-    tracing::warn!(%company, %cause, %until, "the company is paused");
-    parts.store.note(Event::Paused { company: company.clone(), pause: Pause { cause, since, until } }, now).await
+    let since = resting.map_or(now, |rest| rest.since);
+    tracing::warn!(%company, %cause, %until, "the company rests");
+    parts.store.note(Event::Rested { company: company.clone(), rest: Rest { cause, since, until } }, now).await
 }
 
 /// One line per step, where it is handled.
@@ -110,7 +111,7 @@ fn report(key: &RecordKey, outcome: &Outcome) {
 }
 
 /// Reads the record and does what its step asks for.
-async fn step(lease: Lease, parts: &Parts) -> Result<Ended, StoreError> {
+async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, StoreError> {
     let key = lease.record.key.clone();
     let now = parts.clock.now();
     let fail = |lease: Lease, failure: Failure| {
@@ -121,28 +122,25 @@ async fn step(lease: Lease, parts: &Parts) -> Result<Ended, StoreError> {
         let sentence = format!("The ConnectWise connection '{}' is not in the configuration any more.", key.connection);
         return fail(lease, hold(HoldCode::NoCompany, sentence));
     };
-    // A company that rests, or has no calls left this minute, is not worth a look at ConnectWise either.
-    if let Some(failure) = not_now(&lease, parts) {
-        return fail(lease, failure);
-    }
     let invoice = match connection.client.invoice(key.source.as_str()).await {
         Ok(Some(invoice)) => invoice,
         Ok(None) => return Ok(gone(lease, parts).await),
         Err(error) => return fail(lease, of_connectwise(&error, now)),
     };
     let company = parts.company(&key, &invoice);
-    let about = Some(about(&invoice, company));
+    let mut about = about(&invoice, company);
     let Some(company) = company else {
-        let sentence = match invoice.location_id {
-            Some(location) => format!("No configured Xero organisation takes records of location {location}."),
-            None => "The invoice has no location, and no configured Xero organisation takes all.".to_owned(),
-        };
-        return Ok(Ended { lease, outcome: Outcome::Failed(hold(HoldCode::NoCompany, sentence)), about });
+        // It stays in the lists of the company that had it, should that be gone.
+        about.company = removed(&lease, parts).cloned();
+        let outcome = unclaimed(&lease, &invoice, parts);
+        return Ok(Ended { lease, outcome, about: Some(about) });
     };
-    let pause = parts.store.company(&company.id).pause.filter(|pause| pause.until > now);
-    if let Some(pause) = pause {
-        let outcome = Outcome::Failed(Failure::Everyone { cause: pause.cause, until: pause.until });
-        return Ok(Ended { lease, outcome, about });
+    let about = Some(about);
+    if let Some(lane) = Lane::of(&lease.record)
+        && let Err(cause) = enter(slot, company, &lane, parts)
+    {
+        let failure = Failure::Later { not_before: Some(now), cause, blame: Blame::Outage, intent: IntentFate::Keep };
+        return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
     }
     let subject = Subject { key, invoice, connection, company };
     match lease.record.posted.clone() {
@@ -168,22 +166,28 @@ fn about(invoice: &Invoice, company: Option<&Company>) -> About {
     }
 }
 
-/// Why the record cannot be worked on now, as far as that is known before it is read.
-fn not_now(lease: &Lease, parts: &Parts) -> Option<Failure> {
-    let now = parts.clock.now();
-    let known = lease.record.about.as_ref().and_then(|about| about.company.as_ref());
-    let mut candidates = parts.companies.iter().filter(|company| match known {
-        Some(known) => company.id == *known,
-        None => company.connection == lease.record.key.connection,
-    });
-    let first = candidates.next()?;
-    let paused = |company: &Company| parts.store.company(&company.id).pause.filter(|pause| pause.until > now);
-    let pause = paused(first)?;
-    // A record that was not read yet may belong to any company of its connection.
-    if candidates.any(|company| paused(company).is_none()) {
-        return None;
+/// The company that took the record, if it is not in the configuration any more.
+fn removed<'lease>(lease: &'lease Lease, parts: &Parts) -> Option<&'lease CompanyId> {
+    lease.record.about.as_ref().and_then(|about| about.company.as_ref()).filter(|company| !parts.has(company))
+}
+
+/// The end of a step for a record that no company takes.
+fn unclaimed(lease: &Lease, invoice: &Invoice, parts: &Parts) -> Outcome {
+    let done = |posted: &Posted| !parts.has(&posted.company) && after_post(invoice, posted) == AfterPost::Nothing;
+    if lease.record.posted.as_ref().is_some_and(done) {
+        return Outcome::Marked { batch: None, warnings: Vec::new() };
     }
-    Some(Failure::Everyone { cause: pause.cause, until: pause.until })
+    let location = match invoice.location_id {
+        Some(location) => format!("takes records of location {location}"),
+        None => "takes records without a location".to_owned(),
+    };
+    let sentence = match removed(lease, parts) {
+        Some(company) => format!(
+            "The company '{company}', which took this record, is not in the configuration any more, and no other one {location}."
+        ),
+        None => format!("No configured Xero organisation {location}."),
+    };
+    Outcome::Failed(hold(HoldCode::NoCompany, sentence))
 }
 
 /// The record is not in ConnectWise any more: what it may have left in Xero decides.

@@ -5,9 +5,12 @@
 mod again;
 mod deliver;
 mod failure;
+mod lanes;
 mod parts;
 mod post;
+mod slots;
 mod worker;
 
-pub use parts::{Company, Connection, Parts};
+pub use lanes::Closed;
+pub use parts::{Company, Connection, Live, Parts};
 pub use worker::{Turn, run, turn};

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
+use super::slots::Slots;
 use crate::clock::Clock;
 use crate::connectwise::ConnectWise;
 use crate::domain::facts::Invoice;
@@ -35,9 +37,11 @@ pub struct Company {
     pub rules: Rules,
     /// Its client.
     pub client: Arc<Xero>,
+    /// Since when its client is used; what was closed before may have been posted by another one.
+    pub since: Timestamp,
 }
 
-/// Everything that steps share.
+/// Everything that steps share. A step sees one set of it from its beginning to its end.
 #[derive(Debug)]
 pub struct Parts {
     /// The records.
@@ -48,15 +52,65 @@ pub struct Parts {
     pub connections: BTreeMap<ConnectionId, Connection>,
     /// The Xero organisations.
     pub companies: Vec<Company>,
-    /// When the process was started; what was closed before may have been posted by another one.
-    pub started: Timestamp,
     /// When failed steps are tried again.
     pub policy: RetryPolicy,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
+/// The running service: what stays as long as the process, and the parts as they are now.
+#[derive(Debug)]
+pub struct Live {
+    /// The records.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The steps under way; they outlive the parts that they began with.
+    pub(super) slots: Arc<Slots>,
+    parts: watch::Sender<Arc<Parts>>,
+}
+
+impl Live {
+    /// A service that begins with these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            store: Arc::clone(&parts.store),
+            clock: Arc::clone(&parts.clock),
+            metrics: Arc::clone(&parts.metrics),
+            slots: Arc::default(),
+            parts: watch::Sender::new(Arc::new(parts)),
+        }
+    }
+
+    /// The parts as they are now: one set that belongs together.
+    #[must_use]
+    pub fn current(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts.borrow())
+    }
+
+    /// Exchanges both systems' clients and all rules at once. Steps under way finish with those they began with.
+    pub fn exchange(&self, connections: BTreeMap<ConnectionId, Connection>, companies: Vec<Company>) {
+        let Parts { store, clock, policy, metrics, .. } = &*self.current();
+        let (store, clock, metrics) = (Arc::clone(store), Arc::clone(clock), Arc::clone(metrics));
+        let parts = Parts { store, clock, connections, companies, policy: *policy, metrics };
+        self.parts.send_replace(Arc::new(parts));
+    }
+
+    /// Changes when the parts were exchanged.
+    pub(super) fn exchanged(&self) -> watch::Receiver<Arc<Parts>> {
+        self.parts.subscribe()
+    }
+}
+
 impl Parts {
+    /// Whether the configuration has the company.
+    pub(super) fn has(&self, company: &CompanyId) -> bool {
+        self.companies.iter().any(|candidate| candidate.id == *company)
+    }
+
     /// The organisation that takes an invoice: the one that names its location, else the one that takes all.
     pub(super) fn company(&self, key: &RecordKey, invoice: &Invoice) -> Option<&Company> {
         let mut ours = self.companies.iter().filter(|company| company.connection == key.connection);

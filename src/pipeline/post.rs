@@ -208,7 +208,7 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let known_since =
-        parts.store.trusted_since().max(parts.started).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
+        parts.store.trusted_since().max(subject.company.since).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
     // With an intent it was looked for before that was sent; then the intent tells what to do.
     let unknown_past = lease.record.intent.is_none() && closed_at.is_none_or(|closed| closed < known_since);
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);

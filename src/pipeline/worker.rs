@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::deliver::deliver;
-use super::parts::Parts;
+use super::lanes::open;
+use super::parts::{Live, Parts};
+use super::slots::Slot;
 use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
 use crate::store::{Lease, StoreError};
 
-/// Steps at the same time, over all companies; Xero itself takes 5 per organisation.
-const STEPS_MAX: usize = 8;
 /// The longest step; its lease lives longer, so a step is never done by two workers.
 const STEP_MAX: Duration = Duration::from_mins(4);
 const LEASE_LIFE: SignedDuration = SignedDuration::from_secs(300);
@@ -33,28 +32,57 @@ pub enum Turn {
     Idle,
 }
 
-/// Leases the record that has been due longest and does its step.
+/// Leases the record that has been due longest, of those that can be worked on, and does its step.
 ///
 /// # Errors
 /// When the store fails, or another worker took the record.
-pub async fn turn(parts: &Arc<Parts>) -> Result<Turn, StoreError> {
-    match lease(parts)? {
-        None => Ok(Turn::Idle),
-        Some(lease) => work(lease, parts).await.map(|()| Turn::Worked),
+pub async fn turn(live: &Live) -> Result<Turn, StoreError> {
+    match next(live)? {
+        Next::Nothing { .. } => Ok(Turn::Idle),
+        Next::Work(begun) => work(*begun).await.map(|()| Turn::Worked),
     }
 }
 
-fn lease(parts: &Parts) -> Result<Option<Lease>, StoreError> {
-    let now = parts.clock.now();
-    parts.store.lease(now, now.saturating_add(LEASE_LIFE).unwrap_or(Timestamp::MAX))
+/// A step that is about to be done, with the parts that it keeps to its end.
+struct Begun {
+    lease: Lease,
+    slot: Slot,
+    parts: Arc<Parts>,
+}
+
+/// What there is to do.
+enum Next {
+    Work(Box<Begun>),
+    /// Nothing can be worked on before the time, unless something happens.
+    Nothing {
+        look: Option<Timestamp>,
+    },
+}
+
+fn next(live: &Live) -> Result<Next, StoreError> {
+    let (parts, now) = (live.current(), live.clock.now());
+    let mut look: Option<Timestamp> = None;
+    for (lane, due) in parts.store.waiting(now)? {
+        let slot = if due > now { Err(Some(due)) } else { open(&lane, &parts, &live.slots, now) };
+        match slot {
+            Ok(slot) => {
+                let until = now.saturating_add(LEASE_LIFE).unwrap_or(Timestamp::MAX);
+                if let Some(lease) = parts.store.lease_in(&lane, now, until)? {
+                    return Ok(Next::Work(Box::new(Begun { lease, slot, parts })));
+                }
+            }
+            Err(until) => look = look.into_iter().chain(until).min(),
+        }
+    }
+    Ok(Next::Nothing { look })
 }
 
 /// Does one step; one that panics or takes too long is settled as a failure, so that it is counted and seen.
-async fn work(lease: Lease, parts: &Arc<Parts>) -> Result<(), StoreError> {
+async fn work(Begun { lease, slot, parts }: Begun) -> Result<(), StoreError> {
     let spare = lease.spare();
     let span = tracing::info_span!("step", record.key = %lease.record.key, attempt = lease.record.attempt);
-    let mine = Arc::clone(parts);
-    let mut step = tokio::spawn(async move { deliver(lease, &mine).await }.instrument(span));
+    let mine = Arc::clone(&parts);
+    let mut step = tokio::spawn(async move { deliver(lease, slot, &mine).await }.instrument(span));
     let cause = match tokio::time::timeout(STEP_MAX, &mut step).await {
         Ok(Ok(settled)) => return settled,
         Ok(Err(_)) => "the step failed inside readypost; its log says where",
@@ -74,39 +102,37 @@ async fn work(lease: Lease, parts: &Arc<Parts>) -> Result<(), StoreError> {
 }
 
 /// Works until `shutdown`, then lets the steps that were begun finish.
-pub async fn run(parts: Arc<Parts>, shutdown: CancellationToken) {
-    let (slots, steps) = (Arc::new(Semaphore::new(STEPS_MAX)), TaskTracker::new());
-    let mut changed = parts.store.changed();
+pub async fn run(live: Arc<Live>, shutdown: CancellationToken) {
+    let steps = TaskTracker::new();
+    let (mut changed, mut exchanged) = (live.store.changed(), live.exchanged());
     while !shutdown.is_cancelled() {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
         changed.mark_unchanged();
-        match lease(&parts) {
-            Ok(Some(lease)) => {
-                let parts = Arc::clone(&parts);
+        exchanged.mark_unchanged();
+        let look = match next(&live) {
+            Ok(Next::Work(begun)) => {
                 steps.spawn(async move {
-                    if let Err(error) = work(lease, &parts).await {
+                    if let Err(error) = work(*begun).await {
                         tracing::error!(%error, "a step was not settled; it will be repeated");
                     }
-                    drop(slot);
                 });
                 continue;
             }
-            Ok(None) => drop(slot),
+            Ok(Next::Nothing { look }) => look,
             Err(error) => {
                 tracing::error!(%error, "no record can be leased");
-                drop(slot);
+                None
             }
-        }
-        let now = parts.clock.now();
-        let look = now.saturating_add(LOOK_EVERY).unwrap_or(Timestamp::MAX);
-        let until = parts
-            .store
-            .next_due()
-            .map_or(look, |due| due.clamp(now.saturating_add(SignedDuration::from_millis(5)).unwrap_or(now), look));
+        };
+        let now = live.clock.now();
+        let latest = now.saturating_add(LOOK_EVERY).unwrap_or(Timestamp::MAX);
+        let soonest = now.saturating_add(SignedDuration::from_millis(5)).unwrap_or(now);
+        let until = look.map_or(latest, |look| look.clamp(soonest, latest));
         tokio::select! {
             () = shutdown.cancelled() => {}
             _ = changed.changed() => {}
-            () = parts.clock.sleep_until(until) => {}
+            _ = exchanged.changed() => {}
+            () = live.slots.freed() => {}
+            () = live.clock.sleep_until(until) => {}
         }
     }
     steps.close();

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::journal::Position;
 use crate::domain::delivery::{About, Actor, Decision, Intent, Trigger};
-use crate::domain::record::{CompanyId, RecordKey};
+use crate::domain::record::{CompanyId, RecordKey, RecordKind};
 use crate::domain::settle::Settlement;
 use crate::domain::text::Sentence;
 
@@ -88,17 +88,42 @@ pub enum Event {
         /// ConnectWise's id of the company.
         client: i64,
     },
-    /// Nothing is posted to an organisation for a while.
-    Paused {
+    /// Nothing can be posted to an organisation for a while. In the journal it has the name that it had first.
+    #[serde(rename = "paused")]
+    Rested {
         /// The organisation.
         company: CompanyId,
         /// Why and how long.
-        pause: Pause,
+        #[serde(rename = "pause")]
+        rest: Rest,
     },
-    /// Posting goes on.
+    /// Posting goes on by itself.
+    #[serde(rename = "resumed")]
+    Awoke {
+        /// The organisation.
+        company: CompanyId,
+    },
+    /// An operator lets nothing be posted to an organisation.
+    #[serde(rename = "operator_paused")]
+    Paused {
+        /// The organisation.
+        company: CompanyId,
+        /// Of which records; none = of all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<RecordKind>,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// An operator lets posting go on.
+    #[serde(rename = "operator_resumed")]
     Resumed {
         /// The organisation.
         company: CompanyId,
+        /// Of which records; none = of all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<RecordKind>,
+        /// Who and why.
+        actor: Actor,
     },
     /// A refresh token was received; it is stored before it is used.
     TokenKept {
@@ -124,15 +149,38 @@ impl Event {
     }
 }
 
-/// Why and how long nothing is posted to an organisation.
+/// Why and how long nothing can be posted to an organisation; it ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pause {
+pub struct Rest {
     /// What happened.
     pub cause: Sentence,
     /// Since when.
     pub since: Timestamp,
     /// When to look again.
     pub until: Timestamp,
+}
+
+/// Who lets nothing be posted to an organisation; only an operator ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Of which records; none = of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RecordKind>,
+    /// Who and why.
+    pub actor: Actor,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Pause {
+    /// Who paused what and why, for whoever wonders why a record waits.
+    #[must_use]
+    pub fn sentence(&self, company: &CompanyId) -> Sentence {
+        let what = self.kind.map_or("all records", RecordKind::plural);
+        let note = self.actor.note.as_str();
+        let why = if note.is_empty() { "no reason given" } else { note };
+        format!("{} paused {what} of {company}: {why}", self.actor.by).into()
+    }
 }
 
 /// An event as it is journalled.

@@ -1,7 +1,7 @@
 //! The fold: what an event makes of the state. The writer and the rebuild both call it, so an index
 //! that was lost comes back as it was.
 
-use super::event::{Entry, Event};
+use super::event::{Entry, Event, Pause};
 use super::journal::Position;
 use super::memory::{Memory, Row};
 use crate::domain::delivery::{self, Accepted, Record, Refused, Trigger};
@@ -63,8 +63,12 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::Unlinked { company, client } => {
             memory.company(company).contacts.remove(client);
         }
-        Event::Paused { company, pause } => memory.company(company).pause = Some(pause.clone()),
-        Event::Resumed { company } => memory.company(company).pause = None,
+        Event::Rested { company, rest } => memory.company(company).rest = Some(rest.clone()),
+        Event::Awoke { company } => memory.company(company).rest = None,
+        Event::Paused { company, kind, actor } => {
+            memory.company(company).pause(Pause { kind: *kind, actor: actor.clone(), since: at });
+        }
+        Event::Resumed { company, kind, .. } => memory.company(company).resume(*kind),
         Event::TokenKept { company, sealed } => memory.company(company).token = Some(sealed.clone()),
         _ => {}
     }

@@ -420,7 +420,7 @@ impl Store for LocalStore {
     }
 
     fn company(&self, company: &CompanyId) -> Company {
-        self.shared.memory().companies.get(company).cloned().unwrap_or_default()
+        self.shared.memory().companies.get(company).map(Company::without_contacts).unwrap_or_default()
     }
 
     fn contact(&self, company: &CompanyId, client: i64) -> Option<Uuid> {

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::Pause;
+use super::event::{Pause, Rest};
 use super::journal::{Link, Position};
 use super::queue::Queue;
 use crate::domain::delivery::{Record, State, StateName};
-use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
+use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 
 /// A record with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +31,12 @@ pub(crate) struct Row {
 /// What is known of one Xero organisation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Company {
-    /// Set while nothing is posted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<Pause>,
+    /// Set while nothing can be posted.
+    #[serde(default, rename = "pause", skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Rest>,
+    /// What operators let not be posted, at most once for each kind and once for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// The last refresh token, encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
@@ -43,6 +46,30 @@ pub struct Company {
 }
 
 impl Company {
+    /// All but its contacts, which may be thousands.
+    pub(crate) fn without_contacts(&self) -> Self {
+        let Self { rest, pauses, token, contacts: _ } = self;
+        Self { rest: rest.clone(), pauses: pauses.clone(), token: token.clone(), contacts: BTreeMap::new() }
+    }
+
+    /// The pause that stops records of a kind.
+    #[must_use]
+    pub fn paused(&self, kind: RecordKind) -> Option<&Pause> {
+        self.pauses.iter().find(|pause| pause.kind.is_none_or(|paused| paused == kind))
+    }
+
+    /// A pause of the same records stands as it was begun.
+    pub(crate) fn pause(&mut self, pause: Pause) {
+        if self.pauses.iter().all(|standing| standing.kind != pause.kind) {
+            self.pauses.push(pause);
+        }
+    }
+
+    /// Ends the pause of a kind, or all of them.
+    pub(crate) fn resume(&mut self, kind: Option<RecordKind>) {
+        self.pauses.retain(|pause| kind.is_some() && pause.kind != kind);
+    }
+
     /// The last refresh token, encrypted.
     #[must_use]
     pub fn sealed_token(&self) -> Option<String> {

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use event::{Entry, Event, Pause};
+pub use event::{Entry, Event, Pause, Rest};
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts};
@@ -163,13 +163,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Records closed before this instant may have been posted without this store knowing.
     fn trusted_since(&self) -> Timestamp;
 
-    /// What is known of a Xero organisation.
+    /// What is known of a Xero organisation, but for its contacts.
     fn company(&self, company: &CompanyId) -> Company;
 
     /// The Xero contact of a ConnectWise company.
     fn contact(&self, company: &CompanyId, client: i64) -> Option<Uuid>;
 
-    /// Stores an event that is about no record: links, pauses, tokens.
+    /// Stores an event that is about no record: links, rests, pauses, tokens.
     async fn note(&self, event: Event, now: Timestamp) -> Result<(), StoreError>;
 
     /// Changes whenever something was applied; subscribe before looking.

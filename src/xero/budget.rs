@@ -106,6 +106,22 @@ impl Budget {
         Ok(Slot { budget: Arc::clone(self), sent: false, _one_of_five: one_of_five })
     }
 
+    /// How many calls the minute has left.
+    ///
+    /// The day is not asked: the call that reaches its end says so for the whole company, once.
+    pub(super) fn room(&self) -> Result<u32, XeroError> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.expire(now);
+        if let Some((until, Limit::Minute)) = state.blocked {
+            return Err(minute_limit(until));
+        }
+        match self.minute_limit.saturating_sub(state.used()) {
+            0 => Err(minute_limit(state.free_at(now))),
+            left => Ok(left),
+        }
+    }
+
     pub(super) fn view(&self) -> BudgetView {
         let now = self.clock.now();
         let mut state = self.lock();
@@ -184,6 +200,11 @@ impl State {
         self.in_progress.saturating_add(u32::try_from(self.answered.len()).unwrap_or(u32::MAX))
     }
 
+    /// When the minute has a call again.
+    fn free_at(&self, now: Timestamp) -> Timestamp {
+        self.answered.front().map_or(later(now, SignedDuration::from_secs(1)), |at| later(*at, MINUTE))
+    }
+
     fn reserve_of_day(&self) -> u32 {
         (self.day_largest / 10).max(RESERVE_MIN)
     }
@@ -196,9 +217,7 @@ impl State {
             None => {}
         }
         if self.used() >= limit {
-            let free_at =
-                self.answered.front().map_or(later(now, SignedDuration::from_secs(1)), |at| later(*at, MINUTE));
-            return Err(minute_limit(free_at));
+            return Err(minute_limit(self.free_at(now)));
         }
         let left = self.day_remaining.map(|remaining| remaining.saturating_sub(self.in_progress));
         if purpose == Purpose::Post && left.is_some_and(|left| left <= self.reserve_of_day()) {

@@ -110,6 +110,14 @@ impl Xero {
         self.budget.view()
     }
 
+    /// How many calls the minute has left, for whoever is about to prepare some.
+    ///
+    /// # Errors
+    /// [`XeroError::Wait`] when it has none.
+    pub fn room(&self) -> Result<u32, XeroError> {
+        self.budget.room()
+    }
+
     /// Gets the right to one call to post with.
     ///
     /// It is taken before an intent is made durable, so that our own budget never refuses a request

@@ -254,14 +254,14 @@ async fn a_day_without_calls_parks_the_company_and_says_so() {
     world.settle().await;
     assert!(world.state(invoice).await.starts_with("queued: Xero's calls of this day"));
     let status = world.get("/status").await;
-    assert!(status["companies"][0]["paused"]["cause"].as_str().unwrap().contains("day"), "{status}");
+    assert!(status["companies"][0]["resting"]["cause"].as_str().unwrap().contains("day"), "{status}");
     let ready = world.get("/readyz").await;
-    assert_eq!((&ready["ready"], &ready["paused"][0]["company"]), (&json!(true), &json!("acme-au")));
+    assert_eq!((&ready["ready"], &ready["resting"][0]["company"]), (&json!(true), &json!("acme-au")));
     world.pass(SignedDuration::from_hours(24)).await;
     // The settings of the organisation are old by then, so several calls want to be the first of the new day.
     world.pass(SignedDuration::from_hours(4)).await;
     assert_eq!(world.state(invoice).await, "done");
-    assert_eq!(world.get("/status").await["companies"][0]["paused"], Value::Null);
+    assert_eq!(world.get("/status").await["companies"][0]["resting"], Value::Null);
 }
 
 /// What an operator or Xero breaks, and how it is mended.
@@ -285,7 +285,7 @@ const BROKEN: &[(&str, Act, Act)] = &[
 ];
 
 #[tokio::test]
-async fn broken_credentials_pause_the_company_and_fail_no_record() {
+async fn broken_credentials_rest_the_company_and_fail_no_record() {
     for (name, cut, mend) in BROKEN {
         let world = World::new().await;
         let first = world.invoice("1001", vec![labour("1", "100")]);
@@ -301,25 +301,29 @@ async fn broken_credentials_pause_the_company_and_fail_no_record() {
         }
         world.settle().await;
         let calls = world.xero.calls();
-        assert_ne!(world.get("/status").await["companies"][0]["paused"], Value::Null, "{name}");
+        assert_ne!(world.get("/status").await["companies"][0]["resting"], Value::Null, "{name}");
         world.pass(SignedDuration::from_hours(5)).await;
         for invoice in &invoices {
-            let state = world.state(*invoice).await;
-            assert!(state.starts_with("queued: "), "{name}: {state}");
+            assert_eq!(world.state(*invoice).await.get(..6), Some("queued"), "{name}");
+            let shown = world.get(&format!("/api/v1/records/acme/invoice/{invoice}")).await;
+            assert!(
+                shown["record"]["waiting"]["cause"].as_str().is_some_and(|cause| !cause.is_empty()),
+                "{name}: {shown}"
+            );
         }
-        assert!(world.xero.calls() - calls < 200, "{name}: a paused company is not asked again and again");
+        assert!(world.xero.calls() - calls < 200, "{name}: a resting company is not asked again and again");
         mend(&world);
         world.pass(SignedDuration::from_mins(30)).await;
         for (number, invoice) in invoices.iter().enumerate() {
             assert_eq!(world.state(*invoice).await, "done", "{name}");
             assert_eq!(world.documents(&format!("B{number}")).len(), 1, "{name}");
         }
-        assert_eq!(world.get("/status").await["companies"][0]["paused"], Value::Null, "{name}");
+        assert_eq!(world.get("/status").await["companies"][0]["resting"], Value::Null, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_revoked_refresh_token_pauses_until_a_person_connects_again() {
+async fn a_revoked_refresh_token_rests_until_a_person_connects_again() {
     let mut world = World::with(Differently {
         xero: |settings| settings.refresh_token = Some("refresh-of-the-configuration".to_owned()),
         ..Differently::default()
@@ -343,7 +347,7 @@ async fn a_revoked_refresh_token_pauses_until_a_person_connects_again() {
     world.pass(SignedDuration::from_hours(2)).await;
     let state = world.state(third).await;
     assert!(state.contains("invalid_grant"), "{state}");
-    assert_ne!(world.get("/status").await["companies"][0]["paused"], Value::Null);
+    assert_ne!(world.get("/status").await["companies"][0]["resting"], Value::Null);
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ pub struct Lane {
     pub kind: RecordKind,
     /// The Xero organisation that took them when they were read last; none before.
     pub company: Option<CompanyId>,
-    /// What is to be done about them.
+    /// What is to be done about them. A record that is posted is looked at as one to be marked, whatever
+    /// made it due: it needs no call to Xero.
     pub step: Step,
 }
 
@@ -33,7 +34,7 @@ impl Lane {
             connection: record.key.connection.clone(),
             kind: record.key.kind,
             company: record.about.as_ref().and_then(|about| about.company.clone()),
-            step: *step,
+            step: if record.posted.is_some() { Step::Mark } else { *step },
         })
     }
 

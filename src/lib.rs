@@ -24,7 +24,7 @@
 //! | verify | [`verify`] | raw bytes, signature, key | [`Verified`] | yes |
 //! | parse | [`Callback::parse`] | [`Verified`] | [`Callback`] | yes |
 //! | accept | [`Store::accept`] | [`RecordKey`], [`Trigger`] | [`Accepted`] | no |
-//! | lease | [`Store::lease`] | the time | [`Lease`] | no |
+//! | lease | [`Store::lease_in`] | a [`Lane`] that is open, the time | [`Lease`] | no |
 //! | read | [`ConnectWise::invoice`] | the record's id | [`Invoice`] | no |
 //! | triage | [`triage`] | [`Invoice`], [`Rules`] | skip, hold, or go on | yes |
 //! | gather | [`ConnectWise::posting`], [`Xero::organisation`], [`Xero::find`] | [`Invoice`] | [`Facts`] | no |
@@ -41,7 +41,7 @@
 //!
 //! # The modules
 //!
-//! - [`app`]: the only file that names concrete types; from configuration to parts, run, shut down.
+//! - [`app`]: the only place that names concrete types; from configuration to parts, run, reload, shut down.
 //! - [`cli`]: the commands; most of them ask the running service over HTTP.
 //! - [`clock`]: time as a value, so that tests own it.
 //! - [`config`]: one TOML file and the environment become a checked configuration, or a list of all faults.
@@ -74,6 +74,9 @@
 //!   is never the only trace.
 //! - **Money is exact.** Decimals with checked arithmetic; JSON numbers never pass through floating point; only
 //!   [`balance`](domain::balance::balance) makes a [`Balanced`], whose total is ConnectWise's.
+//! - **Companies are apart.** Each has its own clients, budget, rest, pauses and places for steps, so neither a
+//!   backlog nor an outage of one slows another. A step sees one set of [`Parts`] from beginning to end, whatever is
+//!   reloaded meanwhile.
 //! - **Every failure says who acts next.** [`Failure`]: time, a person, or whoever mends the company as a whole. Only
 //!   failures that may be the record's own count towards a hold; an outage never does.
 //!
@@ -85,6 +88,10 @@
 //! | callback | ConnectWise's message that a record changed: [`Callback`]. |
 //! | trigger | Why a record is looked at: [`Trigger`]. |
 //! | lease | The right to work on a record until a time: [`Lease`]. |
+//! | lane | Records that are worked on, or wait, for the same reasons: [`Lane`]. |
+//! | rest | Nothing can be posted to a company until a time; it ends by itself: [`Rest`]. |
+//! | pause | An operator lets nothing be posted to a company, all or one kind; only an operator ends it: [`Pause`]. |
+//! | reload | The configuration is read anew, and the [`Parts`] are exchanged at once: [`Live::exchange`]. |
 //! | step | What is to be done about a record, post or mark: [`Step`]. |
 //! | facts | All that a decision may depend on, read from both systems: [`Facts`]. |
 //! | rules | The bookkeeper's choices for a company: [`Rules`]. |
@@ -123,13 +130,18 @@
 //! [`Invoice`]: domain::facts::Invoice
 //! [`KeyUrl`]: domain::callback::KeyUrl
 //! [`KeyUrl::peek`]: domain::callback::KeyUrl::peek
+//! [`Lane`]: store::Lane
 //! [`Lease`]: store::Lease
+//! [`Live::exchange`]: pipeline::Live::exchange
 //! [`Marked`]: connectwise::Marked
 //! [`Outcome`]: domain::settle::Outcome
+//! [`Parts`]: pipeline::Parts
+//! [`Pause`]: store::Pause
 //! [`Plan`]: domain::plan::Plan
 //! [`Posted`]: domain::delivery::Posted
 //! [`Record`]: domain::delivery::Record
 //! [`RecordKey`]: domain::record::RecordKey
+//! [`Rest`]: store::Rest
 //! [`Rules`]: domain::rules::Rules
 //! [`Settlement`]: domain::settle::Settlement
 //! [`SigningKey`]: domain::signature::SigningKey
@@ -137,7 +149,7 @@
 //! [`Step`]: domain::delivery::Step
 //! [`Store::accept`]: store::Store::accept
 //! [`Store::arm`]: store::Store::arm
-//! [`Store::lease`]: store::Store::lease
+//! [`Store::lease_in`]: store::Store::lease_in
 //! [`Store::records`]: store::Store::records
 //! [`Store::resolve`]: store::Store::resolve
 //! [`Store::settle`]: store::Store::settle

@@ -95,7 +95,7 @@ async fn accepts(folder: &Path, size: Size, sync: Duration) -> anyhow::Result<()
     let world = World::start(folder, Duration::ZERO).await?;
     let stop = CancellationToken::new();
     let connection = world.config()?.connections.pop().context("there is no connection")?;
-    let client = Arc::new(connectwise_client(connection, &world.clock)?);
+    let client = Arc::new(connectwise_client(&connection, &world.clock)?);
     let url =
         client.key_url(format!(r#"{{"Metadata":{{"key_url":"{}"}}}}"#, world.connectwise.key_url()).as_bytes())?;
     let key = client.signing_key(&url).await?;

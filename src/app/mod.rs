@@ -1,29 +1,35 @@
-//! The only file that names concrete types: configuration to parts, run, shut down.
+//! The only place that names concrete types: configuration to parts, run, reload, shut down.
+
+mod clients;
+mod reload;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+pub use clients::{connectwise_client, xero_client};
+
 use crate::clock::Clock;
-use crate::config::{self, Config};
-use crate::connectwise::{self, ConnectWise};
+use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
-use crate::http::{self, Limits, Surface};
-use crate::pipeline::{self, Company, Connection, Live, Parts};
-use crate::store::{self, Health, Store};
+use crate::http::{self, Limits, Reload, Surface};
+use crate::pipeline::{self, Live, Parts};
+use crate::store::{self, Health};
 use crate::telemetry::Metrics;
-use crate::vault::{Sealer, Vault};
-use crate::xero::{self, Xero};
+use crate::vault::Sealer;
+use clients::Workshop;
+use reload::Reloader;
 
 /// How long a poisoned store goes on answering 429 and saying why, before the process ends.
 const POISONED_FOR: Duration = Duration::from_secs(5);
-/// The model of ConnectWise's API that is asked for; without it each release would change the answers.
-const CONNECTWISE_VERSION: &str = "2025.1";
+/// Reloads that may wait for each other.
+const RELOADS_MAX: usize = 4;
 /// Callbacks that are verified at the same time; more get 429.
 const VERIFYING_MAX: usize = 256;
 /// Bytes of callbacks that are held before they are verified, in KiB; more get 429.
@@ -37,6 +43,9 @@ pub struct App {
     surface: Arc<Surface>,
     limits: Limits,
     listen: SocketAddr,
+    reloader: Arc<Reloader>,
+    /// What is asked of the reloader; taken by whoever serves.
+    asked: Mutex<Option<mpsc::Receiver<Reload>>>,
 }
 
 impl App {
@@ -48,15 +57,8 @@ impl App {
         let store = store::open(&config.store.path, &**clock)
             .with_context(|| format!("opening the store in {}", config.store.path.display()))?;
         let sealer = config.store.key.as_ref().and_then(Sealer::new).map(Arc::new);
-        let mut connections = std::collections::BTreeMap::new();
-        for connection in config.connections {
-            let name = connection.name.clone();
-            connections.insert(name, Connection { client: Arc::new(connectwise_client(connection, clock)?) });
-        }
-        let mut companies = Vec::new();
-        for company in config.companies {
-            companies.push(xero_company(company, &store, clock, sealer.clone())?);
-        }
+        let workshop = Workshop { store: Arc::clone(&store), clock: Arc::clone(clock), sealer };
+        let (connections, companies) = workshop.systems(&config, None)?;
         let parts = Arc::new(Live::new(Parts {
             store,
             clock: Arc::clone(clock),
@@ -65,9 +67,11 @@ impl App {
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
         }));
+        let (reloads, asked) = mpsc::channel(RELOADS_MAX);
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
-            operators: config.operators,
+            operators: RwLock::new(config.operators.clone()),
+            reloads,
             body_bytes_max: config.server.body_bytes_max,
             verifying: Semaphore::new(VERIFYING_MAX),
             // Never less than the largest body that is allowed.
@@ -75,7 +79,22 @@ impl App {
             started: clock.now(),
         });
         let limits = Limits { connections_max: config.server.connections_max };
-        Ok(Self { parts, surface, limits, listen: config.server.listen })
+        let listen = config.server.listen;
+        let reloader = Reloader::new(Arc::clone(&surface), workshop, config);
+        Ok(Self { parts, surface, limits, listen, reloader: Arc::new(reloader), asked: Mutex::new(Some(asked)) })
+    }
+
+    /// Names the file that a reload reads; without one the configuration stays as it was built.
+    #[must_use]
+    pub fn with_file(mut self, path: &Path) -> Self {
+        self.reloader = Arc::new(Reloader::clone(&self.reloader).with_file(path));
+        self
+    }
+
+    /// Where to ask for a reload.
+    #[must_use]
+    pub fn reloads(&self) -> mpsc::Sender<Reload> {
+        self.surface.reloads.clone()
     }
 
     /// Binds the configured address; port 0 becomes a free one.
@@ -86,13 +105,21 @@ impl App {
         TcpListener::bind(self.listen).await.with_context(|| format!("listening on {}", self.listen))
     }
 
-    /// Serves without working the queue, until `shutdown`; then the store is closed.
+    /// Serves without working the queue, until `shutdown`.
     pub fn serve_only(
         &self,
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        http::serve(listener, http::router(Arc::clone(&self.surface)), self.limits, shutdown)
+        let serving = http::serve(listener, http::router(Arc::clone(&self.surface)), self.limits, shutdown);
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reloading = Arc::clone(&self.reloader).run(asked);
+        async move {
+            tokio::select! {
+                () = serving => {}
+                () = reloading => {}
+            }
+        }
     }
 
     /// Runs until `shutdown`: the door closes first, steps that were begun finish, the store is flushed last.
@@ -129,75 +156,4 @@ impl App {
         }
         Some(cause)
     }
-}
-
-/// The client of one configured ConnectWise system.
-///
-/// # Errors
-/// When the TLS roots of the system cannot be read.
-pub fn connectwise_client(connection: config::Connection, clock: &Arc<dyn Clock>) -> anyhow::Result<ConnectWise> {
-    let endpoint = match connection.endpoint {
-        config::Endpoint::ApiUrl(url) => connectwise::Endpoint::ApiUrl(url),
-        config::Endpoint::Site(url) => connectwise::Endpoint::Site(url),
-    };
-    let settings = connectwise::Settings {
-        endpoint,
-        company: connection.company,
-        public_key: connection.public_key,
-        private_key: connection.private_key,
-        client_id: connection.client_id,
-        version: CONNECTWISE_VERSION.to_owned(),
-        key_hosts: connection.key_url_hosts,
-        timeout: Duration::from_secs(30),
-    };
-    ConnectWise::new(settings, Arc::clone(clock)).context("making the client of ConnectWise")
-}
-
-/// The client of one configured Xero organisation.
-///
-/// # Errors
-/// When the TLS roots of the system cannot be read.
-pub fn xero_client(
-    access: &config::XeroAccess,
-    vault: Arc<dyn xero::TokenVault>,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Xero> {
-    let settings = xero::Settings {
-        api_url: access.api_url.clone(),
-        token_url: access.token_url.clone(),
-        client_id: access.client_id.clone(),
-        client_secret: access.client_secret.clone(),
-        grant: match access.grant {
-            config::Grant::ClientCredentials => xero::Grant::ClientCredentials,
-            config::Grant::RefreshToken => xero::Grant::RefreshToken,
-        },
-        tenant_id: access.tenant_id,
-        timeout: Duration::from_mins(1),
-        minute_limit: access.minute_limit,
-    };
-    Xero::new(settings, vault, Arc::clone(clock)).context("making the client of Xero")
-}
-
-fn xero_company(
-    company: config::Company,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    sealer: Option<Arc<Sealer>>,
-) -> anyhow::Result<Company> {
-    let vault = Vault {
-        store: Arc::clone(store),
-        clock: Arc::clone(clock),
-        company: company.id.clone(),
-        sealer,
-        first: company.xero.refresh_token.clone(),
-    };
-    let client = Arc::new(xero_client(&company.xero, Arc::new(vault), clock)?);
-    Ok(Company {
-        id: company.id,
-        connection: company.connection,
-        locations: company.locations,
-        rules: company.rules,
-        client,
-        since: clock.now(),
-    })
 }

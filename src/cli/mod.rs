@@ -1,6 +1,7 @@
 //! The command line. Everything but `serve`, `demo`, `doctor` and `token` is a client of the running service.
 
 mod client;
+mod companies;
 mod demo;
 mod doctor;
 mod print;
@@ -42,6 +43,11 @@ enum Command {
     /// List, show and decide about records
     #[command(subcommand)]
     Records(records::Records),
+    /// List, pause and resume the Xero organisations
+    #[command(subcommand)]
+    Companies(companies::Companies),
+    /// Read the configuration anew, without a restart
+    Reload(companies::Reload),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -83,6 +89,8 @@ impl Cli {
                 Command::Doctor(file) => doctor::run(&file.config).await,
                 Command::Status(service) => status::run(&service).await,
                 Command::Records(records) => records.run().await,
+                Command::Companies(companies) => companies.run().await,
+                Command::Reload(reload) => reload.run().await,
                 Command::Token(token) => token.run(),
             }
         });

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::clock::{Clock, SystemClock};
+use crate::http::Reload;
 use crate::telemetry;
 
 /// Runs the service until it is told to stop.
@@ -21,7 +23,9 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     telemetry::start(&config.log)?;
     allow_open_files();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let app = App::build(config, &clock)?;
+    let app = App::build(config, &clock)?.with_file(path);
+    let hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(reload_on_signal(hangups, app.reloads()));
     let listener = app.bind().await?;
     // As one line, so that scripts can read it; a service goes on when nobody does.
     let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
@@ -39,6 +43,18 @@ fn allow_open_files() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// Has the configuration read anew at each SIGHUP. What came of it is in the log.
+async fn reload_on_signal(mut hangups: Signal, reloads: mpsc::Sender<Reload>) {
+    while hangups.recv().await.is_some() {
+        let (answer, outcome) = oneshot::channel();
+        let reload = Reload { by: "SIGHUP".to_owned(), dry_run: false, answer };
+        if reloads.send(reload).await.is_err() {
+            return;
+        }
+        drop(outcome.await);
     }
 }
 

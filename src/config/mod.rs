@@ -2,19 +2,21 @@
 //!
 //! Every default is written here or in [`Rules`]. All faults are listed together, before any port opens.
 
+mod changes;
 mod reader;
 mod rules;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeTable;
 use url::Url;
 use uuid::Uuid;
 
+pub use changes::{Change, Changes, How};
 pub use reader::Fault;
 
 use crate::domain::callback::KeyHost;
@@ -26,7 +28,7 @@ use reader::{Section, Source};
 const STORE_KEY_MIN: usize = 16;
 
 /// The whole configuration, checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `[server]`.
     pub server: Server,
@@ -43,7 +45,7 @@ pub struct Config {
 }
 
 /// Where and how to listen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Server {
     /// Address and port; port 0 = any free one.
     pub listen: SocketAddr,
@@ -56,7 +58,7 @@ pub struct Server {
 }
 
 /// Where the journal and the index are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     /// The folder.
     pub path: PathBuf,
@@ -65,7 +67,7 @@ pub struct Store {
 }
 
 /// What the log looks like.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Log {
     /// JSON or for people.
     pub format: LogFormat,
@@ -105,7 +107,7 @@ pub enum Role {
 }
 
 /// One ConnectWise system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// Name; the last part of the callback's address.
     pub name: ConnectionId,
@@ -133,7 +135,7 @@ pub enum Endpoint {
 }
 
 /// One Xero organisation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Company {
     /// Name.
     pub id: CompanyId,
@@ -148,7 +150,7 @@ pub struct Company {
 }
 
 /// How a Xero organisation is reached.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct XeroAccess {
     /// Full prefix of the API.
     pub api_url: Url,
@@ -176,6 +178,18 @@ pub enum Grant {
     ClientCredentials,
     /// An app that was authorised by a user.
     RefreshToken,
+}
+
+/// Reads a configuration file, with secrets from the environment of the process.
+///
+/// # Errors
+/// All faults, in the order of the file; one when it cannot be read.
+pub fn read(path: &Path) -> Result<Config, Vec<Fault>> {
+    let unreadable = |error: std::io::Error| {
+        vec![Fault { line: 0, key: "file".to_owned(), message: format!("{}: {error}", path.display()) }]
+    };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    parse(&text, &|name| std::env::var(name).ok())
 }
 
 /// Reads the configuration. `env` looks up an environment variable.

@@ -1,6 +1,6 @@
 //! Who asks: bearer tokens, and for looking in a browser the token as the password of basic authentication.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::{Method, StatusCode, header, request};
@@ -57,7 +57,8 @@ fn identify(parts: &request::Parts, surface: &Surface) -> Result<Operator, Probl
         _ => return Err(problem()),
     };
     let digest = hex(&Sha256::digest(token.as_bytes()));
-    surface.operators.iter().find(|operator| same(&operator.token_sha256, &digest)).cloned().ok_or_else(problem)
+    let operators = surface.operators.read().unwrap_or_else(PoisonError::into_inner);
+    operators.iter().find(|operator| same(&operator.token_sha256, &digest)).cloned().ok_or_else(problem)
 }
 
 /// Compares without telling by time where two texts differ.

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::config::Fault;
 use crate::store::{ResolveError, StoreError};
 
 /// An answer that says what went wrong.
@@ -11,19 +12,24 @@ use crate::store::{ResolveError, StoreError};
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
+    /// Faults of the configuration, one by one.
+    faults: Vec<String>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self { status, detail: detail.into(), faults: Vec::new() }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body =
+        let mut body =
             json!({ "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail });
+        if let Some(members) = body.as_object_mut().filter(|_| !self.faults.is_empty()) {
+            members.insert("faults".to_owned(), json!(self.faults));
+        }
         let mut response = (self.status, body.to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
@@ -36,6 +42,14 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
+    }
+}
+
+impl From<Vec<Fault>> for Problem {
+    fn from(faults: Vec<Fault>) -> Self {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let detail = format!("nothing was changed; to correct:\n  {}", faults.join("\n  "));
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, faults }
     }
 }
 

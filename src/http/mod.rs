@@ -8,17 +8,20 @@ mod health;
 mod page;
 mod patience;
 mod records;
+mod reload;
 mod serve;
 mod status;
 mod view;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use axum::Router;
 use axum::routing::{get, post};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 pub use companies::CompanyView;
+pub use reload::Reload;
 pub use serve::{Limits, serve};
 pub use view::{HistoryView, PageView, RecordView, StatusView};
 
@@ -31,7 +34,9 @@ pub struct Surface {
     /// Store, clock, metrics, and the companies as they are now.
     pub parts: Arc<Live>,
     /// Who may look and decide.
-    pub operators: Vec<Operator>,
+    pub operators: RwLock<Vec<Operator>>,
+    /// Where reloads are asked for.
+    pub reloads: mpsc::Sender<Reload>,
     /// The largest callback, in bytes.
     pub body_bytes_max: usize,
     /// Bounds how many callbacks are verified at the same time.
@@ -54,6 +59,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/status/records/{connection}/{kind}/{source}", get(page::record))
         .route("/api/v1/companies", get(companies::list))
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
+        .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))

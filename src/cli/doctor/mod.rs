@@ -112,7 +112,7 @@ async fn check_connection(
 ) -> anyhow::Result<Option<both::Names>> {
     let about = format!("connectwise {}", connection.name);
     keys::check(&connection, &about, findings).await?;
-    let client = app::connectwise_client(connection, clock)?;
+    let client = app::connectwise_client(&connection, clock)?;
     if let Err(error) = client.ping().await {
         findings.wrong(&about, &error.to_string());
         return Ok(None);

@@ -1,0 +1,249 @@
+//! What differs between two configurations, in the words of the file.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Company, Config, Connection, Log, Operator, Server, Store, XeroAccess};
+use crate::domain::text::hex;
+
+/// What a reload changes, or would change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// `[[company]]`.
+    pub companies: Vec<Change>,
+    /// `[[connectwise]]`.
+    pub connections: Vec<Change>,
+    /// `[[operator]]`.
+    pub operators: Vec<Change>,
+    /// Settings that are other in the file, and stay as they are until the service is restarted.
+    pub needs_restart: Vec<String>,
+}
+
+/// What became of one company, connection or operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its name.
+    pub name: String,
+    /// added, changed or removed.
+    pub change: How,
+    /// The settings that changed, never their values: some are secrets.
+    #[serde(default)]
+    pub settings: Vec<String>,
+}
+
+/// How something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// It is new.
+    Added,
+    /// Some of its settings are other ones.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+impl How {
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl Changes {
+    /// What has to change for `running` to become `wanted`.
+    #[must_use]
+    pub fn between(running: &Config, wanted: &Config) -> Self {
+        let needs_restart = different(&fixed(running), &fixed(wanted));
+        Self {
+            companies: compare(&running.companies, &wanted.companies, |company| {
+                (company.id.as_str(), settings(company))
+            }),
+            connections: compare(&running.connections, &wanted.connections, |connection| {
+                (connection.name.as_str(), of_connection(connection))
+            }),
+            operators: compare(&running.operators, &wanted.operators, |operator| {
+                (operator.name.as_str(), of_operator(operator))
+            }),
+            needs_restart,
+        }
+    }
+
+    /// Whether there is nothing to change, now or at the next start.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Everything that changes, with the section it is in.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &Change)> {
+        let companies = self.companies.iter().map(|change| ("company", change));
+        let connections = self.connections.iter().map(|change| ("connectwise", change));
+        companies.chain(connections).chain(self.operators.iter().map(|change| ("operator", change)))
+    }
+
+    /// Whether the company's client in Xero can go on: it is not new, and none of its own settings changed.
+    #[must_use]
+    pub fn keep_xero(&self, company: &str) -> bool {
+        let change = self.companies.iter().find(|change| change.name == company);
+        change.is_none_or(|change| {
+            change.change == How::Changed && !change.settings.iter().any(|setting| setting.starts_with("xero."))
+        })
+    }
+
+    /// Whether the connection's client can go on.
+    #[must_use]
+    pub fn keep_connection(&self, connection: &str) -> bool {
+        self.connections.iter().all(|change| change.name != connection)
+    }
+}
+
+/// Settings as comparable texts; secrets as digests.
+type Settings = BTreeMap<String, String>;
+
+fn compare<T>(running: &[T], wanted: &[T], describe: fn(&T) -> (&str, Settings)) -> Vec<Change> {
+    let (running, wanted): (BTreeMap<&str, Settings>, BTreeMap<&str, Settings>) =
+        (running.iter().map(describe).collect(), wanted.iter().map(describe).collect());
+    let change = |name: &str, change, settings| Change { name: name.to_owned(), change, settings };
+    let removed = running.keys().filter(|name| !wanted.contains_key(*name));
+    let removed = removed.map(|name| change(name, How::Removed, Vec::new()));
+    let others = wanted.iter().filter_map(|(name, settings)| match running.get(name) {
+        None => Some(change(name, How::Added, Vec::new())),
+        Some(before) if before == settings => None,
+        Some(before) => Some(change(name, How::Changed, different(before, settings))),
+    });
+    others.chain(removed).collect()
+}
+
+fn different(one: &Settings, other: &Settings) -> Vec<String> {
+    let keys = one.keys().chain(other.keys().filter(|key| !one.contains_key(*key)));
+    keys.filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
+}
+
+fn named<const N: usize>(settings: [(&str, String); N]) -> Settings {
+    settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn secret(secret: &SecretString) -> String {
+    hex(&Sha256::digest(secret.expose_secret().as_bytes()))
+}
+
+// Each takes its section apart, so that a new setting cannot be forgotten here.
+
+fn settings(company: &Company) -> Settings {
+    let Company { id: _, connection, locations, xero, rules } = company;
+    let XeroAccess { api_url, token_url, client_id, client_secret, grant, refresh_token, tenant_id, minute_limit } =
+        xero;
+    let mut settings = named([
+        ("connectwise", connection.to_string()),
+        ("locations", format!("{locations:?}")),
+        ("xero.api_url", api_url.to_string()),
+        ("xero.token_url", token_url.to_string()),
+        ("xero.client_id", client_id.clone()),
+        ("xero.client_secret", secret(client_secret)),
+        ("xero.grant", format!("{grant:?}")),
+        ("xero.refresh_token", refresh_token.as_ref().map(secret).unwrap_or_default()),
+        ("xero.tenant_id", format!("{tenant_id:?}")),
+        ("xero.minute_limit", minute_limit.to_string()),
+    ]);
+    let rules = serde_json::to_value(rules).unwrap_or_default();
+    let rules = rules.as_object().into_iter().flatten();
+    settings.extend(rules.map(|(key, value)| (format!("rules.{key}"), value.to_string())));
+    settings
+}
+
+fn of_connection(connection: &Connection) -> Settings {
+    let Connection { name: _, endpoint, company, public_key, private_key, client_id, key_url_hosts } = connection;
+    named([
+        ("api_url or site", format!("{endpoint:?}")),
+        ("company", company.clone()),
+        ("public_key", public_key.clone()),
+        ("private_key", secret(private_key)),
+        ("client_id", client_id.clone()),
+        ("key_url_hosts", format!("{key_url_hosts:?}")),
+    ])
+}
+
+fn of_operator(operator: &Operator) -> Settings {
+    let Operator { name: _, role, token_sha256 } = operator;
+    named([("role", format!("{role:?}")), ("token_sha256", token_sha256.clone())])
+}
+
+/// What is fixed at the start. `public_url` is not among it: only `doctor` reads it.
+fn fixed(config: &Config) -> Settings {
+    let Server { listen, public_url: _, body_bytes_max, connections_max } = &config.server;
+    let (Store { path, key }, Log { format, filter }) = (&config.store, &config.log);
+    named([
+        ("server.listen", listen.to_string()),
+        ("server.body_bytes_max", body_bytes_max.to_string()),
+        ("server.connections_max", connections_max.to_string()),
+        ("store.path", path.display().to_string()),
+        ("store.key", key.as_ref().map(secret).unwrap_or_default()),
+        ("log.format", format!("{format:?}")),
+        ("log.filter", filter.clone()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    const FULL: &str = include_str!("../../fixtures/config/full.toml");
+
+    /// Edits of the full example, and what they change.
+    type Row<'text> = (&'text [(&'text str, &'text str)], &'text [&'text str]);
+
+    /// What changes when the full example is edited so.
+    fn changes(edits: &[(&str, &str)]) -> Vec<String> {
+        let wanted = edits.iter().fold(FULL.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        let [running, wanted] = [FULL, &wanted].map(|text| parse(text, &|_| None).unwrap());
+        let changes = Changes::between(&running, &wanted);
+        let all = changes.all().map(|(section, Change { name, change, settings })| {
+            format!("{section} {name} {} {}", change.as_str(), settings.join(" ")).trim_end().to_owned()
+        });
+        all.chain(changes.needs_restart.iter().map(|key| format!("restart {key}"))).collect()
+    }
+
+    #[test]
+    fn every_change_is_named_and_no_value_is_shown() {
+        let last = FULL.rfind("[[company]]").unwrap();
+        let rows: &[Row] = &[
+            (&[], &[]),
+            (&[("public_url", "# public_url")], &[]),
+            (&[("# port 0", "# another remark: port 0")], &[]),
+            (&[("locations = [2, 11]", "locations = [2]")], &["company acme-au changed locations"]),
+            (&[("\"GST\" = ", "\"VAT\" = ")], &["company acme-au changed rules.tax_names"]),
+            (
+                &[
+                    ("s3cret-of-xero", "s3cret-of-today"),
+                    ("\"AUTHORISED\" ", "\"DRAFT\" "),
+                    ("sent_to_contact = true", ""),
+                ],
+                &["company acme-au changed rules.document_status rules.sent_to_contact xero.client_secret"],
+            ),
+            (&[("s3cret-private-key", "s3cret")], &["connectwise acme changed private_key"]),
+            (&[("role = \"operator\"", "role = \"viewer\"  ")], &["operator finance-desk changed role"]),
+            (&[("name = \"monitor\"", "name = \"m\"")], &["operator m added", "operator monitor removed"]),
+            (&[(&FULL[last..], "")], &["company acme-nz removed"]),
+            (
+                &[("127.0.0.1:8080", "127.0.0.1:8081"), ("s3cret-of-the-store", "s3cret-of-the-other")],
+                &["restart server.listen", "restart store.key"],
+            ),
+        ];
+        for (edits, expected) in rows {
+            assert_eq!(changes(edits), *expected, "{edits:?}");
+        }
+    }
+}

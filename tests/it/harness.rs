@@ -24,6 +24,9 @@ pub(crate) const TOKEN: &str = "test-token";
 pub(crate) const VIEWER: &str = "viewer-token";
 const TOKEN_SHA256: &str = "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e";
 
+/// The name of the configuration file.
+const FILE: &str = "readypost.toml";
+
 /// Both systems and the service between them.
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
@@ -34,9 +37,9 @@ pub(crate) struct World {
     pub(crate) client: i64,
     pub(crate) http: reqwest::Client,
     folder: tempfile::TempDir,
+    /// Holds the configuration file, which `rewrite` writes anew.
+    file: tempfile::TempDir,
     shutdown: CancellationToken,
-    rules: String,
-    server: &'static str,
 }
 
 /// How a world differs from the usual one.
@@ -106,14 +109,32 @@ impl World {
         let client = furnish(&connectwise, &xero);
         let folder = tempfile::tempdir().unwrap();
         let rules = format!("{RULES}{}", differently.rules);
-        let app = build(&clock, &connectwise, &xero, &folder, (&rules, differently.server));
+        let file = tempfile::tempdir().unwrap();
+        let text = configuration_text(&connectwise, &xero, folder.path(), (&rules, differently.server));
+        std::fs::write(file.path().join(FILE), text).unwrap();
+        let app = build(&clock, file.path()).unwrap();
         // Some minutes later, so that what is closed from now on is known to be younger than the store.
         clock.advance(SignedDuration::from_mins(3));
         let (url, shutdown) = serve(&app).await;
         connectwise.register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        let server = differently.server;
-        Self { clock, connectwise, xero, app, url, client, http, folder, shutdown, rules, server }
+        Self { clock, connectwise, xero, app, url, client, http, folder, file, shutdown }
+    }
+
+    /// The text of the configuration file.
+    pub(crate) fn configuration(&self) -> String {
+        std::fs::read_to_string(self.file.path().join(FILE)).unwrap()
+    }
+
+    /// Writes the configuration file anew, without telling the service.
+    pub(crate) fn rewrite(&self, text: &str) {
+        std::fs::write(self.file.path().join(FILE), text).unwrap();
+    }
+
+    /// Writes the configuration file anew and has it read; the status and the answer.
+    pub(crate) async fn reload(&self, text: &str) -> (u16, Value) {
+        self.rewrite(text);
+        self.post("/api/v1/reload", &serde_json::json!({})).await
     }
 
     /// Stops the service as a shutdown does and starts another one on the same folder.
@@ -127,20 +148,23 @@ impl World {
     pub(crate) async fn lose_store(&mut self) {
         self.shutdown.cancel();
         self.app.parts.store.close().await;
-        self.folder = tempfile::tempdir().unwrap();
+        let lost = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        let text = self.configuration().replace(lost.path().to_str().unwrap(), self.folder.path().to_str().unwrap());
+        self.rewrite(&text);
         self.reopen().await;
     }
 
     async fn reopen(&mut self) {
         let empty = tempfile::tempdir().unwrap();
         // The old store holds its folder's lock until it is dropped.
-        self.app = build(&self.clock, &self.connectwise, &self.xero, &empty, (&self.rules, self.server));
+        let other = tempfile::tempdir().unwrap();
+        let text = self.configuration().replace(self.folder.path().to_str().unwrap(), empty.path().to_str().unwrap());
+        std::fs::write(other.path().join(FILE), text).unwrap();
+        self.app = build(&self.clock, other.path()).unwrap();
         self.app.parts.store.close().await;
         for attempt in 0.. {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            let config = configuration(&self.connectwise, &self.xero, self.folder.path(), (&self.rules, self.server));
-            let clock: Arc<dyn Clock> = self.clock.clone();
-            match App::build(config, &clock) {
+            match build(&self.clock, self.file.path()) {
                 Ok(app) => {
                     self.app = app;
                     break;
@@ -286,6 +310,13 @@ impl World {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
+    /// Posts as the operator; the status and the answer.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.http.post(format!("{}{path}", self.url)).bearer_auth(TOKEN).json(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap())
+    }
+
     pub(crate) async fn decide(&self, invoice: i64, action: &str, body: Value) -> u16 {
         let url = format!("{}/api/v1/records/acme/invoice/{invoice}/{action}", self.url);
         self.http.post(url).bearer_auth(TOKEN).json(&body).send().await.unwrap().status().as_u16()
@@ -382,20 +413,37 @@ minute_limit = {minute}
     )
 }
 
-fn configuration(connectwise: &ConnectWise, xero: &xero::Xero, folder: &Path, text: (&str, &str)) -> config::Config {
-    let text = configuration_text(connectwise, xero, folder, text);
-    config::parse(&text, &|_| None).unwrap_or_else(|faults| panic!("{faults:?}"))
+/// A further company in the same file.
+pub(crate) fn company_text(id: &str, connection: &str, locations: &str, xero: &xero::Xero) -> String {
+    let settings = xero.settings();
+    format!(
+        r#"
+[[company]]
+id = "{id}"
+connectwise = "{connection}"
+locations = {locations}
+[company.xero]
+api_url = "{}"
+token_url = "{}"
+client_id = "{}"
+client_secret = "{}"
+tenant_id = "{}"
+minute_limit = {}
+[company.rules]
+{RULES}"#,
+        xero.api_url(),
+        xero.token_url(),
+        settings.client_id,
+        settings.client_secret,
+        settings.tenant_id,
+        settings.minute_limit,
+    )
 }
 
-fn build(
-    clock: &Arc<ManualClock>,
-    connectwise: &ConnectWise,
-    xero: &xero::Xero,
-    folder: &tempfile::TempDir,
-    text: (&str, &str),
-) -> App {
+fn build(clock: &Arc<ManualClock>, file: &Path) -> anyhow::Result<App> {
     let clock: Arc<dyn Clock> = clock.clone();
-    App::build(configuration(connectwise, xero, folder.path(), text), &clock).unwrap()
+    let config = config::read(&file.join(FILE)).unwrap_or_else(|faults| panic!("{faults:?}"));
+    Ok(App::build(config, &clock)?.with_file(&file.join(FILE)))
 }
 
 async fn serve(app: &App) -> (String, CancellationToken) {

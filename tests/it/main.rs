@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
 mod attacks;
+mod companies;
 mod door;
 mod door_limits;
 mod durable;
@@ -13,4 +14,5 @@ mod harness;
 mod operators;
 mod posting;
 mod process;
+mod reload;
 mod slow;

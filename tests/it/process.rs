@@ -42,6 +42,12 @@ impl Service {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// SIGHUP: the configuration is read anew.
+    pub(crate) async fn hangup(&self) {
+        let process = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-HUP", &process]).status().await.unwrap().success());
+    }
+
     /// SIGKILL: nothing is flushed, nobody is asked.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

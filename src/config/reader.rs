@@ -138,6 +138,7 @@ impl<'source, 'text> Section<'source, 'text> {
         match self.value(key)?.get_ref() {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Datetime(date) => Some(date.to_string()),
             _ => {
                 self.fault(key, "must be a text in quotes");
                 None

@@ -14,6 +14,8 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
     let names = section.section("tax_names");
     let rules = Rules {
         invoice_statuses: section.list("invoice_statuses"),
+        start_date: section.parsed("start_date"),
+        conversion_date: section.parsed("conversion_date"),
         document_status: section.choice("document_status", default.document_status, "AUTHORISED, DRAFT"),
         sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
         branding_theme: section.parsed("branding_theme"),
@@ -30,6 +32,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         untaxed: section.text("untaxed").unwrap_or_default(),
         tracking: section.list("tracking"),
         tracking_missing: section.choice("tracking_missing", default.tracking_missing, "warn, hold"),
+        tracking_blank: section.choice("tracking_blank", default.tracking_blank, "ignore, warn"),
         non_product_id: section.choice("non_product_id", default.non_product_id, "required, optional"),
         terms_overflow: section.choice("terms_overflow", default.terms_overflow, "clamp, roll_over"),
         reference: section.text("reference").unwrap_or(default.reference),

@@ -183,6 +183,8 @@ pub enum SkipReason {
     BatchedElsewhere,
     /// It is in a batch that readypost made, in an earlier life of its store.
     PostedBefore,
+    /// It is dated before the rules begin to post.
+    BeforeStartDate,
     /// Its total is 0.00 and the rules skip those.
     ZeroTotal,
     /// It no longer exists in ConnectWise.
@@ -198,6 +200,7 @@ impl SkipReason {
         Self::StatusNotWanted,
         Self::BatchedElsewhere,
         Self::PostedBefore,
+        Self::BeforeStartDate,
         Self::ZeroTotal,
         Self::Deleted,
         Self::Operator,
@@ -211,6 +214,7 @@ impl SkipReason {
             Self::StatusNotWanted => "status_not_wanted",
             Self::BatchedElsewhere => "batched_elsewhere",
             Self::PostedBefore => "posted_before",
+            Self::BeforeStartDate => "before_start_date",
             Self::ZeroTotal => "zero_total",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
@@ -225,6 +229,7 @@ impl SkipReason {
             Self::StatusNotWanted => "its status in ConnectWise is not one that posts",
             Self::BatchedElsewhere => "ConnectWise has it in a batch that readypost did not make",
             Self::PostedBefore => "ConnectWise has it in a batch that readypost made before this store was begun",
+            Self::BeforeStartDate => "it is dated before the rule `start_date`",
             Self::ZeroTotal => "its total is 0.00 and the rules skip those",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",

@@ -95,6 +95,9 @@ pub fn triage(invoice: &Invoice, rules: &Rules) -> Option<Action> {
         (_, false) => return Some(Action::Skip(SkipReason::StatusOpen)),
         (false, true) => return Some(Action::Skip(SkipReason::StatusNotWanted)),
     }
+    if rules.start_date.is_some_and(|start| invoice.date.is_some_and(|date| date < start)) {
+        return Some(Action::Skip(SkipReason::BeforeStartDate));
+    }
     if !invoice.total.is_zero() {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,6 +14,10 @@ use super::terms::Overflow;
 pub struct Rules {
     /// Names or ids of the billing statuses that post; empty = every closed status.
     pub invoice_statuses: Vec<String>,
+    /// Records dated before it are not posted; none = all are.
+    pub start_date: Option<Date>,
+    /// Invoices dated before it were migrated: their reference is their number in Xero.
+    pub conversion_date: Option<Date>,
     /// The status that documents get in Xero.
     pub document_status: DocumentStatus,
     /// Mark approved documents as sent.
@@ -45,6 +50,8 @@ pub struct Rules {
     pub tracking: Vec<String>,
     /// What happens to a tracking value that Xero does not have.
     pub tracking_missing: TrackingMissing,
+    /// What happens to a tracking segment that the GL mapping leaves blank.
+    pub tracking_blank: TrackingBlank,
     /// Whether a non-product line must name its item.
     pub non_product_id: NonProductId,
     /// What happens to a day of the terms that the month does not have.
@@ -59,6 +66,8 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             invoice_statuses: Vec::new(),
+            start_date: None,
+            conversion_date: None,
             document_status: DocumentStatus::Authorised,
             sent_to_contact: false,
             branding_theme: None,
@@ -75,6 +84,7 @@ impl Default for Rules {
             untaxed: String::new(),
             tracking: Vec::new(),
             tracking_missing: TrackingMissing::Warn,
+            tracking_blank: TrackingBlank::Ignore,
             non_product_id: NonProductId::Required,
             terms_overflow: Overflow::Clamp,
             reference: "Your: {po} | Project: {project} | {agreement}".to_owned(),
@@ -160,6 +170,15 @@ choice! {
         Warn = "warn",
         /// Held.
         Hold = "hold",
+    }
+}
+choice! {
+    /// What happens to a tracking segment that the GL mapping leaves blank.
+    TrackingBlank {
+        /// Posted without it.
+        Ignore = "ignore",
+        /// Posted without it, with a warning.
+        Warn = "warn",
     }
 }
 choice! {

@@ -55,6 +55,9 @@ warning_codes! {
     /// A tracking value is not in Xero.
     TrackingMissing, "tracking_missing",
         "A tracking value of the GL mapping is not in Xero, so the line was posted without it.";
+    /// A tracking segment of the GL mapping is blank.
+    TrackingBlank, "tracking_blank",
+        "The GL mapping has nothing for a tracking category, so the line was posted without it, and the rules want it to be seen.";
     /// The item code was shortened or left out.
     ItemCodeChanged, "item_code_changed",
         "The product ID is longer than Xero's 30 characters and was shortened or left out, by the rule `long_item_codes`.";

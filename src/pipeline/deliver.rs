@@ -6,7 +6,7 @@ use crate::domain::delivery::{About, Posted};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Existing, ExistingDocument, Invoice};
 use crate::domain::hold::{HoldCode, SkipReason};
-use crate::domain::map::kind;
+use crate::domain::map::{kind, number};
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
@@ -27,6 +27,13 @@ pub(super) struct Subject<'parts> {
     pub(super) invoice: Invoice,
     pub(super) connection: &'parts Connection,
     pub(super) company: &'parts Company,
+}
+
+impl Subject<'_> {
+    /// The number that its document has in Xero.
+    pub(super) fn number(&self) -> &str {
+        number(&self.invoice, &self.company.rules)
+    }
 }
 
 /// The end of a step: the lease to settle, how it ended, and what the record is about.

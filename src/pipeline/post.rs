@@ -247,13 +247,13 @@ async fn known_contact(
 
 /// Looks for the document that the invoice would become.
 async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
-    subject.company.client.find(kind(&facts.invoice), facts.invoice.number.trim()).await.map_err(xero_failed)
+    subject.company.client.find(kind(&facts.invoice), subject.number()).await.map_err(xero_failed)
 }
 
 /// Whether the record would not become the document of this intent any more, so that looking for the one
 /// would not find the other.
 fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
-    let wanted = (&subject.company.id, kind(&subject.invoice), subject.invoice.number.trim());
+    let wanted = (&subject.company.id, kind(&subject.invoice), subject.number());
     (&intent.company, intent.kind, intent.number.as_str()) != wanted
 }
 

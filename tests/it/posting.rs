@@ -1,8 +1,11 @@
 //! An invoice that becomes ready to post is in Xero once, to the cent, and marked in ConnectWise.
 
+use axum::http::Method;
+use jiff::SignedDuration;
 use readypost::simulator::connectwise::NewInvoice;
+use readypost::simulator::faults::{Fault, Rule};
 
-use crate::harness::{World, dec, labour};
+use crate::harness::{Differently, World, dec, labour};
 
 #[tokio::test]
 async fn an_invoice_is_posted_once_to_the_cent_and_marked() {
@@ -48,4 +51,32 @@ async fn a_credit_memo_becomes_a_credit_note() {
     assert_eq!(world.state(memo).await, "done");
     let documents = world.documents("CM7");
     assert_eq!((documents.len(), documents[0].kind.name(), documents[0].total), (1, "ACCRECCREDIT", dec("55")));
+}
+
+#[tokio::test]
+async fn what_is_dated_before_the_start_costs_no_call_to_xero() {
+    let late = Differently { rules: "start_date = 2027-01-01\n", ..Differently::default() };
+    let world = World::with(late).await;
+    let invoice = world.invoice("1001", vec![labour("1", "100")]);
+    world.ready(invoice);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), world.xero.calls()), ("skipped before_start_date", 0));
+}
+
+#[tokio::test]
+async fn a_migrated_invoice_is_looked_for_under_its_old_number() {
+    let migrated = Differently { rules: "conversion_date = 2027-01-01\n", ..Differently::default() };
+    let world = World::with(migrated).await;
+    world.xero.server.faults.add(Rule::next(Method::PUT, "/Invoices", Fault::DropAfter));
+    let (number, reference) = ("1001".to_owned(), "INV-0077".to_owned());
+    let lines = vec![labour("1", "100")];
+    let invoice = world.invoice_like(NewInvoice { number, reference, lines, ..NewInvoice::default() });
+    world.ready(invoice);
+    world.settle().await;
+    // By then Xero has forgotten the key, and only the number tells that it is there.
+    world.clock.advance(SignedDuration::from_hours(1));
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done");
+    assert_eq!((world.documents("INV-0077").len(), world.documents("1001").len()), (1, 0));
+    assert_eq!(world.warnings(invoice).await, ["adopted"]);
 }

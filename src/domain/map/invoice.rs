@@ -12,7 +12,7 @@ use crate::domain::facts::{
 };
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::money::{Money, round};
-use crate::domain::rules::{LongItemCodes, NonProductId, Rules, TrackingMissing};
+use crate::domain::rules::{LongItemCodes, NonProductId, Rules, TrackingBlank, TrackingMissing};
 use crate::domain::terms::Terms;
 use crate::domain::text::shorten;
 use crate::domain::warning::{Flagged, Warning, WarningCode};
@@ -42,6 +42,9 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
     if invoice.number.trim().is_empty() {
         return Err(unreadable("invoice number"));
     }
+    if is_migrated(invoice, rules) && invoice.reference.trim().is_empty() {
+        return Err(unreadable("reference (the number of an invoice from before the rule `conversion_date`)"));
+    }
     let mut warnings = Vec::new();
     let lines = lines(facts, transaction, rules, &mut warnings)?;
     let kind = kind(invoice);
@@ -51,7 +54,7 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
     };
     let draft = Draft {
         kind,
-        number: invoice.number.trim().to_owned(),
+        number: number(invoice, rules).to_owned(),
         date,
         due_date,
         reference: reference::reference(&rules.reference, invoice),
@@ -65,6 +68,19 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
         rounding: rounding_place(&facts.organisation, rules),
     };
     Ok(Flagged { value: draft, warnings })
+}
+
+/// The number of the document in Xero: ConnectWise's, or for a migrated invoice the one that it had before.
+#[must_use]
+pub fn number<'invoice>(invoice: &'invoice Invoice, rules: &Rules) -> &'invoice str {
+    match invoice.reference.trim() {
+        before if !before.is_empty() && is_migrated(invoice, rules) => before,
+        _ => invoice.number.trim(),
+    }
+}
+
+fn is_migrated(invoice: &Invoice, rules: &Rules) -> bool {
+    rules.conversion_date.is_some_and(|conversion| invoice.date.is_some_and(|date| date < conversion))
 }
 
 fn unreadable(field: &str) -> HoldReason {
@@ -340,6 +356,11 @@ fn tracking(
             TrackingMissing::Hold => return Err(HoldReason::new(HoldCode::UnknownTracking, sentence)),
             TrackingMissing::Warn => warnings.push(Warning::new(WarningCode::TrackingMissing, sentence)),
         }
+    }
+    let blank = |caption: &&&str| segments.tracking.iter().all(|(found, _)| found != *caption);
+    for caption in captions.iter().filter(blank).filter(|_| rules.tracking_blank == TrackingBlank::Warn) {
+        let sentence = format!("Line {row}: the GL mapping has nothing for '{caption}'.");
+        warnings.push(Warning::new(WarningCode::TrackingBlank, sentence));
     }
     found.truncate(2);
     Ok(found)

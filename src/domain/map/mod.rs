@@ -5,5 +5,5 @@ mod reference;
 mod segments;
 mod tax;
 
-pub use invoice::{kind, map, rounding_place};
+pub use invoice::{kind, map, number, rounding_place};
 pub use segments::is_non_product_id;

@@ -194,3 +194,48 @@ pub struct Entry {
     /// What.
     pub event: Event,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Company;
+
+    #[test]
+    fn entries_of_older_versions_are_read_as_what_they_mean() {
+        let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+        let rested = read(
+            r#"{"paused":{"company":"acme-au","pause":{"cause":"day","since":"2026-11-30T09:00:00Z","until":"2026-12-01T09:00:00Z"}}}"#,
+        );
+        assert!(matches!(rested, Event::Rested { rest, .. } if rest.cause.as_str() == "day"));
+        assert!(matches!(read(r#"{"resumed":{"company":"acme-au"}}"#), Event::Awoke { .. }));
+        let company: Company = serde_json::from_str(
+            r#"{"pause":{"cause":"day","since":"2026-11-30T09:00:00Z","until":"2026-12-01T09:00:00Z"},"contacts":{}}"#,
+        )
+        .unwrap();
+        assert!(company.rest.is_some() && company.pauses.is_empty());
+    }
+
+    #[test]
+    fn pauses_are_written_apart_from_rests_and_end_apart() {
+        let actor = Actor { by: "finance-desk".to_owned(), note: "audit".into() };
+        let (id, since) = ("acme-au".parse::<CompanyId>().unwrap(), Timestamp::UNIX_EPOCH);
+        for kind in [None, Some(RecordKind::Invoice)] {
+            let event = Event::Paused { company: id.clone(), kind, actor: actor.clone() };
+            let text = serde_json::to_string(&event).unwrap();
+            assert!(text.starts_with(r#"{"operator_paused":"#), "{text}");
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        }
+        let mut company = Company::default();
+        let pause = |kind| Pause { kind, actor: actor.clone(), since };
+        company.pause(pause(None));
+        company.pause(pause(Some(RecordKind::Invoice)));
+        company.pause(Pause { actor: Actor { by: "another".to_owned(), ..actor.clone() }, ..pause(None) });
+        assert_eq!(company.pauses, [pause(None), pause(Some(RecordKind::Invoice))], "the first one stands");
+        company.resume(Some(RecordKind::Invoice));
+        assert_eq!(company.paused(RecordKind::Invoice), Some(&pause(None)));
+        company.pause(pause(Some(RecordKind::Invoice)));
+        company.resume(None);
+        assert_eq!(company.paused(RecordKind::Invoice), None);
+        assert_eq!(pause(None).sentence(&id).as_str(), "finance-desk paused all records of acme-au: audit");
+    }
+}

@@ -120,7 +120,10 @@ async fn doctor_sees_the_set_up() {
     let closed: Vec<&str> = statuses.iter().filter(|status| status.closed).map(|status| status.name.as_str()).collect();
     assert_eq!(closed, ["Ready to Post", "Closed", "Posted to Xero"]);
     assert_eq!(rig.client.tax_code_names().await.unwrap(), ["GST"]);
-    assert_eq!(rig.client.account_codes().await.unwrap(), ["200", "210", "220", "310", "425", "493", "610", "800", "820"]);
+    assert_eq!(
+        rig.client.account_codes().await.unwrap(),
+        ["200", "210", "220", "310", "425", "493", "610", "800", "820"]
+    );
     assert_eq!(rig.client.captions().await.unwrap().len(), 4);
     let callbacks = rig.client.callbacks().await.unwrap();
     let entry = &callbacks[0];

@@ -39,6 +39,9 @@ pub(super) struct List {
     /// queued, held, done or skipped
     #[arg(long)]
     state: Option<String>,
+    /// Kind of record, such as invoice
+    #[arg(long)]
+    kind: Option<String>,
     /// A Xero organisation
     #[arg(long)]
     company: Option<String>,
@@ -116,6 +119,7 @@ impl List {
         let limit = self.limit.to_string();
         let asked = [
             ("state", self.state.as_deref()),
+            ("kind", self.kind.as_deref()),
             ("company", self.company.as_deref()),
             ("reason", self.reason.as_deref()),
             ("warning", self.warning.as_deref()),
@@ -180,7 +184,7 @@ fn row(record: &RecordView) -> String {
 
 impl One {
     async fn run(self) -> anyhow::Result<()> {
-        let answer = Remote::new(&self.service)?.get(&format!("/api/v1/records/{}", self.key), &[]).await?;
+        let answer = Remote::new(&self.service)?.get(&format!("/api/v1/records/{}", self.key.path()), &[]).await?;
         if self.service.json {
             return print_json(&answer);
         }
@@ -226,7 +230,7 @@ fn print_one(record: &RecordView, history: &[HistoryView]) {
 impl Decide {
     async fn run(self, action: &str, mut body: Value) -> anyhow::Result<()> {
         let remote = Remote::new(&self.service)?;
-        let path = format!("/api/v1/records/{}", self.key);
+        let path = format!("/api/v1/records/{}", self.key.path());
         if self.dry_run {
             let answer = remote.get(&path, &[]).await?;
             let record: RecordView = view(&answer.get("record").cloned().unwrap_or(Value::Null))?;

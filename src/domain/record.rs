@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::hex;
+
 /// A name that is not usable as an identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a usable name: 1 to 40 of a-z, 0-9 and '-'")]
@@ -105,12 +107,18 @@ impl FromStr for RecordKind {
     }
 }
 
-/// The id of the record within its kind, as ConnectWise gives it: 1 to 64 characters of `A-Za-z0-9._-`.
+/// The id of the record within its kind, as ConnectWise gives it: 1 to 128 printable characters.
+///
+/// Some ids contain what a person typed, such as a packing slip. What cannot be seen is refused, because two ids
+/// that look alike would be two records; so are blanks at the ends, and the two names that addresses resolve away.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SourceId(String);
 
 impl SourceId {
+    /// The longest id, in characters.
+    pub const CHARS_MAX: usize = 128;
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -128,9 +136,18 @@ impl TryFrom<String> for SourceId {
     type Error = KeyError;
 
     fn try_from(text: String) -> Result<Self, KeyError> {
-        let usable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if (1..=64).contains(&text.len()) && text.bytes().all(usable) { Ok(Self(text)) } else { Err(KeyError(text)) }
+        let fits = (1..=Self::CHARS_MAX).contains(&text.chars().count());
+        let named = text.trim() == text && !matches!(text.as_str(), "." | "..");
+        if fits && named && text.chars().all(is_printable) { Ok(Self(text)) } else { Err(KeyError(text)) }
     }
+}
+
+/// Whether a character shows, or is a plain space.
+fn is_printable(c: char) -> bool {
+    let invisible = matches!(c,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFF}' | '\u{E0000}'..='\u{E0FFF}');
+    !c.is_control() && !invisible && (c == ' ' || !c.is_whitespace())
 }
 
 impl From<SourceId> for String {
@@ -157,6 +174,21 @@ pub struct RecordKey {
     pub kind: RecordKind,
     /// Its id there.
     pub source: SourceId,
+}
+
+impl RecordKey {
+    /// The key as a part of an address: connection, kind and id, each percent-encoded.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let mut path = format!("{}/{}/", self.connection, self.kind.as_str());
+        for byte in self.source.as_str().bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+                _ => path.extend(["%", &hex(&[byte]).to_ascii_uppercase()]),
+            }
+        }
+        path
+    }
 }
 
 impl fmt::Display for RecordKey {
@@ -198,10 +230,26 @@ mod tests {
 
     #[test]
     fn a_key_survives_its_text() {
-        let key: RecordKey = "acme/invoice/1042".parse().unwrap();
-        assert_eq!(key.to_string().parse::<RecordKey>().unwrap(), key);
-        for bad in ["", "acme", "acme/invoice", "acme/invoice/", "ACME/invoice/1", "acme/time/1", "acme/invoice/a b"] {
+        for text in ["acme/invoice/1042", "acme/invoice/3-SLIP 7/a-purchase", "acme/invoice/3-Größe ~\"4\"%-purchase"]
+        {
+            let key: RecordKey = text.parse().unwrap();
+            assert_eq!(key.to_string().parse::<RecordKey>().unwrap(), key);
+            assert_eq!(key.to_string(), text);
+        }
+        let long = format!("acme/invoice/{}", "x".repeat(129));
+        for bad in
+            ["", "acme", "acme/invoice", "acme/invoice/", "ACME/invoice/1", "acme/time/1", "acme/invoice/a\tb", &long]
+        {
             assert!(bad.parse::<RecordKey>().is_err(), "{bad}");
         }
+        for unseen in ["a ", " a", "a\u{200B}b", "a\u{202E}b", "a\u{A0}b", "a\u{0}", "a\nb", ".", ".."] {
+            assert!(SourceId::try_from(unseen.to_owned()).is_err(), "{unseen:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_one_address_whatever_its_id() {
+        let key: RecordKey = "acme/invoice/3-SLIP 7/a?#é-purchase".parse().unwrap();
+        assert_eq!(key.path(), "acme/invoice/3-SLIP%207%2Fa%3F%23%C3%A9-purchase");
     }
 }

@@ -221,7 +221,7 @@ fn tile(label: &str, count: u64, class: &str) -> Markup {
 }
 
 fn link(record: &RecordView) -> Markup {
-    html! { a href={ "/status/records/" (record.key) } { (record.number.as_ref().unwrap_or(&record.key)) } }
+    html! { a href={ "/status/records/" (record.path) } { (record.number.as_ref().unwrap_or(&record.key)) } }
 }
 
 fn amount(record: &RecordView) -> Markup {

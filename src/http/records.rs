@@ -63,14 +63,13 @@ impl Wanted {
             let found = StateName::ALL.into_iter().find(|state| state.as_str() == name);
             found.ok_or_else(|| bad(format!("state {name:?} is none of: queued, held, done, skipped")))
         });
-        if let Some(kind) = self.kind.filter(|kind| kind != "invoice") {
-            return Err(bad(format!("kind {kind:?} is none of: invoice")));
-        }
+        let kind = self.kind.map(|name| name.parse::<RecordKind>().map_err(bad));
         let since = self.since.map(|since| since.parse().map_err(|error| bad(format!("since {since:?}: {error}"))));
         let limit =
             self.limit.map(|limit| limit.parse().map_err(|_| bad(format!("limit {limit:?} is no whole number"))));
         Ok(Filter {
             state: state.transpose()?,
+            kind: kind.transpose()?,
             company: self.company,
             reason: self.reason,
             warning: self.warning,

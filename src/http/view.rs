@@ -64,6 +64,9 @@ pub struct PageView {
 pub struct RecordView {
     /// connection/kind/source.
     pub key: String,
+    /// The key as a part of an address, percent-encoded.
+    #[serde(default)]
+    pub path: String,
     /// queued, held, done or skipped.
     pub state: String,
     /// The Xero organisation.
@@ -250,6 +253,7 @@ impl From<&Record> for RecordView {
         };
         Self {
             key: record.key.to_string(),
+            path: record.key.path(),
             state: record.state.name().as_str().to_owned(),
             company: about.and_then(|about| about.company.as_ref()).map(ToString::to_string),
             number: about.map(|about| about.number.clone()),

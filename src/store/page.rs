@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::delivery::{Record, State, StateName};
-use crate::domain::record::{CompanyId, RecordKey};
+use crate::domain::record::{CompanyId, RecordKey, RecordKind};
 
 /// The most records on one page.
 const LIMIT_MAX: usize = 500;
@@ -15,6 +15,8 @@ pub(super) const EXAMINED_MAX: usize = 5_000;
 pub struct Filter {
     /// In this state; without it, all states, those that need somebody first.
     pub state: Option<StateName>,
+    /// Of this kind.
+    pub kind: Option<RecordKind>,
     /// Of this Xero organisation.
     pub company: Option<String>,
     /// Held or skipped for this reason code.
@@ -73,9 +75,10 @@ impl Filter {
             let in_about = about.is_some_and(|about| {
                 about.number.to_lowercase().contains(&text) || about.client.as_str().to_lowercase().contains(&text)
             });
-            in_about || record.key.to_string().contains(&text)
+            in_about || record.key.to_string().to_lowercase().contains(&text)
         };
-        self.company.as_ref().is_none_or(|wanted| company() == Some(wanted))
+        self.kind.is_none_or(|wanted| record.key.kind == wanted)
+            && self.company.as_ref().is_none_or(|wanted| company() == Some(wanted))
             && self.reason.as_ref().is_none_or(|wanted| reason() == Some(wanted))
             && self.warning.as_ref().is_none_or(warned)
             && self.since.is_none_or(|since| record.changed >= since)

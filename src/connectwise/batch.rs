@@ -1,4 +1,4 @@
-//! Marks an invoice as posted: one batch per invoice, made once.
+//! Marks a record as posted: one batch per record, made once.
 //!
 //! ConnectWise knows no idempotency key, so the batch's name is one: it is looked up before anything is
 //! sent, and a request whose answer was lost is never sent again blindly.
@@ -6,10 +6,10 @@
 use super::client::{Call, ConnectWise, equals, malformed};
 use super::unposted::same_size;
 use super::wire;
-use crate::domain::facts::{Invoice, Transaction};
+use crate::domain::facts::{Invoice, RecordFacts, Transaction};
 use crate::remote::RemoteError;
 
-/// What became of marking an invoice.
+/// What became of marking a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marked {
     /// The batch is there.
@@ -27,55 +27,57 @@ pub enum Marked {
 }
 
 impl ConnectWise {
-    /// Makes the batch `name` (at most 50 characters) of `invoice`, unless it is there already.
+    /// Makes the batch `name` (at most 50 characters) of `record`, unless it is there already.
     ///
     /// # Errors
     /// After [`RemoteError::Transport`] and [`RemoteError::Failed`] the batch may be there; call again with
     /// the same name to find out. [`RemoteError::Refused`] when ConnectWise refuses the batch and there is none.
-    pub async fn mark(&self, invoice: &Invoice, name: &str) -> Result<Marked, RemoteError> {
+    pub async fn mark(&self, record: &RecordFacts, name: &str) -> Result<Marked, RemoteError> {
         if self.has_batch(name).await? {
-            return self.read_back(invoice).await;
+            return self.read_back(record).await;
         }
-        let Some(row) = self.unposted_row(invoice).await? else {
-            let now = self.batched_by(invoice, name).await?;
-            return Ok(now.unwrap_or(Marked::NotUnposted));
+        let ids = match self.unposted_ids(record).await? {
+            Unposted::Not => {
+                let now = self.batched_by(record, name).await?;
+                return Ok(now.unwrap_or(Marked::NotUnposted));
+            }
+            Unposted::Doubtful { total_of } => {
+                return Err(malformed(format!("the unposted record {total_of} has another total than the invoice")));
+            }
+            Unposted::Ids(ids) if ids.is_empty() => {
+                return Err(malformed(format!("the preview of {} names no GL entries", record.title())));
+            }
+            Unposted::Ids(ids) => ids,
         };
-        if !is_surely(&row, invoice) {
-            let cause = format!("the unposted record {} has another total than the invoice", row.invoice_number);
-            return Err(malformed(cause));
-        }
-        let ids = self.entry_ids(invoice, &row).await?;
-        if ids.is_empty() {
-            return Err(malformed(format!("the preview of invoice {} names no GL entries", invoice.number)));
-        }
-        let call = Call::post("finance/accounting/batches", wire::batch_request(name, &ids));
+        let call = Call::post("finance/accounting/batches", wire::batch_request(name, flag(record), &ids));
         // The answer is an export and not the batch; what counts is read back.
         match self.once(&call).await.and_then(|outcome| Ok(outcome?)) {
-            Ok(_) => self.read_back(invoice).await,
-            Err(error @ RemoteError::Refused { .. }) => self.after_refusal(invoice, name, error).await,
+            Ok(_) => self.read_back(record).await,
+            Err(error @ RemoteError::Refused { .. }) => self.after_refusal(record, name, error).await,
             Err(error) => Err(error),
         }
     }
 
     /// A refusal may mean that the batch was made by an earlier request, or by somebody else.
-    async fn after_refusal(&self, invoice: &Invoice, name: &str, error: RemoteError) -> Result<Marked, RemoteError> {
+    async fn after_refusal(&self, record: &RecordFacts, name: &str, error: RemoteError) -> Result<Marked, RemoteError> {
         tracing::debug!(%error, "the batch was refused; looking whether it is there");
         if self.has_batch(name).await? {
-            return self.read_back(invoice).await;
+            return self.read_back(record).await;
         }
-        self.batched_by(invoice, name).await?.ok_or(error)
+        self.batched_by(record, name).await?.ok_or(error)
     }
 
     /// Whether there is a batch of this name.
-    async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
+    pub(super) async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
         let conditions = equals("batchIdentifier", name);
         let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
         Ok(rows.iter().any(|row| row.batch_identifier.eq_ignore_ascii_case(name)))
     }
 
-    /// What the invoice itself now says about its batch; none when it is in none.
-    async fn batched_by(&self, invoice: &Invoice, name: &str) -> Result<Option<Marked>, RemoteError> {
-        let now = self.invoice(&invoice.id.to_string()).await?;
+    /// What the record itself now says about its batch; none when it is in none.
+    async fn batched_by(&self, record: &RecordFacts, name: &str) -> Result<Option<Marked>, RemoteError> {
+        let RecordFacts::Invoice(facts) = record;
+        let now = self.invoice(&facts.invoice.id.to_string()).await?;
         Ok(now.and_then(|now| now.batch).map(|batch| {
             if batch.eq_ignore_ascii_case(name) {
                 Marked::Batched { leftover: Vec::new() }
@@ -85,18 +87,42 @@ impl ConnectWise {
         }))
     }
 
-    /// What of the invoice is still unposted, now that the batch is there.
-    async fn read_back(&self, invoice: &Invoice) -> Result<Marked, RemoteError> {
-        let leftover = match self.unposted_row(invoice).await? {
-            Some(row) if is_surely(&row, invoice) => self.entry_ids(invoice, &row).await?,
-            _ => Vec::new(),
+    /// What of the record is still unposted, now that the batch is there.
+    async fn read_back(&self, record: &RecordFacts) -> Result<Marked, RemoteError> {
+        let leftover = match self.unposted_ids(record).await? {
+            Unposted::Ids(ids) => ids,
+            Unposted::Not | Unposted::Doubtful { .. } => Vec::new(),
         };
         Ok(Marked::Batched { leftover })
     }
 
-    async fn entry_ids(&self, invoice: &Invoice, row: &wire::Unposted) -> Result<Vec<i64>, RemoteError> {
-        let transaction: Transaction = self.export(invoice, row).await?.into_facts(String::new(), String::new());
-        Ok(transaction.processed_ids())
+    /// The GL entries of the record that are still unposted.
+    async fn unposted_ids(&self, record: &RecordFacts) -> Result<Unposted, RemoteError> {
+        let RecordFacts::Invoice(facts) = record;
+        let invoice = &facts.invoice;
+        let Some(row) = self.unposted_row(invoice).await? else { return Ok(Unposted::Not) };
+        if !is_surely(&row, invoice) {
+            return Ok(Unposted::Doubtful { total_of: row.invoice_number });
+        }
+        let transaction: Transaction = self.export(invoice, &row).await?.into_facts(String::new(), String::new());
+        Ok(Unposted::Ids(transaction.processed_ids()))
+    }
+}
+
+/// What of a record the accounting interface lists as unposted.
+enum Unposted {
+    /// Nothing.
+    Not,
+    /// A row of its number that may be another record's.
+    Doubtful { total_of: String },
+    /// These GL entries.
+    Ids(Vec<i64>),
+}
+
+/// What kind of records a batch exports.
+fn flag(record: &RecordFacts) -> wire::Exports {
+    match record {
+        RecordFacts::Invoice(_) => wire::Exports::Invoices,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822;
 
 use super::client::{Call, ConnectWise};
 use super::wire;
-use crate::domain::facts::{BillingStatus, Caption, SegmentType};
+use crate::domain::facts::{Caption, SegmentType, Status};
 use crate::remote::{Answer, RemoteError};
 
 /// The cheapest read that needs credentials.
@@ -57,7 +57,7 @@ impl ConnectWise {
     ///
     /// # Errors
     /// As [`RemoteError`] says.
-    pub async fn billing_statuses(&self) -> Result<Vec<BillingStatus>, RemoteError> {
+    pub async fn billing_statuses(&self) -> Result<Vec<Status>, RemoteError> {
         self.read_statuses().await
     }
 

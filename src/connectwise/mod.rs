@@ -6,7 +6,6 @@
 //! configured one, so credentials go nowhere else.
 
 mod batch;
-mod billed;
 mod check;
 mod client;
 mod dates;
@@ -14,6 +13,7 @@ mod failure;
 mod kept;
 mod keys;
 mod lenient;
+mod party;
 mod read;
 mod root;
 mod settings;

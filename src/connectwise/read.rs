@@ -9,25 +9,24 @@ use super::dates;
 use super::failure::Denied;
 use super::unposted::some_text;
 use super::wire;
-use crate::domain::facts::{BillingStatus, Caption, Client, Invoice, InvoiceType, Transaction};
+use crate::domain::facts::{Caption, Invoice, InvoiceFacts, InvoiceType, Party, RecordFacts, Status, Transaction};
 use crate::domain::text::shorten;
 use crate::remote::RemoteError;
 
-/// What posting an invoice needs beyond the invoice itself.
+/// What posting a record needs of ConnectWise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
-    /// Its preview; none when it is not in the unposted list.
-    pub transaction: Option<Transaction>,
+    /// The record, now with its preview if it is in the unposted list, and with its GL segments as far as the API
+    /// member may see them.
+    pub record: RecordFacts,
     /// The earliest instant at which it may have been closed; none when ConnectWise does not say.
     ///
     /// A time without a zone may lie up to 14 hours before the same digits in UTC, and a day has no time.
     pub closed_at: Option<Timestamp>,
-    /// GL segments by GL entry id; empty when the API member may not see them.
-    pub segments: BTreeMap<i64, Vec<String>>,
     /// Captions of the GL segments, in order; kept for 10 minutes.
     pub captions: Vec<Caption>,
-    /// The company that is billed, read now.
-    pub client: Client,
+    /// The company that it is about, read now.
+    pub party: Party,
 }
 
 impl ConnectWise {
@@ -65,20 +64,24 @@ impl ConnectWise {
         found.map(|known| known.closed).ok_or_else(|| malformed(format!("there is no billing status {status}")))
     }
 
-    /// What posting `invoice` needs, read side by side.
+    /// What posting `record` needs, read side by side.
     ///
     /// # Errors
     /// As [`RemoteError`] says; [`RemoteError::Malformed`] when the accounting interface is about another
     /// document, or lists several that could be meant.
-    pub async fn posting(&self, invoice: &Invoice) -> Result<Posting, RemoteError> {
-        let (preview, segments, captions, client) = tokio::try_join!(
+    pub async fn posting(&self, record: &RecordFacts) -> Result<Posting, RemoteError> {
+        let RecordFacts::Invoice(facts) = record;
+        let invoice = &facts.invoice;
+        let (preview, segments, captions, party) = tokio::try_join!(
             self.preview(invoice),
             self.segments(invoice.id),
             self.kept_captions(),
-            self.client(invoice.client_id),
+            self.party(invoice.client_id),
         )?;
         let (transaction, closed_at) = preview.map_or((None, None), |(found, closed)| (Some(found), closed));
-        Ok(Posting { transaction, closed_at, segments, captions: captions.as_ref().clone(), client })
+        let facts = InvoiceFacts { invoice: invoice.clone(), transaction, segments };
+        let record = RecordFacts::Invoice(Box::new(facts));
+        Ok(Posting { record, closed_at, captions: captions.as_ref().clone(), party })
     }
 
     /// The preview and when the invoice was closed at the earliest.
@@ -117,7 +120,7 @@ fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError
         id: found.id,
         number: found.number,
         kind: InvoiceType::from(found.r#type),
-        status: BillingStatus { id: found.status.id, name: found.status.name, closed },
+        status: Status { id: found.status.id, name: found.status.name, closed },
         client_id,
         client_name: billed.name,
         location_id: found.location_id.or(found.location.id),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::client::ConnectWise;
 use super::failure::Denied;
 use super::wire;
-use crate::domain::facts::{BillingStatus, Caption};
+use crate::domain::facts::{Caption, Status};
 use crate::remote::RemoteError;
 
 /// How long captions and terms are kept, in minutes.
@@ -47,9 +47,9 @@ impl ConnectWise {
     }
 
     /// The billing statuses, read now.
-    pub(super) async fn read_statuses(&self) -> Result<Vec<BillingStatus>, RemoteError> {
+    pub(super) async fn read_statuses(&self) -> Result<Vec<Status>, RemoteError> {
         let rows: Vec<wire::BillingStatus> = self.list("finance/billingStatuses", None).await??;
-        let status = |row: wire::BillingStatus| BillingStatus {
+        let status = |row: wire::BillingStatus| Status {
             id: row.id,
             name: row.name,
             closed: row.closed_flag.unwrap_or_default(),

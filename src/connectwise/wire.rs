@@ -404,10 +404,16 @@ pub(super) fn export_request(billing_log_id: i64) -> Value {
     })
 }
 
+/// What a batch or a preview is about; ConnectWise wants at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exports {
+    Invoices,
+}
+
 /// The request for a batch of these GL entries.
-pub(super) fn batch_request(name: &str, entry_ids: &[i64]) -> Value {
+pub(super) fn batch_request(name: &str, exports: Exports, entry_ids: &[i64]) -> Value {
     json!({
-        "batchIdentifier": name, "glInterfaceIdentifier": name, "exportInvoicesFlag": true,
+        "batchIdentifier": name, "glInterfaceIdentifier": name, "exportInvoicesFlag": exports == Exports::Invoices,
         "exportExpensesFlag": false, "exportProductsFlag": false, "processedRecordIds": entry_ids,
         "summarizeExpenses": false,
     })

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::facts::Client;
+use super::facts::Party;
 
 /// A contact as the directory of a Xero organisation lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,14 +40,14 @@ pub enum ContactMatch {
 
 /// Finds the company in the organisation's contacts.
 #[must_use]
-pub fn find(client: &Client, directory: &[Contact]) -> ContactMatch {
-    let number = client.id.to_string();
+pub fn find(party: &Party, directory: &[Contact]) -> ContactMatch {
+    let number = party.id.to_string();
     let of_number: Vec<&Contact> =
         directory.iter().filter(|contact| contact.number.as_deref() == Some(&number)).collect();
     if let Some(found) = only(&of_number) {
         return found;
     }
-    let of_name: Vec<&Contact> = directory.iter().filter(|contact| contact.name == client.name).collect();
+    let of_name: Vec<&Contact> = directory.iter().filter(|contact| contact.name == party.name).collect();
     let taken =
         |contact: &&&Contact| contact.active && contact.number.as_deref().is_some_and(|other| !other.is_empty());
     let others: Vec<Contact> = of_name.iter().filter(taken).copied().cloned().collect();
@@ -57,7 +57,7 @@ pub fn find(client: &Client, directory: &[Contact]) -> ContactMatch {
     if let Some(found) = only(&of_name) {
         return found;
     }
-    let wanted = skeleton(&client.name);
+    let wanted = skeleton(&party.name);
     let similar: Vec<Contact> = directory
         .iter()
         .filter(|contact| contact.active && skeleton(&contact.name) == wanted)
@@ -114,8 +114,8 @@ mod tests {
         Contact { id: Uuid::from_u128(id), name: name.to_owned(), number: number.map(str::to_owned), active }
     }
 
-    fn client(name: &str) -> Client {
-        Client {
+    fn party(name: &str) -> Party {
+        Party {
             id: 250,
             name: name.to_owned(),
             account_number: String::new(),
@@ -131,23 +131,23 @@ mod tests {
     #[test]
     fn the_number_wins_over_any_name() {
         let directory = [contact(1, "Acme", None, true), contact(2, "Renamed", Some("250"), true)];
-        assert_eq!(find(&client("Acme"), &directory), ContactMatch::Known(Uuid::from_u128(2)));
+        assert_eq!(find(&party("Acme"), &directory), ContactMatch::Known(Uuid::from_u128(2)));
         let archived = [contact(1, "Acme", None, true), contact(2, "Old", Some("250"), false)];
-        assert!(matches!(find(&client("Acme"), &archived), ContactMatch::Archived(_)));
+        assert!(matches!(find(&party("Acme"), &archived), ContactMatch::Archived(_)));
         let twice = [contact(1, "A", Some("250"), true), contact(2, "B", Some("250"), true)];
-        assert!(matches!(find(&client("Acme"), &twice), ContactMatch::Duplicate(_)));
+        assert!(matches!(find(&party("Acme"), &twice), ContactMatch::Duplicate(_)));
     }
 
     #[test]
     fn a_near_miss_is_never_taken() {
         for name in ["ACME", "Acme Pty Ltd", "Acme, Inc.", "acme  ltd", "The Acme Company", "A.C.M.E. P/L"] {
             let directory = [contact(1, name, None, true)];
-            assert!(matches!(find(&client("Acme"), &directory), ContactMatch::Similar(_)), "{name}");
+            assert!(matches!(find(&party("Acme"), &directory), ContactMatch::Similar(_)), "{name}");
         }
         let other_company = [contact(1, "Acme", Some("251"), true)];
-        assert!(matches!(find(&client("Acme"), &other_company), ContactMatch::Similar(_)));
-        assert_eq!(find(&client("Acme"), &[contact(1, "Acme", None, true)]), ContactMatch::Known(Uuid::from_u128(1)));
-        assert_eq!(find(&client("Acme"), &[contact(1, "Apex", None, true)]), ContactMatch::New);
-        assert_eq!(find(&client("Acme"), &[contact(1, "ACME", None, false)]), ContactMatch::New);
+        assert!(matches!(find(&party("Acme"), &other_company), ContactMatch::Similar(_)));
+        assert_eq!(find(&party("Acme"), &[contact(1, "Acme", None, true)]), ContactMatch::Known(Uuid::from_u128(1)));
+        assert_eq!(find(&party("Acme"), &[contact(1, "Apex", None, true)]), ContactMatch::New);
+        assert_eq!(find(&party("Acme"), &[contact(1, "ACME", None, false)]), ContactMatch::New);
     }
 }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::facts::Client;
+use super::facts::Party;
 use super::money::Money;
 use super::rules::DocumentStatus;
 
@@ -97,12 +97,12 @@ pub struct RoundingPlace {
     pub tax_type: Option<String>,
 }
 
-/// Whose document it will be.
+/// The contact of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Debtor {
-    /// This contact.
-    Contact(Uuid),
-    /// A contact that has to be created first.
-    Create(Box<Client>),
+pub enum ContactChoice {
+    /// This one.
+    Known(Uuid),
+    /// One that has to be created first.
+    Create(Box<Party>),
 }

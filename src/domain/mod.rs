@@ -1,6 +1,7 @@
 //! The pure core: no async, no IO, no clock, no log. What it decides, the shell carries out.
 
 pub mod balance;
+pub mod batch;
 pub mod callback;
 pub mod contact;
 pub mod decision;

@@ -2,13 +2,13 @@
 
 use jiff::civil::Date;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::balance::{Balanced, Ceilings, balance};
+use super::batch;
 use super::contact::{Contact, ContactMatch};
 use super::delivery::Posted;
-use super::draft::{Debtor, Draft};
-use super::facts::{Client, Existing, ExistingDocument, Facts, Invoice, Organisation};
+use super::draft::{ContactChoice, Draft};
+use super::facts::{Existing, ExistingDocument, Facts, Organisation, Party, RecordFacts, Status};
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::map::map;
 use super::rules::{DocumentStatus, NewContacts, RequiredContacts, Rules, ZeroTotals};
@@ -31,8 +31,8 @@ pub enum Action {
     Create {
         /// The document.
         document: Box<Balanced>,
-        /// Whose it is.
-        debtor: Debtor,
+        /// Its contact.
+        contact: ContactChoice,
     },
     /// The document is in Xero already and is the same.
     Adopt(Box<ExistingDocument>),
@@ -48,52 +48,18 @@ impl Plan {
     }
 }
 
-/// The name of the batch that marks a record as posted; at most 50 characters.
-///
-/// It is made of the record, the document and the batch `before`, so it is the same on every attempt, and
-/// another one after the document was voided and posted anew, or after the record was taken out of its batch:
-/// that batch keeps its name, empty.
+/// The verdicts that need the record only, so that they cost no call to Xero.
 #[must_use]
-pub fn batch_name(invoice_id: i64, document: Uuid, before: Option<&str>) -> String {
-    let short: String = document.simple().to_string().chars().take(8).collect();
-    let first = format!("{}{short}", batch_prefix(invoice_id));
-    let number = |name: &str| match name.strip_prefix(&first)? {
-        "" => Some(1_u32),
-        rest => rest.strip_prefix('-')?.parse().ok(),
-    };
-    match before.and_then(number) {
-        None => first,
-        Some(number) => format!("{first}-{}", number.saturating_add(1)),
-    }
-}
-
-fn batch_prefix(invoice_id: i64) -> String {
-    format!("RP-I-{invoice_id}-")
-}
-
-/// The verdicts that need the invoice only, so that they cost no call to Xero.
-#[must_use]
-pub fn triage(invoice: &Invoice, rules: &Rules) -> Option<Action> {
-    if let Some(batch) = &invoice.batch {
-        let ours = batch.starts_with(&batch_prefix(invoice.id));
+pub fn triage(record: &RecordFacts, rules: &Rules) -> Option<Action> {
+    if let Some(name) = record.batch() {
+        let ours = batch::is_ours(record, name);
         return Some(Action::Skip(if ours { SkipReason::PostedBefore } else { SkipReason::BatchedElsewhere }));
     }
-    let status = &invoice.status;
-    let names = |wanted: &String| {
-        wanted.trim().eq_ignore_ascii_case(status.name.trim()) || wanted.trim().parse() == Ok(status.id)
-    };
-    let wanted = rules.invoice_statuses.iter().any(names);
-    match (wanted || rules.invoice_statuses.is_empty(), status.closed) {
-        (true, true) => {}
-        (true, false) if wanted => {
-            let sentence = format!(
-                "The status '{}' is to post invoices, but it is an open status: ConnectWise makes no GL entries for it.",
-                status.name
-            );
-            return Some(Action::Hold(HoldReason::new(HoldCode::StatusNotClosed, sentence)));
-        }
-        (_, false) => return Some(Action::Skip(SkipReason::StatusOpen)),
-        (false, true) => return Some(Action::Skip(SkipReason::StatusNotWanted)),
+    let status = record.status();
+    let RecordFacts::Invoice(facts) = record;
+    let (statuses, invoice) = (&rules.invoice_statuses, &facts.invoice);
+    if let Some(action) = of_status(status, statuses, "invoices") {
+        return Some(action);
     }
     if rules.start_date.is_some_and(|start| invoice.date.is_some_and(|date| date < start)) {
         return Some(Action::Skip(SkipReason::BeforeStartDate));
@@ -111,10 +77,31 @@ pub fn triage(invoice: &Invoice, rules: &Rules) -> Option<Action> {
     }
 }
 
+/// What a status says about posting; nothing when it is to post. `wanted` are names or ids; empty = every closed one.
+#[must_use]
+pub fn of_status(status: &Status, wanted: &[String], records: &str) -> Option<Action> {
+    let means = |wanted: &String| {
+        wanted.trim().eq_ignore_ascii_case(status.name.trim()) || wanted.trim().parse() == Ok(status.id)
+    };
+    let named = wanted.iter().any(means);
+    match (named || wanted.is_empty(), status.closed) {
+        (true, true) => None,
+        (true, false) if named => {
+            let sentence = format!(
+                "The status '{}' is to post {records}, but it is an open status: ConnectWise makes no GL entries for it.",
+                status.name
+            );
+            Some(Action::Hold(HoldReason::new(HoldCode::StatusNotClosed, sentence)))
+        }
+        (_, false) => Some(Action::Skip(SkipReason::StatusOpen)),
+        (false, true) => Some(Action::Skip(SkipReason::StatusNotWanted)),
+    }
+}
+
 /// Decides about a record that is not known to be posted. Total: bad facts end in a hold.
 #[must_use]
 pub fn plan(facts: &Facts, rules: &Rules) -> Plan {
-    if let Some(action) = triage(&facts.invoice, rules) {
+    if let Some(action) = triage(&facts.record, rules) {
         return Plan::plain(action);
     }
     document(facts, rules).unwrap_or_else(|reason| Plan::plain(Action::Hold(reason)))
@@ -125,10 +112,10 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     let ceilings = Ceilings { rounding: rules.rounding_ceiling, adjustment: rules.adjustment_ceiling };
     let Flagged { value: document, warnings: balance_warnings } = balance(draft, ceilings)?;
     warnings.extend(balance_warnings);
-    required_contacts(&facts.client, rules)?;
-    let debtor = debtor(facts, rules)?;
+    required_contacts(&facts.party, rules)?;
+    let contact = contact(facts, rules)?;
     if let Existing::Found(existing) | Existing::Chosen(existing) = &facts.existing {
-        let differences = differences(existing, &document, &debtor);
+        let differences = differences(existing, &document, &contact);
         let chosen = matches!(facts.existing, Existing::Chosen(_));
         let hard = differences.iter().any(|difference| difference.hard);
         let told = differences.iter().map(|difference| difference.told.as_str()).collect::<Vec<_>>().join(", ");
@@ -146,14 +133,14 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
         let sentence = "The total is 0.00, so Xero marks the document as paid at once.";
         warnings.push(Warning::new(WarningCode::ZeroTotalPaid, sentence));
     }
-    Ok(Plan { action: Action::Create { document: Box::new(document), debtor }, warnings })
+    Ok(Plan { action: Action::Create { document: Box::new(document), contact }, warnings })
 }
 
-fn required_contacts(client: &Client, rules: &Rules) -> Result<(), HoldReason> {
+fn required_contacts(party: &Party, rules: &Rules) -> Result<(), HoldReason> {
     let missing = |code, which: &str| {
-        Err(HoldReason::new(code, format!("{} has no {which} contact in ConnectWise.", client.name)))
+        Err(HoldReason::new(code, format!("{} has no {which} contact in ConnectWise.", party.name)))
     };
-    match (rules.required_contacts, &client.primary_contact, &client.billing_contact) {
+    match (rules.required_contacts, &party.primary_contact, &party.billing_contact) {
         (RequiredContacts::Both, None, _) => missing(HoldCode::NoPrimaryContact, "primary"),
         (RequiredContacts::Both, _, None) => missing(HoldCode::NoBillingContact, "billing"),
         (RequiredContacts::Any, None, None) => missing(HoldCode::NoBillingContact, "primary or billing"),
@@ -161,8 +148,8 @@ fn required_contacts(client: &Client, rules: &Rules) -> Result<(), HoldReason> {
     }
 }
 
-fn debtor(facts: &Facts, rules: &Rules) -> Result<Debtor, HoldReason> {
-    let client = &facts.client;
+fn contact(facts: &Facts, rules: &Rules) -> Result<ContactChoice, HoldReason> {
+    let party = &facts.party;
     let names = |contacts: &[Contact]| {
         let named: Vec<String> = contacts
             .iter()
@@ -174,30 +161,30 @@ fn debtor(facts: &Facts, rules: &Rules) -> Result<Debtor, HoldReason> {
         named.join(", ")
     };
     let (code, sentence) = match &facts.contact {
-        ContactMatch::Known(id) => return Ok(Debtor::Contact(*id)),
+        ContactMatch::Known(id) => return Ok(ContactChoice::Known(*id)),
         ContactMatch::New if rules.new_contacts == NewContacts::Create => {
-            return Ok(Debtor::Create(Box::new(client.clone())));
+            return Ok(ContactChoice::Create(Box::new(party.clone())));
         }
         ContactMatch::New => {
-            (HoldCode::NewContact, format!("'{}' ({}) is not a contact in Xero.", client.name, client.id))
+            (HoldCode::NewContact, format!("'{}' ({}) is not a contact in Xero.", party.name, party.id))
         }
         ContactMatch::Similar(candidates) => {
             let sentence = format!(
                 "'{}' ({}) is not in Xero, but similar contacts are: {}.",
-                client.name,
-                client.id,
+                party.name,
+                party.id,
                 names(candidates)
             );
             (HoldCode::SimilarContact, sentence)
         }
         ContactMatch::Duplicate(candidates) => {
             let sentence =
-                format!("Several contacts in Xero match '{}' ({}): {}.", client.name, client.id, names(candidates));
+                format!("Several contacts in Xero match '{}' ({}): {}.", party.name, party.id, names(candidates));
             (HoldCode::DuplicateContact, sentence)
         }
         ContactMatch::Archived(contact) => (
             HoldCode::ArchivedContact,
-            format!("The contact '{}' of '{}' is archived in Xero.", contact.name, client.name),
+            format!("The contact '{}' of '{}' is archived in Xero.", contact.name, party.name),
         ),
     };
     Err(HoldReason::new(code, sentence))
@@ -227,7 +214,7 @@ struct Difference {
     hard: bool,
 }
 
-fn differences(existing: &ExistingDocument, document: &Balanced, debtor: &Debtor) -> Vec<Difference> {
+fn differences(existing: &ExistingDocument, document: &Balanced, contact: &ContactChoice) -> Vec<Difference> {
     let draft = document.draft();
     let mut differences = Vec::new();
     let mut compare = |what: &str, xeros: String, ours: String, hard: bool| {
@@ -240,9 +227,9 @@ fn differences(existing: &ExistingDocument, document: &Balanced, debtor: &Debtor
     compare("tax", existing.total_tax.to_cents().to_string(), document.total_tax().to_cents().to_string(), true);
     compare("currency", existing.currency.clone(), draft.currency.clone(), true);
     compare("date", existing.date.map(|date| date.to_string()).unwrap_or_default(), draft.date.to_string(), false);
-    let contact = match debtor {
-        Debtor::Contact(id) => id.to_string(),
-        Debtor::Create(client) => format!("a new contact '{}'", client.name),
+    let contact = match contact {
+        ContactChoice::Known(id) => id.to_string(),
+        ContactChoice::Create(party) => format!("a new contact '{}'", party.name),
     };
     compare("contact", existing.contact_id.to_string(), contact, false);
     let unapproved =
@@ -267,40 +254,25 @@ pub enum AfterPost {
 
 /// Decides about a record that was posted before: never post it again.
 #[must_use]
-pub fn after_post(invoice: &Invoice, posted: &Posted) -> AfterPost {
+pub fn after_post(record: &RecordFacts, posted: &Posted) -> AfterPost {
     let edited = |sentence: String| AfterPost::Hold(HoldReason::new(HoldCode::EditedAfterPost, sentence));
-    if invoice.content_hash() != posted.content {
-        let what = if invoice.total.abs() == posted.total {
+    let (total, title) = (record.total().abs(), record.title());
+    if record.content_hash() != posted.content {
+        let what = if total == posted.total {
             "its details were changed in ConnectWise since".to_owned()
         } else {
-            format!("ConnectWise now says {}", invoice.total.abs())
+            format!("ConnectWise now says {total}")
         };
-        return edited(format!("Invoice {} was posted with {}; {what}.", posted.number, posted.total));
+        return edited(format!("{title} was posted with {}; {what}.", posted.total));
     }
     if posted.xero_total != posted.total {
         let sentence =
             format!("Xero calculated {} for {}, ConnectWise has {}.", posted.xero_total, posted.number, posted.total);
         return AfterPost::Hold(HoldReason::new(HoldCode::TotalDiffers, sentence));
     }
-    match (&invoice.batch, invoice.status.closed) {
+    match (record.batch(), record.status().closed) {
         (Some(_), _) => AfterPost::Nothing,
         (None, true) => AfterPost::Mark,
-        (None, false) => edited(format!("Invoice {} was reopened in ConnectWise after it was posted.", posted.number)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_name_changes_only_when_the_batch_before_cannot_be_used_again() {
-        let document = Uuid::from_u128(0x1e6c_5fc3 << 96);
-        let name = |before| batch_name(5041, document, before);
-        assert_eq!(name(None), "RP-I-5041-1e6c5fc3");
-        assert_eq!(name(Some("RP-I-5041-1e6c5fc3")), "RP-I-5041-1e6c5fc3-2");
-        assert_eq!(name(Some("RP-I-5041-1e6c5fc3-2")), "RP-I-5041-1e6c5fc3-3");
-        assert_eq!(name(Some("M-2026-11")), "RP-I-5041-1e6c5fc3", "a batch of others does not count");
-        assert!(batch_name(i64::MAX, document, Some(&batch_name(i64::MAX, document, None))).len() <= 50);
+        (None, false) => edited(format!("{title} was reopened in ConnectWise after it was posted.")),
     }
 }

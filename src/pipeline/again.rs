@@ -6,11 +6,11 @@ use super::deliver::Subject;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::connectwise::Marked;
+use crate::domain::batch;
 use crate::domain::delivery::Posted;
 use crate::domain::facts::ExistingDocument;
 use crate::domain::hold::{HoldCode, HoldReason};
-use crate::domain::map::kind;
-use crate::domain::plan::{AfterPost, after_post, batch_name};
+use crate::domain::plan::{AfterPost, after_post};
 use crate::domain::settle::{Failure, IntentFate, Outcome};
 use crate::domain::warning::{Warning, WarningCode};
 use crate::store::Lease;
@@ -49,11 +49,11 @@ pub(super) async fn look(
         let posted = agreed(&document, subject, &posted, parts)?;
         return Ok(Again::ended(Outcome::Posted { posted, warnings: Vec::new() }));
     }
-    match after_post(&subject.invoice, &posted) {
+    match after_post(&subject.record, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
         AfterPost::Nothing => {
-            let (batch, before) = (subject.invoice.batch.clone(), posted.batch.as_deref());
-            let names = [None, before].map(|before| batch_name(subject.invoice.id, posted.id, before));
+            let (batch, before) = (subject.record.batch().map(str::to_owned), posted.batch.as_deref());
+            let names = [None, before].map(|before| batch::name(&subject.record, posted.id, before));
             let foreign = batch.as_ref().filter(|batch| !names.contains(batch) && before != Some(batch.as_str()));
             let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
             // Our own batch causes a callback, too; then there is nothing to add.
@@ -83,7 +83,7 @@ async fn is_void(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
 async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
     let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
-    if !subject.invoice.status.closed || subject.invoice.batch.is_some() {
+    if !subject.record.status().closed || subject.record.batch().is_some() {
         return held(reason);
     }
     match document(subject, posted.id).await? {
@@ -100,33 +100,33 @@ async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, part
     }
 }
 
-/// The document as what the record is now, if it is live, of the same debtor and worth the same.
+/// The document as what the record is now, if it is live, of the same contact and worth the same.
 fn agreed(
     document: &ExistingDocument,
     subject: &Subject<'_>,
     posted: &Posted,
     parts: &Parts,
 ) -> Result<Posted, Failure> {
-    let invoice = &subject.invoice;
-    let total = invoice.total.abs().to_cents();
-    let debtor = parts.store.contact(&subject.company.id, invoice.client_id);
+    let record = &subject.record;
+    let total = record.total().abs().to_cents();
+    let contact = parts.store.contact(&subject.company.id, record.party().0);
     let checks = [
-        ("kind", document.kind == kind(invoice)),
+        ("kind", document.kind == record.becomes()),
         ("status", !matches!(document.status.as_str(), "VOIDED" | "DELETED")),
         ("total", document.total.to_cents() == total),
-        ("tax", document.total_tax.to_cents() == invoice.sales_tax.abs().to_cents()),
-        ("currency", invoice.currency.as_ref().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
-        ("contact", debtor.is_none_or(|debtor| debtor == document.contact_id)),
+        ("tax", document.total_tax.to_cents() == record.tax().abs().to_cents()),
+        ("currency", record.currency().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
+        ("contact", contact.is_none_or(|contact| contact == document.contact_id)),
     ];
     let wrong: Vec<&str> = checks.iter().filter(|(_, same)| !same).map(|(what, _)| *what).collect();
     if !wrong.is_empty() {
         let sentence = format!(
-            "The {} {} of {} in Xero ({}) is not invoice {} of {total} in ConnectWise: another {}.",
+            "The {} {} of {} in Xero ({}) is not {} of {total} in ConnectWise: another {}.",
             document.kind.noun(),
             document.number,
             document.total,
             document.status,
-            invoice.number,
+            record.title(),
             wrong.join(", ")
         );
         return Err(hold(HoldCode::DocumentDiffers, sentence));
@@ -139,14 +139,14 @@ fn agreed(
         total,
         xero_total: total,
         at: posted.at,
-        content: subject.invoice.content_hash(),
+        content: subject.record.content_hash(),
         batch: None,
     })
 }
 
 async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Outcome, Failure> {
-    let name = batch_name(subject.invoice.id, posted.id, posted.batch.as_deref());
-    let marked = subject.connection.client.mark(&subject.invoice, &name).await;
+    let name = batch::name(&subject.record, posted.id, posted.batch.as_deref());
+    let marked = subject.connection.client.mark(&subject.record, &name).await;
     match marked.map_err(|error| of_connectwise(&error, parts.clock.now()))? {
         Marked::Batched { leftover } if leftover.is_empty() => {
             Ok(Outcome::Marked { batch: Some(name), warnings: Vec::new() })
@@ -163,8 +163,8 @@ async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<O
         }
         Marked::NotUnposted => {
             let sentence = format!(
-                "Invoice {} is posted, but ConnectWise lists it neither as unposted nor in a batch.",
-                posted.number
+                "{} is posted, but ConnectWise lists it neither as unposted nor in a batch.",
+                subject.record.title()
             );
             Err(hold(HoldCode::NotUnposted, sentence))
         }

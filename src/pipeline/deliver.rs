@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::domain::delivery::{About, Posted};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{Existing, ExistingDocument, Invoice};
+use crate::domain::facts::{Existing, ExistingDocument, RecordFacts};
 use crate::domain::hold::{HoldCode, SkipReason};
-use crate::domain::map::{kind, number};
+use crate::domain::map::number;
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
@@ -24,15 +24,15 @@ use super::slots::Slot;
 /// What a step needs to know of its record, once it was read.
 pub(super) struct Subject<'parts> {
     pub(super) key: RecordKey,
-    pub(super) invoice: Invoice,
+    pub(super) record: RecordFacts,
     pub(super) connection: &'parts Connection,
     pub(super) company: &'parts Company,
 }
 
 impl Subject<'_> {
     /// The number that its document has in Xero.
-    pub(super) fn number(&self) -> &str {
-        number(&self.invoice, &self.company.rules)
+    pub(super) fn number(&self) -> String {
+        number(&self.record, &self.company.rules)
     }
 }
 
@@ -129,17 +129,17 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         let sentence = format!("The ConnectWise connection '{}' is not in the configuration any more.", key.connection);
         return fail(lease, hold(HoldCode::NoCompany, sentence));
     };
-    let invoice = match connection.client.invoice(key.source.as_str()).await {
-        Ok(Some(invoice)) => invoice,
+    let record = match connection.client.invoice(key.source.as_str()).await {
+        Ok(Some(invoice)) => RecordFacts::from(invoice),
         Ok(None) => return Ok(gone(lease, parts).await),
         Err(error) => return fail(lease, of_connectwise(&error, now)),
     };
-    let company = parts.company(&key, &invoice);
-    let mut about = about(&invoice, company);
+    let company = parts.company(&key, record.location());
+    let mut about = about(&record, company);
     let Some(company) = company else {
         // It stays in the lists of the company that had it, should that be gone.
         about.company = removed(&lease, parts).cloned();
-        let outcome = unclaimed(&lease, &invoice, parts);
+        let outcome = unclaimed(&lease, &record, parts);
         return Ok(Ended { lease, outcome, about: Some(about) });
     };
     let about = Some(about);
@@ -149,7 +149,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         let failure = Failure::Later { not_before: Some(now), cause, blame: Blame::Outage, intent: IntentFate::Keep };
         return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
     }
-    let subject = Subject { key, invoice, connection, company };
+    let subject = Subject { key, record, connection, company };
     match lease.record.posted.clone() {
         None => Box::pin(fresh(lease, subject, about, parts)).await,
         Some(posted) => match again::look(&lease, &subject, posted, parts).await {
@@ -160,16 +160,16 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     }
 }
 
-fn about(invoice: &Invoice, company: Option<&Company>) -> About {
+fn about(record: &RecordFacts, company: Option<&Company>) -> About {
     About {
         company: company.map(|company| company.id.clone()),
-        number: shorten(&invoice.number, 40),
-        client: invoice.client_name.as_str().into(),
-        total: match kind(invoice) {
-            DocumentKind::Invoice => invoice.total,
-            DocumentKind::CreditNote => -invoice.total.abs(),
+        number: shorten(record.number(), 40),
+        client: record.party().1.into(),
+        total: match record.becomes() {
+            DocumentKind::Invoice => record.total(),
+            DocumentKind::CreditNote => -record.total().abs(),
         },
-        currency: invoice.currency.clone().unwrap_or_default(),
+        currency: record.currency().unwrap_or_default().to_owned(),
     }
 }
 
@@ -179,12 +179,12 @@ fn removed<'lease>(lease: &'lease Lease, parts: &Parts) -> Option<&'lease Compan
 }
 
 /// The end of a step for a record that no company takes.
-fn unclaimed(lease: &Lease, invoice: &Invoice, parts: &Parts) -> Outcome {
-    let done = |posted: &Posted| !parts.has(&posted.company) && after_post(invoice, posted) == AfterPost::Nothing;
+fn unclaimed(lease: &Lease, record: &RecordFacts, parts: &Parts) -> Outcome {
+    let done = |posted: &Posted| !parts.has(&posted.company) && after_post(record, posted) == AfterPost::Nothing;
     if lease.record.posted.as_ref().is_some_and(done) {
         return Outcome::Marked { batch: None, warnings: Vec::new() };
     }
-    let location = match invoice.location_id {
+    let location = match record.location() {
         Some(location) => format!("takes records of location {location}"),
         None => "takes records without a location".to_owned(),
     };
@@ -244,7 +244,7 @@ async fn left_in_xero(
 
 /// A record that was not posted yet, as far as the store knows.
 async fn fresh(lease: Lease, subject: Subject<'_>, about: Option<About>, parts: &Parts) -> Result<Ended, StoreError> {
-    match triage(&subject.invoice, &subject.company.rules) {
+    match triage(&subject.record, &subject.company.rules) {
         None => Box::pin(post::post(lease, subject, about, parts)).await,
         Some(action) => {
             let unfinished = match &lease.record.intent {

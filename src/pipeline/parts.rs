@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use super::slots::Slots;
 use crate::clock::Clock;
 use crate::connectwise::ConnectWise;
-use crate::domain::facts::Invoice;
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
 use crate::domain::rules::Rules;
 use crate::domain::settle::RetryPolicy;
@@ -111,11 +110,10 @@ impl Parts {
         self.companies.iter().any(|candidate| candidate.id == *company)
     }
 
-    /// The organisation that takes an invoice: the one that names its location, else the one that takes all.
-    pub(super) fn company(&self, key: &RecordKey, invoice: &Invoice) -> Option<&Company> {
+    /// The organisation that takes a record: the one that names its location, else the one that takes all.
+    pub(super) fn company(&self, key: &RecordKey, location: Option<i64>) -> Option<&Company> {
         let mut ours = self.companies.iter().filter(|company| company.connection == key.connection);
-        let names =
-            |company: &&Company| invoice.location_id.is_some_and(|location| company.locations.contains(&location));
+        let names = |company: &&Company| location.is_some_and(|location| company.locations.contains(&location));
         ours.clone().find(names).or_else(|| ours.find(|company| company.locations.is_empty()))
     }
 }

@@ -11,10 +11,9 @@ use crate::connectwise::Posting;
 use crate::domain::balance::Balanced;
 use crate::domain::contact::{self, ContactMatch};
 use crate::domain::delivery::{About, Intent, Posted};
-use crate::domain::draft::{Debtor, DocumentKind, Draft};
-use crate::domain::facts::{Client, Existing, ExistingDocument, Facts, Invoice};
+use crate::domain::draft::{ContactChoice, DocumentKind, Draft};
+use crate::domain::facts::{Existing, ExistingDocument, Facts, Party};
 use crate::domain::hold::{HoldCode, HoldReason};
-use crate::domain::map::kind;
 use crate::domain::plan::{Action, Plan, plan};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::domain::text::hex;
@@ -99,11 +98,11 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
     let mut contact_created = lease.record.creating_contact;
     loop {
         let Plan { action, mut warnings } = decide(&mut facts, lease.record.asked, subject, parts).await?;
-        let (document, debtor) = match action {
-            Action::Create { document, debtor } => (document, debtor),
+        let (document, contact) = match action {
+            Action::Create { document, contact } => (document, contact),
             Action::Adopt(document) => {
                 if contact_created {
-                    warnings.push(contact_warning(&facts.client));
+                    warnings.push(contact_warning(&facts.party));
                 }
                 return Ok(Prepared::Verdict(Box::new(Outcome::Posted {
                     posted: adopted(&document, subject, parts),
@@ -112,15 +111,15 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
             }
             other => return Ok(Prepared::Verdict(Box::new(verdict(other)))),
         };
-        let contact = match debtor {
-            Debtor::Contact(contact) => contact,
-            Debtor::Create(client) => {
+        let contact = match contact {
+            ContactChoice::Known(contact) => contact,
+            ContactChoice::Create(whom) => {
                 contact_created = true;
-                create_contact(lease, subject, &client, parts).await?
+                create_contact(lease, subject, &whom, parts).await?
             }
         };
         if contact_created {
-            warnings.push(contact_warning(&facts.client));
+            warnings.push(contact_warning(&facts.party));
         }
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
@@ -185,26 +184,16 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
         subject.connection.client.forget_tables().await;
     }
     let (posting, organisation) =
-        tokio::join!(subject.connection.client.posting(&subject.invoice), subject.company.client.organisation());
-    let Posting { transaction, closed_at, segments, captions, client } =
-        posting.map_err(|error| of_connectwise(&error, now))?;
+        tokio::join!(subject.connection.client.posting(&subject.record), subject.company.client.organisation());
+    let Posting { record, closed_at, captions, party } = posting.map_err(|error| of_connectwise(&error, now))?;
     let organisation = (*organisation.map_err(xero_failed)?).clone();
     if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
         && lease.record.adopt.is_none()
     {
         unfinished(subject, intent, parts).await?;
     }
-    let contact = known_contact(lease, &client, subject, parts).await?;
-    let mut facts = Facts {
-        invoice: subject.invoice.clone(),
-        transaction,
-        segments,
-        captions,
-        client,
-        organisation,
-        contact,
-        existing: Existing::NotLookedUp,
-    };
+    let contact = known_contact(lease, &party, subject, parts).await?;
+    let mut facts = Facts { record, captions, party, organisation, contact, existing: Existing::NotLookedUp };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let known_since =
@@ -216,7 +205,7 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
         let found = subject.company.client.document(document).await.map_err(xero_failed)?;
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
         facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
-    } else if facts.transaction.is_some() && (unknown_past || unknown_intent) {
+    } else if facts.record.is_unposted() && (unknown_past || unknown_intent) {
         facts.existing = look_up(subject, &facts).await?;
     }
     Ok(facts)
@@ -225,36 +214,36 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
 /// The contact by link, else by the directory; by the directory alone when an operator asked for another look.
 async fn known_contact(
     lease: &Lease,
-    client: &Client,
+    whom: &Party,
     subject: &Subject<'_>,
     parts: &Parts,
 ) -> Result<ContactMatch, Stop> {
     let company = &subject.company.id;
-    let linked = parts.store.contact(company, client.id);
+    let linked = parts.store.contact(company, whom.id);
     if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
         return Ok(ContactMatch::Known(contact));
     }
     let directory = subject.company.client.directory().await.map_err(xero_failed)?;
-    let found = contact::find(client, &directory);
+    let found = contact::find(whom, &directory);
     if let ContactMatch::Known(contact) = found
         && linked != Some(contact)
     {
-        let event = Event::Linked { company: company.clone(), client: client.id, contact };
+        let event = Event::Linked { company: company.clone(), client: whom.id, contact };
         parts.store.note(event, parts.clock.now()).await?;
     }
     Ok(found)
 }
 
-/// Looks for the document that the invoice would become.
+/// Looks for the document that the record would become.
 async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
-    subject.company.client.find(kind(&facts.invoice), subject.number()).await.map_err(xero_failed)
+    subject.company.client.find(facts.record.becomes(), &subject.number()).await.map_err(xero_failed)
 }
 
 /// Whether the record would not become the document of this intent any more, so that looking for the one
 /// would not find the other.
 fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
-    let wanted = (&subject.company.id, kind(&subject.invoice), subject.number());
-    (&intent.company, intent.kind, intent.number.as_str()) != wanted
+    let wanted = (&subject.company.id, subject.record.becomes(), subject.number());
+    (&intent.company, intent.kind, intent.number.clone()) != wanted
 }
 
 /// Whether "there is no such document" can be believed about a request of unknown outcome.
@@ -287,7 +276,7 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
     };
     let found = company.client.find(intent.kind, &intent.number).await;
     if let Existing::Found(document) = found.map_err(|error| of_xero(error, IntentFate::Keep))? {
-        let Invoice { number, status, .. } = &subject.invoice;
+        let (number, status) = (subject.number(), subject.record.status());
         let sentence = format!(
             "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
             document.kind.noun(),
@@ -330,17 +319,17 @@ async fn decide(
     Ok(plan(facts, &subject.company.rules))
 }
 
-async fn create_contact(lease: &Lease, subject: &Subject<'_>, client: &Client, parts: &Parts) -> Result<Uuid, Stop> {
-    parts.store.creating_contact(lease, &client.name, parts.clock.now()).await?;
-    let contact = subject.company.client.create_contact(client).await.map_err(xero_failed)?;
-    let event = Event::Linked { company: subject.company.id.clone(), client: client.id, contact };
+async fn create_contact(lease: &Lease, subject: &Subject<'_>, whom: &Party, parts: &Parts) -> Result<Uuid, Stop> {
+    parts.store.creating_contact(lease, &whom.name, parts.clock.now()).await?;
+    let contact = subject.company.client.create_contact(whom).await.map_err(xero_failed)?;
+    let event = Event::Linked { company: subject.company.id.clone(), client: whom.id, contact };
     parts.store.note(event, parts.clock.now()).await?;
-    tracing::info!(record.key = %subject.key, xero.contact = %contact, client = client.id, "contact created in Xero");
+    tracing::info!(record.key = %subject.key, xero.contact = %contact, client = whom.id, "contact created in Xero");
     Ok(contact)
 }
 
-fn contact_warning(client: &Client) -> Warning {
-    let sentence = format!("The contact '{}' was created in Xero for ConnectWise company {}.", client.name, client.id);
+fn contact_warning(whom: &Party) -> Warning {
+    let sentence = format!("The contact '{}' was created in Xero for ConnectWise company {}.", whom.name, whom.id);
     Warning::new(WarningCode::ContactCreated, sentence)
 }
 
@@ -350,10 +339,10 @@ fn adopted(document: &ExistingDocument, subject: &Subject<'_>, parts: &Parts) ->
         company: subject.company.id.clone(),
         kind: document.kind,
         number: document.number.clone(),
-        total: subject.invoice.total.abs().to_cents(),
+        total: subject.record.total().abs().to_cents(),
         xero_total: document.total.to_cents(),
         at: parts.clock.now(),
-        content: subject.invoice.content_hash(),
+        content: subject.record.content_hash(),
         batch: None,
     }
 }
@@ -410,7 +399,7 @@ async fn send(
                 total: document.total(),
                 xero_total: created.total.to_cents(),
                 at: parts.clock.now(),
-                content: subject.invoice.content_hash(),
+                content: subject.record.content_hash(),
                 batch: None,
             };
             Outcome::Posted { posted, warnings }
@@ -457,7 +446,7 @@ async fn refused(
         && matches!(reason.code, HoldCode::ArchivedContact | HoldCode::RefusedByXero)
     {
         // The link may lead to a contact that is gone or takes no documents: let the directory decide next time.
-        let event = Event::Unlinked { company: subject.company.id.clone(), client: subject.invoice.client_id };
+        let event = Event::Unlinked { company: subject.company.id.clone(), client: subject.record.party().0 };
         parts.store.note(event, now).await?;
     }
     Ok(failure)

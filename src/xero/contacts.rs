@@ -15,7 +15,7 @@ use super::error::XeroError;
 use super::refusal::{is_about_email_only, refusal};
 use super::wire::{self, ContactRow, NewAddress, NewContact, NewContacts, NewPerson, NewPhone};
 use crate::domain::contact::Contact;
-use crate::domain::facts::{Address, Client, Person};
+use crate::domain::facts::{Address, Party, Person};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::text::hex;
 use crate::remote::Answer;
@@ -136,13 +136,13 @@ impl Xero {
     ///
     /// # Errors
     /// [`XeroError::Unknown`] and [`XeroError::ServerError`] when it may be there: the directory knows.
-    pub async fn create_contact(&self, client: &Client) -> Result<Uuid, XeroError> {
+    pub async fn create_contact(&self, party: &Party) -> Result<Uuid, XeroError> {
         // One at a time: two records of one new company make one contact.
         let mut generation = self.contacts.creating.lock().await;
-        if let Some(known) = self.known(client).await {
+        if let Some(known) = self.known(party).await {
             return Ok(known);
         }
-        let created = self.put_new_contact(client, &generation).await;
+        let created = self.put_new_contact(party, &generation).await;
         match &created {
             Ok(contact) => self.add(contact.clone()).await,
             // The same bytes under the same key: that is what a key is for.
@@ -152,35 +152,30 @@ impl Xero {
         created.map(|contact| contact.id)
     }
 
-    async fn put_new_contact(&self, client: &Client, generation: &Generation) -> Result<Contact, XeroError> {
-        let mut new = new_contact(client)?;
-        let answer = self.put_contact(client, &new, generation).await?;
+    async fn put_new_contact(&self, party: &Party, generation: &Generation) -> Result<Contact, XeroError> {
+        let mut new = new_contact(party)?;
+        let answer = self.put_contact(party, &new, generation).await?;
         if answer.status != 400 || !is_about_email_only(&wire::problems(&answer.body)) {
             return saved(&answer);
         }
         // A contact without an address is better than an invoice that waits for one.
         new.email_address.clear();
         new.contact_persons.iter_mut().for_each(|person| person.email_address.clear());
-        saved(&self.put_contact(client, &new, generation).await?)
+        saved(&self.put_contact(party, &new, generation).await?)
     }
 
-    async fn put_contact(
-        &self,
-        client: &Client,
-        new: &NewContact,
-        generation: &Generation,
-    ) -> Result<Answer, XeroError> {
+    async fn put_contact(&self, party: &Party, new: &NewContact, generation: &Generation) -> Result<Answer, XeroError> {
         let body = serde_json::to_string(&NewContacts { contacts: [new] }).unwrap_or_default();
         let hash = hex(Sha256::digest(&body).get(..16).unwrap_or_default());
-        let key = format!("readypost:contact:{}:{hash}:{}", client.id, generation.0.simple());
+        let key = format!("readypost:contact:{}:{hash}:{}", party.id, generation.0.simple());
         let call = Call { path: "Contacts", write: Some(Write { key: &key, body: &body }), ..Call::default() };
         let permit = self.permit().await?;
         self.exchange(permit, call).await
     }
 
     /// The active contact of the company that the directory got since the caller looked.
-    async fn known(&self, client: &Client) -> Option<Uuid> {
-        let number = client.id.to_string();
+    async fn known(&self, party: &Party) -> Option<Uuid> {
+        let number = party.id.to_string();
         let held = self.contacts.directory.lock().await;
         let mut same = held.as_ref()?.contacts.iter().filter(|contact| contact.number.as_deref() == Some(&number));
         let found = same.next().filter(|contact| contact.active)?;
@@ -259,33 +254,33 @@ fn saved(answer: &Answer) -> Result<Contact, XeroError> {
 }
 
 /// The contact within Xero's rules: what does not fit is left out, but for the name and the number.
-fn new_contact(client: &Client) -> Result<NewContact, XeroError> {
-    let name = cut(&client.name.replace(['<', '>'], " "), 255);
+fn new_contact(party: &Party) -> Result<NewContact, XeroError> {
+    let name = cut(&party.name.replace(['<', '>'], " "), 255);
     if name.is_empty() {
-        let sentence = format!("The company {} has no name in ConnectWise.", client.id);
+        let sentence = format!("The company {} has no name in ConnectWise.", party.id);
         return Err(XeroError::Refused(HoldReason::new(HoldCode::UnreadableField, sentence)));
     }
-    let billing = client.billing_contact.as_ref();
+    let billing = party.billing_contact.as_ref();
     let of_billing = || billing.map(|person| email(&person.email)).unwrap_or_default();
     let email_address =
-        Some(email(&client.invoice_email)).filter(|address| !address.is_empty()).unwrap_or_else(of_billing);
-    let phone_number = cut(&client.phone, 50);
+        Some(email(&party.invoice_email)).filter(|address| !address.is_empty()).unwrap_or_else(of_billing);
+    let phone_number = cut(&party.phone, 50);
     let phone = NewPhone { phone_type: "DEFAULT", phone_number };
     Ok(NewContact {
         name,
-        contact_number: client.id.to_string(),
-        account_number: whole(&client.account_number, 50),
+        contact_number: party.id.to_string(),
+        account_number: whole(&party.account_number, 50),
         email_address,
-        tax_number: whole(&client.tax_number, 50),
-        addresses: address(&client.address).into_iter().collect(),
+        tax_number: whole(&party.tax_number, 50),
+        addresses: address(&party.address).into_iter().collect(),
         phones: Some(phone).filter(|phone| !phone.phone_number.is_empty()).into_iter().collect(),
-        contact_persons: persons(client),
+        contact_persons: persons(party),
     })
 }
 
 /// The primary and the billing contact; one if they are the same person.
-fn persons(client: &Client) -> Vec<NewPerson> {
-    let both = [client.primary_contact.as_ref(), client.billing_contact.as_ref()];
+fn persons(party: &Party) -> Vec<NewPerson> {
+    let both = [party.primary_contact.as_ref(), party.billing_contact.as_ref()];
     let mut persons: Vec<&Person> =
         both.into_iter().flatten().filter(|person| !person.name.trim().is_empty()).collect();
     persons.dedup_by(|one, other| one.name == other.name);

@@ -29,7 +29,7 @@ async fn an_invoice_is_read_with_all_that_posting_needs() {
     assert_eq!((invoice.customer_po.as_str(), invoice.project.as_str()), ("PO 7", "Move"));
     assert_eq!((invoice.location_id, invoice.batch.as_deref()), (Some(11), None));
 
-    let posting = rig.client.posting(&invoice).await.unwrap();
+    let (posting, facts) = rig.posting(&invoice).await.unwrap();
     assert_eq!(posting.closed_at, Some("2026-11-30T10:00:00Z".parse().unwrap()));
     let captions: Vec<(&str, SegmentType)> =
         posting.captions.iter().map(|caption| (caption.name.as_str(), caption.kind)).collect();
@@ -37,7 +37,7 @@ async fn an_invoice_is_read_with_all_that_posting_needs() {
     let expected =
         [("Account", SegmentType::Account), ("Region", class), ("Department", class), ("Non-Product ID", class)];
     assert_eq!(captions, expected);
-    let transaction = posting.transaction.unwrap();
+    let transaction = facts.transaction.unwrap();
     assert_eq!((transaction.terms_xref.as_str(), transaction.terms_name.as_str()), ("M+1:D20", "Net 20"));
     assert_eq!((transaction.tax_levels[0].level, transaction.tax_levels[0].xref.as_str()), (1, "GST on Income"));
     let [labour, disk, tax] = transaction.details.as_slice() else { panic!("{:?}", transaction.details) };
@@ -50,9 +50,9 @@ async fn an_invoice_is_read_with_all_that_posting_needs() {
     assert_eq!((disk.description.as_str(), &disk.tax_levels, disk.class.as_str()), ("Disk", &vec![1], ""));
     assert!(tax.is_tax() && tax.tax_xref == "GST on Income" && tax.total == money("-10"));
     assert_eq!(transaction.processed_ids().len(), 4, "receivable, two lines and tax");
-    assert_eq!(posting.segments[&labour.id][..4], ["200", "North", "", "LABOUR"]);
+    assert_eq!(facts.segments[&labour.id][..4], ["200", "North", "", "LABOUR"]);
     let person = |name: &str| Some(Person { name: name.to_owned(), email: "accounts@acme.example".to_owned() });
-    let client = posting.client;
+    let client = posting.party;
     assert_eq!(
         (client.id, client.primary_contact, client.billing_contact),
         (rig.company, person("Acme Primary"), person("Acme Billing"))
@@ -64,11 +64,11 @@ async fn the_preview_stands_in_for_forbidden_gl_entries() {
     let rig = rig(|_| ()).await;
     let invoice = rig.ready().await;
     rig.tenant.forbid("glEntries");
-    let posting = rig.client.posting(&invoice).await.unwrap();
-    assert!(posting.segments.is_empty());
-    assert_eq!(posting.transaction.unwrap().details[0].class, "North::LABOUR");
+    let (_, facts) = rig.posting(&invoice).await.unwrap();
+    assert!(facts.segments.is_empty());
+    assert_eq!(facts.transaction.unwrap().details[0].class, "North::LABOUR");
     rig.tenant.forbid("unpostedinvoices");
-    let error = rig.client.posting(&invoice).await.unwrap_err();
+    let error = rig.posting(&invoice).await.unwrap_err();
     assert!(matches!(&error, RemoteError::Refused { cause, .. } if cause.contains("permission")), "{error}");
 }
 
@@ -87,9 +87,9 @@ async fn credit_memos_are_found_with_either_sign_and_any_date() {
         let id = rig.closed(rig.new_invoice("CreditMemo"));
         let invoice = rig.invoice(id).await;
         assert_eq!((&invoice.kind, invoice.total), (&InvoiceType::CreditMemo, money(total)));
-        let posting = rig.client.posting(&invoice).await.unwrap();
+        let (posting, facts) = rig.posting(&invoice).await.unwrap();
         assert_eq!(posting.closed_at, Some(closed_at.parse().unwrap()));
-        let transaction = posting.transaction.unwrap();
+        let transaction = facts.transaction.unwrap();
         assert_eq!((transaction.total, transaction.details[1].total), (money(total), money("40")));
     }
 }
@@ -100,8 +100,8 @@ async fn an_invoice_that_is_open_or_gone_has_no_preview() {
     let id = rig.tenant.add_invoice(rig.new_invoice("Standard"));
     let invoice = rig.invoice(id).await;
     assert!(!invoice.status.closed);
-    let posting = rig.client.posting(&invoice).await.unwrap();
-    assert_eq!((posting.transaction, posting.closed_at), (None, None));
+    let (posting, facts) = rig.posting(&invoice).await.unwrap();
+    assert_eq!((facts.transaction, posting.closed_at), (None, None));
     rig.tenant.delete_invoice(id).unwrap();
     assert_eq!(rig.client.invoice(&id.to_string()).await, Ok(None));
     for strange in ["", "..", "1/glEntries", "-1", "+1", "1.5"] {
@@ -122,12 +122,12 @@ async fn a_number_shared_with_others_never_exports_their_record() {
     larger.lines[0].unit_price = Decimal::from(61);
     rig.closed(larger);
     let invoice = rig.invoice(wanted).await;
-    let found = rig.client.posting(&invoice).await.unwrap().transaction.unwrap();
+    let found = rig.posting(&invoice).await.unwrap().1.transaction.unwrap();
     let entries: Vec<i64> = found.details.iter().map(|detail| detail.id).collect();
-    let own: Vec<i64> = rig.client.posting(&invoice).await.unwrap().segments.into_keys().collect();
+    let own: Vec<i64> = rig.posting(&invoice).await.unwrap().1.segments.into_keys().collect();
     assert!(entries.iter().all(|id| own.contains(id)), "{entries:?} of {own:?}");
     rig.closed(new());
-    let error = rig.client.posting(&invoice).await.unwrap_err();
+    let error = rig.posting(&invoice).await.unwrap_err();
     assert!(matches!(error, RemoteError::Malformed { .. }), "two of the same size: {error}");
 }
 
@@ -142,7 +142,7 @@ async fn a_preview_of_another_document_is_refused() {
     ] {
         rig.tenant.server.faults.clear();
         rig.tenant.server.faults.add(Rule::every("accounting/export", Fault::Answer(Canned::new(200, body))));
-        let error = rig.client.posting(&invoice).await.unwrap_err();
+        let error = rig.posting(&invoice).await.unwrap_err();
         assert!(matches!(error, RemoteError::Malformed { .. }), "{body}: {error}");
     }
 }
@@ -169,9 +169,9 @@ async fn odd_shapes_are_read() {
         .server
         .faults
         .add(Rule::every("company/contacts", Fault::Answer(Canned::new(404, r#"{"code":"NotFound"}"#))));
-    let posting = rig.client.posting(&invoice).await.unwrap();
-    assert_eq!((posting.client.primary_contact, posting.client.billing_contact), (None, None));
-    let transaction = posting.transaction.unwrap();
+    let (posting, facts) = rig.posting(&invoice).await.unwrap();
+    assert_eq!((posting.party.primary_contact, posting.party.billing_contact), (None, None));
+    let transaction = facts.transaction.unwrap();
     assert_eq!(transaction.terms_xref, "M+1:D20", "looked up, as the preview has none");
     assert_eq!(transaction.processed_ids(), [901, 902, 904]);
     let row = &transaction.details[0];
@@ -186,13 +186,13 @@ async fn captions_keep_their_places_and_are_kept_for_ten_minutes() {
         [("Account", SegmentKind::Account), ("", SegmentKind::Class), ("Region", SegmentKind::Class)];
     rig.tenant.set_captions(&captions);
     let invoice = rig.ready().await;
-    let read = rig.client.posting(&invoice).await.unwrap().captions;
+    let read = rig.posting(&invoice).await.unwrap().0.captions;
     let names: Vec<&str> = read.iter().map(|Caption { name, .. }| name.as_str()).collect();
     assert_eq!(names, ["Account", "", "Region"]);
-    rig.client.posting(&invoice).await.unwrap();
+    rig.posting(&invoice).await.unwrap();
     assert_eq!(rig.requests("GET", "glCaptions"), 1);
     rig.clock.advance(jiff::SignedDuration::from_mins(10));
-    rig.client.posting(&invoice).await.unwrap();
+    rig.posting(&invoice).await.unwrap();
     assert_eq!(rig.requests("GET", "glCaptions"), 2);
 }
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::{ConnectWise, Endpoint, Settings};
+use super::{ConnectWise, Endpoint, Marked, Posting, Settings};
 use crate::clock::ManualClock;
-use crate::domain::facts::Invoice;
+use crate::domain::facts::{Invoice, InvoiceFacts, RecordFacts};
+use crate::remote::RemoteError;
 use crate::simulator::connectwise::{self as simulator, Item, NewCompany, NewInvoice, NewLine};
 
 struct Rig {
@@ -84,6 +85,18 @@ impl Rig {
     async fn ready(&self) -> Invoice {
         let id = self.closed(self.new_invoice("Standard"));
         self.invoice(id).await
+    }
+
+    /// What posting an invoice needs, with what is the invoice's own.
+    async fn posting(&self, invoice: &Invoice) -> Result<(Posting, InvoiceFacts), RemoteError> {
+        let posting = self.client.posting(&invoice.clone().into()).await?;
+        let RecordFacts::Invoice(facts) = &posting.record;
+        let facts = facts.as_ref().clone();
+        Ok((posting, facts))
+    }
+
+    async fn mark(&self, invoice: &Invoice, name: &str) -> Result<Marked, RemoteError> {
+        self.client.mark(&invoice.clone().into(), name).await
     }
 
     /// Requests so far whose path contains `path`.

@@ -1,9 +1,35 @@
 //! From facts to a draft: one file a kind of record, with what they share beside them.
 
 mod invoice;
+mod lines;
 mod reference;
 mod segments;
 mod tax;
+mod terms;
 
-pub use invoice::{kind, map, number, rounding_place};
+use super::draft::Draft;
+use super::facts::{Facts, RecordFacts};
+use super::hold::HoldReason;
+use super::rules::Rules;
+use super::warning::Flagged;
+
+pub use lines::rounding_place;
 pub use segments::is_non_product_id;
+
+/// Makes the draft of a record.
+///
+/// # Errors
+/// A hold that names what the record or the rules lack.
+pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
+    match &facts.record {
+        RecordFacts::Invoice(record) => invoice::map(facts, record, rules),
+    }
+}
+
+/// The number of the document in Xero.
+#[must_use]
+pub fn number(record: &RecordFacts, rules: &Rules) -> String {
+    match record {
+        RecordFacts::Invoice(facts) => invoice::number(&facts.invoice, rules).to_owned(),
+    }
+}

@@ -1,6 +1,6 @@
 //! Reference and description templates.
 
-use crate::domain::facts::{Detail, Invoice};
+use crate::domain::facts::Detail;
 use crate::domain::text::shorten;
 
 /// Xero's longest reference.
@@ -8,23 +8,16 @@ const REFERENCE_CHARS_MAX: usize = 255;
 /// Xero's longest line description.
 const DESCRIPTION_CHARS_MAX: usize = 4000;
 
-/// Fills `{po}`, `{project}`, `{agreement}`, `{reference}` and `{number}`.
+/// Fills the placeholders of a reference.
 ///
 /// Parts between ` | ` whose placeholders are all empty are dropped, with their separator.
-pub(super) fn reference(template: &str, invoice: &Invoice) -> String {
-    let values = [
-        ("{po}", invoice.customer_po.as_str()),
-        ("{project}", invoice.project.as_str()),
-        ("{agreement}", invoice.agreement.as_str()),
-        ("{reference}", invoice.reference.as_str()),
-        ("{number}", invoice.number.as_str()),
-    ];
-    let parts: Vec<String> = template.split('|').filter_map(|part| fill(part.trim(), &values)).collect();
+pub(super) fn reference(template: &str, values: &[(&str, &str)]) -> String {
+    let parts: Vec<String> = template.split('|').filter_map(|part| fill(part.trim(), values)).collect();
     shorten(&parts.join(" | "), REFERENCE_CHARS_MAX)
 }
 
 /// Fills `{description}`, `{item}` and `{quantity}`; never empty, because Xero refuses that.
-pub(super) fn description(template: &str, detail: &Detail, invoice: &Invoice) -> String {
+pub(super) fn description(template: &str, detail: &Detail, fallback: &str) -> String {
     let quantity = detail.quantity.map(|quantity| quantity.abs().normalize().to_string()).unwrap_or_default();
     let values = [
         ("{description}", detail.description.trim()),
@@ -32,8 +25,8 @@ pub(super) fn description(template: &str, detail: &Detail, invoice: &Invoice) ->
         ("{quantity}", quantity.as_str()),
     ];
     let text = fill(template.trim(), &values).unwrap_or_default();
-    let fallback = detail.item.clone().unwrap_or_else(|| format!("Invoice {}", invoice.number));
-    shorten(if text.is_empty() { &fallback } else { &text }, DESCRIPTION_CHARS_MAX)
+    let fallback = detail.item.as_deref().unwrap_or(fallback);
+    shorten(if text.is_empty() { fallback } else { &text }, DESCRIPTION_CHARS_MAX)
 }
 
 /// The part with its placeholders filled; none when it has placeholders and all of them are empty.

@@ -3,7 +3,7 @@
 //! ConnectWise gives them twice: raw on the GL entries, and joined by ':' in the accounting preview,
 //! account segments apart from class segments. The captions decide what each one is.
 
-use crate::domain::facts::{Caption, Detail, Facts, SegmentType};
+use crate::domain::facts::{Caption, Detail, SegmentType};
 
 /// The segments of one line, sorted by their meaning.
 pub(super) struct Segments {
@@ -15,17 +15,17 @@ pub(super) struct Segments {
     pub(super) tracking: Vec<(String, String)>,
 }
 
-/// Reads the segments of `detail`.
-pub(super) fn of(detail: &Detail, facts: &Facts) -> Segments {
-    let values = match facts.segments.get(&detail.id) {
+/// Reads the segments of `detail`; `raw` are those of its GL entry, where they are known.
+pub(super) fn of(detail: &Detail, raw: Option<&Vec<String>>, captions: &[Caption]) -> Segments {
+    let values = match raw {
         Some(raw) if raw.iter().any(|value| !value.trim().is_empty()) => raw.clone(),
-        _ => joined(detail, &facts.captions),
+        _ => joined(detail, captions),
     };
     let mut found = Segments { account: String::new(), non_product_id: None, tracking: Vec::new() };
     let mut account_seen = false;
     for (index, value) in values.iter().enumerate() {
         let value = value.trim().to_owned();
-        match facts.captions.get(index) {
+        match captions.get(index) {
             Some(caption) if is_non_product_id(caption) => found.non_product_id = Some(value),
             Some(caption) if caption.kind == SegmentType::Class || account_seen => {
                 found.tracking.push((caption.name.clone(), value));

@@ -19,7 +19,7 @@ use super::{Grant, Request, Settings, TokenVault, Xero, body};
 use crate::clock::ManualClock;
 use crate::domain::balance::{Balanced, Ceilings, balance};
 use crate::domain::draft::{DocumentKind, Draft, Line, RoundingPlace};
-use crate::domain::facts::{Address, Client, Person};
+use crate::domain::facts::{Address, Party, Person};
 use crate::domain::money::Money;
 use crate::domain::rules::DocumentStatus;
 use crate::simulator::xero as simulator;
@@ -187,8 +187,8 @@ fn document(kind: DocumentKind, number: &str) -> Balanced {
     balanced(draft(kind, number))
 }
 
-fn client(id: i64, name: &str) -> Client {
-    Client {
+fn client(id: i64, name: &str) -> Party {
+    Party {
         id,
         name: name.to_owned(),
         account_number: String::new(),

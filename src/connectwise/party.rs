@@ -1,4 +1,4 @@
-//! The company that is billed, with its two contacts.
+//! The company that a record is about, with its two contacts.
 //!
 //! It is read afresh for every record: who has just given the company a billing contact expects the
 //! retry to see it.
@@ -6,12 +6,12 @@
 use super::client::{ConnectWise, malformed};
 use super::failure::Denied;
 use super::wire;
-use crate::domain::facts::{Address, Client, Person};
+use crate::domain::facts::{Address, Party, Person};
 use crate::remote::RemoteError;
 
 impl ConnectWise {
     /// The company with this id.
-    pub(super) async fn client(&self, id: i64) -> Result<Client, RemoteError> {
+    pub(super) async fn party(&self, id: i64) -> Result<Party, RemoteError> {
         let company: wire::Company = self.record(&format!("company/companies/{id}")).await??;
         if company.id != id {
             return Err(malformed(format!("company {} was given for {id}", company.id)));
@@ -23,7 +23,7 @@ impl ConnectWise {
         } else {
             tokio::try_join!(self.person(primary), self.person(billing))?
         };
-        Ok(Client {
+        Ok(Party {
             id,
             name: company.name,
             account_number: company.account_number,

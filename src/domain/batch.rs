@@ -1,0 +1,78 @@
+//! The names of the batches that mark records as posted in ConnectWise.
+
+use uuid::Uuid;
+
+use super::facts::RecordFacts;
+
+/// The name of the batch that marks a record as posted; at most 50 characters.
+///
+/// It is made of the record, the document and the batch `before`, so it is the same on every attempt, and
+/// another one after the document was voided and posted anew, or after the record was taken out of its batch:
+/// that batch keeps its name, empty.
+#[must_use]
+pub fn name(record: &RecordFacts, document: Uuid, before: Option<&str>) -> String {
+    let short: String = document.simple().to_string().chars().take(8).collect();
+    let first = format!("{}{short}", prefix(record));
+    let number = |name: &str| match name.strip_prefix(&first)? {
+        "" => Some(1_u32),
+        rest => rest.strip_prefix('-')?.parse().ok(),
+    };
+    match before.and_then(number) {
+        None => first,
+        Some(number) => format!("{first}-{}", number.saturating_add(1)),
+    }
+}
+
+/// Whether a batch of this name is one that readypost makes for the record.
+#[must_use]
+pub fn is_ours(record: &RecordFacts, name: &str) -> bool {
+    name.starts_with(&prefix(record))
+}
+
+fn prefix(record: &RecordFacts) -> String {
+    match record {
+        RecordFacts::Invoice(facts) => format!("RP-I-{}-", facts.invoice.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::facts::{Invoice, InvoiceType, Status};
+    use crate::domain::money::Money;
+
+    fn invoice(id: i64) -> RecordFacts {
+        RecordFacts::from(Invoice {
+            id,
+            number: id.to_string(),
+            kind: InvoiceType::Standard,
+            status: Status { id: 4, name: "Ready to Post".to_owned(), closed: true },
+            client_id: 250,
+            client_name: "Acme".to_owned(),
+            location_id: None,
+            date: None,
+            due_date: None,
+            customer_po: String::new(),
+            project: String::new(),
+            agreement: String::new(),
+            reference: String::new(),
+            currency: None,
+            tax_code: String::new(),
+            sales_tax: Money::ZERO,
+            total: Money::ZERO,
+            batch: None,
+        })
+    }
+
+    #[test]
+    fn a_batch_name_changes_only_when_the_batch_before_cannot_be_used_again() {
+        let document = Uuid::from_u128(0x1e6c_5fc3 << 96);
+        let named = |before| name(&invoice(5041), document, before);
+        assert_eq!(named(None), "RP-I-5041-1e6c5fc3");
+        assert_eq!(named(Some("RP-I-5041-1e6c5fc3")), "RP-I-5041-1e6c5fc3-2");
+        assert_eq!(named(Some("RP-I-5041-1e6c5fc3-2")), "RP-I-5041-1e6c5fc3-3");
+        assert_eq!(named(Some("M-2026-11")), "RP-I-5041-1e6c5fc3", "a batch of others does not count");
+        let longest = invoice(i64::MAX);
+        assert!(name(&longest, document, Some(&name(&longest, document, None))).len() <= 50);
+    }
+}

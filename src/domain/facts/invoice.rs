@@ -1,0 +1,194 @@
+//! Invoices and credit memos, and their preview.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::rows::{Detail, Status, TaxLevel};
+use crate::domain::money::Money;
+use crate::domain::text::hex;
+
+/// An invoice with its preview.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceFacts {
+    /// The invoice itself.
+    pub invoice: Invoice,
+    /// Its preview from the accounting interface; none when it is not in the unposted list, or was not read yet.
+    #[serde(default)]
+    pub transaction: Option<Transaction>,
+    /// GL segments by GL entry id, raw; empty when ConnectWise did not give them.
+    #[serde(default)]
+    pub segments: BTreeMap<i64, Vec<String>>,
+}
+
+/// An invoice or credit memo as `/finance/invoices/{id}` gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoice {
+    /// ConnectWise id.
+    pub id: i64,
+    /// Invoice number, at most 15 characters.
+    pub number: String,
+    /// Type.
+    pub kind: InvoiceType,
+    /// Billing status.
+    pub status: Status,
+    /// Id of the company billed.
+    pub client_id: i64,
+    /// Name of the company billed.
+    pub client_name: String,
+    /// Location, for the routing to a Xero organisation.
+    #[serde(default)]
+    pub location_id: Option<i64>,
+    /// Invoice date.
+    pub date: Option<Date>,
+    /// Due date.
+    #[serde(default)]
+    pub due_date: Option<Date>,
+    /// The customer's purchase order.
+    #[serde(default)]
+    pub customer_po: String,
+    /// Project name.
+    #[serde(default)]
+    pub project: String,
+    /// Agreement name.
+    #[serde(default)]
+    pub agreement: String,
+    /// Free reference.
+    #[serde(default)]
+    pub reference: String,
+    /// ISO code; none when ConnectWise has no multi-currency.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// Name of the tax code.
+    #[serde(default)]
+    pub tax_code: String,
+    /// Sales tax.
+    pub sales_tax: Money,
+    /// Total with tax.
+    pub total: Money,
+    /// Name of the accounting batch it is in.
+    #[serde(default)]
+    pub batch: Option<String>,
+}
+
+impl Invoice {
+    /// A hash of what a bookkeeper would call the invoice's content; status and batch are left out.
+    #[must_use]
+    pub fn content_hash(&self) -> ContentHash {
+        let day = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
+        let amount = |money: Money| money.decimal().normalize().to_string();
+        // Each part by its own text and length, so that no two contents read alike.
+        let parts = [
+            String::from(self.kind.clone()),
+            self.client_id.to_string(),
+            self.number.clone(),
+            day(self.date),
+            day(self.due_date),
+            self.customer_po.clone(),
+            self.project.clone(),
+            self.agreement.clone(),
+            self.reference.clone(),
+            self.tax_code.clone(),
+            self.currency.clone().unwrap_or_default(),
+            amount(self.sales_tax),
+            amount(self.total),
+        ];
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(format!("{}:{part};", part.len()));
+        }
+        ContentHash(hex(hash.finalize().get(..16).unwrap_or_default()))
+    }
+}
+
+/// A hash of an invoice's content, to notice edits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentHash(pub String);
+
+/// The invoice types of ConnectWise (2026.4), and whatever comes after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum InvoiceType {
+    /// Time, expenses and products of tickets.
+    Standard,
+    /// A recurring agreement.
+    Agreement,
+    /// A credit memo.
+    CreditMemo,
+    /// A payment asked before the work.
+    DownPayment,
+    /// Anything else by hand.
+    Miscellaneous,
+    /// A part of a project's price.
+    Progress,
+    /// Several invoices in one, new in 2026.4.
+    Consolidated,
+    /// A type this version does not know.
+    Unknown(String),
+}
+
+impl From<String> for InvoiceType {
+    fn from(text: String) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "standard" => Self::Standard,
+            "agreement" => Self::Agreement,
+            "creditmemo" => Self::CreditMemo,
+            "downpayment" => Self::DownPayment,
+            "miscellaneous" => Self::Miscellaneous,
+            "progress" => Self::Progress,
+            "consolidated" => Self::Consolidated,
+            _ => Self::Unknown(text),
+        }
+    }
+}
+
+impl From<InvoiceType> for String {
+    fn from(kind: InvoiceType) -> Self {
+        match kind {
+            InvoiceType::Unknown(text) => text,
+            known => format!("{known:?}"),
+        }
+    }
+}
+
+/// The accounting interface's preview of one invoice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Header GL entries: receivable and tax.
+    #[serde(default)]
+    pub entry_ids: Vec<i64>,
+    /// ISO code.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// Total with tax; its sign for credit memos is not documented, so only its size is used.
+    pub total: Money,
+    /// Sales tax.
+    #[serde(default)]
+    pub sales_tax: Money,
+    /// Name of the tax code.
+    #[serde(default)]
+    pub tax_code: String,
+    /// XRef of the billing terms.
+    #[serde(default)]
+    pub terms_xref: String,
+    /// Name of the billing terms.
+    #[serde(default)]
+    pub terms_name: String,
+    /// Tax of each level.
+    #[serde(default)]
+    pub tax_levels: Vec<TaxLevel>,
+    /// The rows, sales tax included.
+    pub details: Vec<Detail>,
+}
+
+impl Transaction {
+    /// The complete set of GL entry ids that marks the invoice as posted, ascending.
+    #[must_use]
+    pub fn processed_ids(&self) -> Vec<i64> {
+        let all: std::collections::BTreeSet<i64> =
+            self.entry_ids.iter().copied().chain(self.details.iter().map(|detail| detail.id)).collect();
+        all.into_iter().collect()
+    }
+}

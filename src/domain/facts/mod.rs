@@ -1,0 +1,17 @@
+//! What is known about one record when it is planned: read fresh, or slow-moving and cached.
+//!
+//! The shapes are readypost's own; the wire names of both systems stay in the clients.
+
+mod existing;
+mod gathered;
+mod invoice;
+mod organisation;
+mod party;
+mod rows;
+
+pub use existing::{Existing, ExistingDocument};
+pub use gathered::{Facts, RecordFacts};
+pub use invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType, Transaction};
+pub use organisation::{Account, Organisation, TaxRate, TrackingCategory};
+pub use party::{Address, Party, Person};
+pub use rows::{Caption, Detail, SegmentType, Status, TaxLevel};

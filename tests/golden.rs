@@ -1,6 +1,6 @@
 //! Golden cases: facts and rules in, the plan out. A case is a folder and adds no Rust.
 //!
-//! `fixtures/cases/<case>/facts.json` is a merge patch (RFC 7386) over `base.json` beside the folders;
+//! `fixtures/cases/<case>/facts.json` is a merge patch (RFC 7386) over `base.json` beside the folders, or over the one that its `base` names;
 //! its `why` says what is special and how the plan follows. `rules.toml`, where there is one, replaces
 //! `base-rules.toml` key by key. `plan.json` is what [`plan`] must say; `UPDATE_GOLDEN=1` rewrites it,
 //! and what it wrote is to be reviewed like code: wrong books are worse than a missing case.
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use readypost::config::parse_rules;
 use readypost::domain::balance::{Balanced, line_amount, line_tax};
-use readypost::domain::draft::{DocumentKind, Line};
+use readypost::domain::draft::Line;
 use readypost::domain::facts::Facts;
 use readypost::domain::hold::{HoldCode, SkipReason};
 use readypost::domain::money::{Money, is_tie};
@@ -43,8 +43,12 @@ const WARNINGS_OF_THE_SHELL: [(WarningCode, &str); 3] = [
 ];
 
 /// Skips that are not the plan's.
-const SKIPS_OF_THE_SHELL: [(SkipReason, &str); 2] =
-    [(SkipReason::Deleted, "there is no invoice to plan"), (SkipReason::Operator, "a decision")];
+const SKIPS_OF_THE_SHELL: [(SkipReason, &str); 4] = [
+    (SkipReason::PurchasesApart, "a purchase order becomes no document"),
+    (SkipReason::NothingUnposted, "a purchase order becomes no document"),
+    (SkipReason::Deleted, "there is no record to plan"),
+    (SkipReason::Operator, "a decision"),
+];
 
 struct Case {
     name: String,
@@ -61,20 +65,25 @@ impl Case {
 
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
-    let base: Value = serde_json::from_str(&fs::read_to_string(root.join("base.json")).unwrap()).unwrap();
+    let bases = ["base", "base-purchase"].map(|name| {
+        let text = fs::read_to_string(root.join(name).with_extension("json")).unwrap();
+        (name.trim_start_matches("base-"), serde_json::from_str(&text).unwrap())
+    });
     let base_rules = fs::read_to_string(root.join("base-rules.toml")).unwrap();
     let entries = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
     let folders: BTreeSet<PathBuf> = entries.filter(|path| path.is_dir()).collect();
-    folders.into_iter().map(|folder| read(folder, &base, &base_rules)).collect()
+    folders.into_iter().map(|folder| read(folder, &bases, &base_rules)).collect()
 }
 
-fn read(folder: PathBuf, base: &Value, base_rules: &str) -> Case {
+fn read(folder: PathBuf, bases: &[(&str, Value)], base_rules: &str) -> Case {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let text = fs::read_to_string(folder.join("facts.json")).unwrap();
     let mut patch: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}/facts.json: {error}"));
     let why = patch.as_object_mut().and_then(|patch| patch.remove("why"));
     assert!(why.is_some_and(|why| why.is_string()), "{name}/facts.json does not say why");
-    let mut facts = base.clone();
+    let base = patch.as_object_mut().and_then(|patch| patch.remove("base"));
+    let base = base.as_ref().and_then(Value::as_str).unwrap_or("base");
+    let mut facts = bases.iter().find(|(name, _)| *name == base).unwrap().1.clone();
     merge(&mut facts, patch);
     let facts = shaped(facts);
     let facts = serde_json::from_value(facts).unwrap_or_else(|error| panic!("{name}/facts.json: {error}"));
@@ -90,7 +99,11 @@ fn shaped(mut facts: Value) -> Value {
     let own = ["invoice", "transaction", "segments"].into_iter();
     let own: serde_json::Map<String, Value> =
         own.filter_map(|name| Some((name.to_owned(), members.remove(name)?))).collect();
-    members.insert("record".to_owned(), serde_json::json!({ "invoice": own }));
+    let record = match members.remove("purchase") {
+        Some(purchase) => serde_json::json!({ "purchase": purchase }),
+        None => serde_json::json!({ "invoice": own }),
+    };
+    members.insert("record".to_owned(), record);
     facts
 }
 
@@ -182,7 +195,7 @@ fn lawful(case: &Case, document: &Balanced) {
     assert_eq!(document.sub_total() + document.total_tax(), total, "{name}: net and tax");
     let tax_missed = (document.total_tax() - draft.tax).abs();
     assert!(tax_missed <= case.rules.adjustment_ceiling, "{name}: tax is off by {tax_missed}");
-    assert_eq!(draft.due_date.is_some(), draft.kind == DocumentKind::Invoice, "{name}: due date");
+    assert_eq!(draft.due_date.is_some(), !draft.kind.is_credit(), "{name}: due date");
     assert!(draft.reference.chars().count() <= 255, "{name}: reference");
     for line in &draft.lines {
         predictable(name, line);

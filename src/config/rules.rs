@@ -11,12 +11,21 @@ use crate::domain::rules::{DocumentStatus, Rules};
 /// Reads the rules; what is not said is as in [`Rules::default`].
 pub(super) fn read(section: Section<'_, '_>) -> Rules {
     let default = Rules::default();
-    let names = section.section("tax_names");
+    let (names, purchase_names) = (section.section("tax_names"), section.section("purchase_tax_names"));
+    let document_status = section.choice("document_status", default.document_status, "AUTHORISED, DRAFT");
     let rules = Rules {
         invoice_statuses: section.list("invoice_statuses"),
         start_date: section.parsed("start_date"),
         conversion_date: section.parsed("conversion_date"),
-        document_status: section.choice("document_status", default.document_status, "AUTHORISED, DRAFT"),
+        purchase_statuses: section.list("purchase_statuses"),
+        document_status,
+        bill_status: section.choice("bill_status", document_status, "AUTHORISED, DRAFT"),
+        missing_vendor_invoice: section.choice("missing_vendor_invoice", default.missing_vendor_invoice, "order, hold"),
+        bill_reference: section.text("bill_reference").unwrap_or(default.bill_reference),
+        drop_ship_account: section.text("drop_ship_account").unwrap_or_default(),
+        purchase_items: section.choice("purchase_items", default.purchase_items, "known, omit"),
+        purchase_tax_names: purchase_names.entries().into_iter().collect::<BTreeMap<_, _>>(),
+        untaxed_purchases: section.text("untaxed_purchases").unwrap_or_default(),
         sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
         branding_theme: section.parsed("branding_theme"),
         rounding_ceiling: ceiling(&section, "rounding_ceiling", default.rounding_ceiling),
@@ -48,7 +57,6 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         section.fault("tracking", "Xero has at most two tracking categories");
     }
     // Settings of record kinds that this version does not post: read, so that one file serves all versions.
-    section.list("purchase_statuses");
     section.choice("payments", Payments::Off, "from_xero, off");
     section.finish();
     rules

@@ -76,9 +76,13 @@ impl ConnectWise {
 
     /// What the record itself now says about its batch; none when it is in none.
     async fn batched_by(&self, record: &RecordFacts, name: &str) -> Result<Option<Marked>, RemoteError> {
-        let RecordFacts::Invoice(facts) = record;
-        let now = self.invoice(&facts.invoice.id.to_string()).await?;
-        Ok(now.and_then(|now| now.batch).map(|batch| {
+        let batch = match record {
+            RecordFacts::Invoice(facts) => self.invoice(&facts.invoice.id.to_string()).await?.and_then(|now| now.batch),
+            RecordFacts::Purchase(purchase) => {
+                self.purchase(&purchase.id, Some(purchase.order.id)).await?.and_then(|now| now.batch)
+            }
+        };
+        Ok(batch.map(|batch| {
             if batch.eq_ignore_ascii_case(name) {
                 Marked::Batched { leftover: Vec::new() }
             } else {
@@ -98,8 +102,14 @@ impl ConnectWise {
 
     /// The GL entries of the record that are still unposted.
     async fn unposted_ids(&self, record: &RecordFacts) -> Result<Unposted, RemoteError> {
-        let RecordFacts::Invoice(facts) = record;
-        let invoice = &facts.invoice;
+        let invoice = match record {
+            RecordFacts::Invoice(facts) => &facts.invoice,
+            RecordFacts::Purchase(purchase) => {
+                let now = self.purchase(&purchase.id, Some(purchase.order.id)).await?;
+                let received = now.and_then(|now| now.received);
+                return Ok(received.map_or(Unposted::Not, |received| Unposted::Ids(received.processed_ids())));
+            }
+        };
         let Some(row) = self.unposted_row(invoice).await? else { return Ok(Unposted::Not) };
         if !is_surely(&row, invoice) {
             return Ok(Unposted::Doubtful { total_of: row.invoice_number });
@@ -123,6 +133,7 @@ enum Unposted {
 fn flag(record: &RecordFacts) -> wire::Exports {
     match record {
         RecordFacts::Invoice(_) => wire::Exports::Invoices,
+        RecordFacts::Purchase(_) => wire::Exports::Products,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ConnectWise client: signing keys, what is known of an invoice, and the batch that marks it.
+//! The ConnectWise client: signing keys, what is known of a record, and the batch that marks it.
 //!
 //! It only ever writes one thing, the batch of [`ConnectWise::mark`]; everything else is a read, and the
 //! accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
@@ -14,6 +14,7 @@ mod kept;
 mod keys;
 mod lenient;
 mod party;
+mod purchases;
 mod read;
 mod root;
 mod settings;

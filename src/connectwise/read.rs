@@ -70,8 +70,15 @@ impl ConnectWise {
     /// As [`RemoteError`] says; [`RemoteError::Malformed`] when the accounting interface is about another
     /// document, or lists several that could be meant.
     pub async fn posting(&self, record: &RecordFacts) -> Result<Posting, RemoteError> {
-        let RecordFacts::Invoice(facts) = record;
-        let invoice = &facts.invoice;
+        let invoice = match record {
+            RecordFacts::Invoice(facts) => &facts.invoice,
+            RecordFacts::Purchase(purchase) => {
+                // Its preview was read with it, because without that not even its total is known.
+                let (captions, party) = tokio::try_join!(self.kept_captions(), self.party(record.party().0))?;
+                let closed_at = purchase.received.as_ref().and_then(|received| received.closed_at);
+                return Ok(Posting { record: record.clone(), closed_at, captions: captions.as_ref().clone(), party });
+            }
+        };
         let (preview, segments, captions, party) = tokio::try_join!(
             self.preview(invoice),
             self.segments(invoice.id),

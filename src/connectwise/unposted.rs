@@ -11,8 +11,8 @@ use crate::domain::facts::{Detail, Invoice, TaxLevel, Transaction};
 use crate::domain::money::Money;
 use crate::remote::RemoteError;
 
-/// Type of product revenue, the only one whose GL item is a product.
-const PRODUCT_REVENUE: &str = "RP";
+/// Types of product revenue and of product purchases, the only ones whose GL item is a product.
+const PRODUCTS: [&str; 2] = ["RP", "P"];
 
 impl ConnectWise {
     /// The row of an invoice in the unposted list; none when it is not listed.
@@ -93,13 +93,13 @@ impl wire::Transaction {
 }
 
 impl wire::Detail {
-    fn into_facts(self) -> Detail {
+    pub(super) fn into_facts(self) -> Detail {
         let taxed = self.tax_levels.iter().filter(|level| level.taxable_flag == Some(true));
         let tax_levels: Vec<i64> = taxed.map(|level| level.level).collect();
         // The line's own flag decides; `taxableFlag` is about the first level only.
         let by_level = if tax_levels.is_empty() { self.taxable_flag } else { Some(true) };
         let taxable = self.item_taxable_flag.or(by_level);
-        let product = self.gl_type_id.eq_ignore_ascii_case(PRODUCT_REVENUE);
+        let product = PRODUCTS.iter().any(|kind| self.gl_type_id.eq_ignore_ascii_case(kind));
         let item = some_text(self.item.identifier).or_else(|| some_text(self.gl_item_id).filter(|_| product));
         let texts = [self.sales_description, self.item_description, self.description, self.memo];
         Detail {

@@ -3,6 +3,8 @@
 //! Source: ConnectWise's `OpenAPI` 2025.1 and 2026.4. Unknown fields and unknown values of enumerations are accepted,
 //! because ConnectWise adds both without a new version. Nulls are left out of its answers.
 
+mod purchase;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +13,11 @@ use super::lenient::{
 };
 use crate::domain::facts::{Caption, SegmentType};
 use crate::domain::money::Money;
+
+pub(super) use purchase::{
+    OrderLine, OrderStatus, PurchaseDetail, PurchaseExport, PurchaseOrder, PurchaseTaxRow, PurchaseTransaction,
+    UnpostedPurchase, purchase_export_request,
+};
 
 /// GL segments of an entry at most.
 const SEGMENTS_MAX: usize = 10;
@@ -382,6 +389,8 @@ pub(super) struct CommunicationItem {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Batch {
+    #[serde(default, deserialize_with = "optional_id")]
+    pub(super) id: Option<i64>,
     #[serde(default, deserialize_with = "text")]
     pub(super) batch_identifier: String,
 }
@@ -408,13 +417,14 @@ pub(super) fn export_request(billing_log_id: i64) -> Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exports {
     Invoices,
+    Products,
 }
 
 /// The request for a batch of these GL entries.
 pub(super) fn batch_request(name: &str, exports: Exports, entry_ids: &[i64]) -> Value {
     json!({
         "batchIdentifier": name, "glInterfaceIdentifier": name, "exportInvoicesFlag": exports == Exports::Invoices,
-        "exportExpensesFlag": false, "exportProductsFlag": false, "processedRecordIds": entry_ids,
+        "exportExpensesFlag": false, "exportProductsFlag": exports == Exports::Products, "processedRecordIds": entry_ids,
         "summarizeExpenses": false,
     })
 }

@@ -16,6 +16,8 @@ use super::warning::{Flagged, Part, Warning, WarningCode};
 
 /// Decimals of a price in Xero with `unitdp=4`.
 const PRICE_PLACES: u32 = 4;
+/// Xero's longest line description.
+const DESCRIPTION_CHARS_MAX: usize = 4000;
 
 /// The most that may be made up for, by kind of correction; zero forbids it.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,16 @@ impl Balanced {
     #[must_use]
     pub fn draft(&self) -> &Draft {
         &self.draft
+    }
+
+    /// The same document with a mark at the end of its first line, which is read where numbers are not unique.
+    #[must_use]
+    pub fn marked(mut self, mark: &str) -> Self {
+        if let Some(first) = self.draft.lines.first_mut() {
+            let room = DESCRIPTION_CHARS_MAX.saturating_sub(mark.chars().count().saturating_add(1));
+            first.description = format!("{} {mark}", shorten(&first.description, room));
+        }
+        self
     }
 
     /// Sum of the lines without tax, as Xero will calculate it.

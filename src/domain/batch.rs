@@ -1,8 +1,13 @@
 //! The names of the batches that mark records as posted in ConnectWise.
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::facts::RecordFacts;
+use super::text::hex;
+
+/// The longest id of a purchase that its batches carry as it is, so that 50 characters are enough for all.
+const PURCHASE_ID_MAX: usize = 28;
 
 /// The name of the batch that marks a record as posted; at most 50 characters.
 ///
@@ -32,7 +37,19 @@ pub fn is_ours(record: &RecordFacts, name: &str) -> bool {
 fn prefix(record: &RecordFacts) -> String {
     match record {
         RecordFacts::Invoice(facts) => format!("RP-I-{}-", facts.invoice.id),
+        RecordFacts::Purchase(purchase) => prefix_of_purchase(&purchase.id),
     }
+}
+
+/// How the batches of a purchase begin. An id that is long or holds what a person typed is hashed.
+#[must_use]
+pub fn prefix_of_purchase(id: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if id.len() <= PURCHASE_ID_MAX && id.chars().all(plain) {
+        return format!("RP-P-{id}-");
+    }
+    let hash = hex(Sha256::digest(id.as_bytes()).get(..10).unwrap_or_default());
+    format!("RP-P-{hash}-")
 }
 
 #[cfg(test)]
@@ -74,5 +91,16 @@ mod tests {
         assert_eq!(named(Some("M-2026-11")), "RP-I-5041-1e6c5fc3", "a batch of others does not count");
         let longest = invoice(i64::MAX);
         assert!(name(&longest, document, Some(&name(&longest, document, None))).len() <= 50);
+    }
+
+    #[test]
+    fn a_purchase_with_a_long_or_strange_id_is_named_by_a_hash() {
+        assert_eq!(prefix_of_purchase("3-SLIP7-purchase"), "RP-P-3-SLIP7-purchase-");
+        for id in ["3-SLIP 7/a-purchase", "3-SLIP-7-of-a-very-long-number-purchase", "3-\"*-purchase"] {
+            let prefix = prefix_of_purchase(id);
+            assert!(prefix.len() == 26 && prefix.starts_with("RP-P-"), "{prefix}");
+        }
+        // Document, a dash and the number of the batch follow.
+        assert!(prefix_of_purchase(&"x".repeat(PURCHASE_ID_MAX)).len() + 8 + 1 + 6 <= 50);
     }
 }

@@ -17,6 +17,10 @@ pub enum DocumentKind {
     Invoice,
     /// A sales credit note (ACCRECCREDIT), with positive amounts.
     CreditNote,
+    /// A bill (ACCPAY).
+    Bill,
+    /// A credit note of a vendor (ACCPAYCREDIT), with positive amounts.
+    BillCredit,
 }
 
 impl DocumentKind {
@@ -26,14 +30,28 @@ impl DocumentKind {
         match self {
             Self::Invoice => "invoice",
             Self::CreditNote => "credit note",
+            Self::Bill => "bill",
+            Self::BillCredit => "vendor's credit note",
         }
+    }
+
+    /// Whether it takes back what another document charged.
+    #[must_use]
+    pub fn is_credit(self) -> bool {
+        matches!(self, Self::CreditNote | Self::BillCredit)
+    }
+
+    /// Whether a vendor charges it; Xero then lets many documents share a number.
+    #[must_use]
+    pub fn is_purchase(self) -> bool {
+        matches!(self, Self::Bill | Self::BillCredit)
     }
 }
 
 /// A document whose totals have not been compared yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
-    /// Invoice or credit note.
+    /// What it is.
     pub kind: DocumentKind,
     /// Its number, the one of ConnectWise.
     pub number: String,

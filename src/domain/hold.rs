@@ -59,18 +59,18 @@ macro_rules! hold_codes {
 }
 
 hold_codes! {
-    /// The wanted status does not close the invoice.
+    /// The wanted status does not close the record.
     StatusNotClosed, "status_not_closed", ConnectWise, true,
-        "Tick Closed on this billing status (Setup Tables > Billing Status), then set the invoice to it again.";
-    /// The invoice is closed but not in the unposted list.
+        "Tick Closed on this status (Setup Tables > Billing Status, or PO Status), then set the record to it again.";
+    /// The record is closed but not in the unposted list.
     NotUnposted, "not_unposted", ConnectWise, true,
-        "Set the invoice to an open status and close it again, so that ConnectWise makes its GL entries.";
-    /// A revenue line has no GL account.
+        "Set the invoice or the purchase order to an open status and close it again, so that ConnectWise makes its GL entries.";
+    /// A line has no GL account.
     NoGlAccount, "no_gl_account", ConnectWise, true,
-        "Complete the GL mapping (Setup Tables > GL Accounts), reopen the invoice and close it again.";
+        "Complete the GL mapping (Setup Tables > GL Accounts), reopen the record and close it again.";
     /// A non-product line has no Non-Product ID.
     NoNonProductId, "no_non_product_id", ConnectWise, true,
-        "Fill the Non-Product ID segment of this GL mapping, reopen the invoice and close it again.";
+        "Fill the Non-Product ID segment of this GL mapping, reopen the record and close it again.";
     /// The company has no primary contact.
     NoPrimaryContact, "no_primary_contact", ConnectWise, true,
         "Set a primary contact on the company in ConnectWise, then retry.";
@@ -80,24 +80,24 @@ hold_codes! {
     /// The location belongs to no configured Xero organisation.
     NoCompany, "no_company", Configuration, true,
         "Add this location to one [[company]] in the configuration, or leave `locations` empty to take all.";
-    /// The type of the invoice is not known.
+    /// The type of the record, or of one of its rows, is not known.
     UnknownType, "unknown_type", Readypost, true,
-        "Post this invoice by hand and skip it here, or update readypost.";
+        "Post this record by hand and skip it here, or update readypost.";
     /// A field that posting needs is missing or unreadable.
     UnreadableField, "unreadable_field", ConnectWise, true,
         "Correct the named field in ConnectWise, then retry.";
     /// The account does not exist in Xero.
     UnknownAccount, "unknown_account", Xero, true,
         "Add the account in Xero or correct the GL mapping in ConnectWise, then retry.";
-    /// The account is archived in Xero or cannot be used on a sale.
+    /// The account is archived in Xero or takes no lines of documents.
     UnusableAccount, "unusable_account", Xero, true,
         "Restore the account in Xero or map to another one in ConnectWise, then retry.";
     /// The tax code does not name a tax rate in Xero.
     UnknownTax, "unknown_tax", Xero, true,
-        "Give the tax code in ConnectWise the name of a tax rate in Xero, or map it under [company.rules.tax_names], then retry.";
-    /// The tax rate is archived or not for sales.
+        "Give the tax code in ConnectWise the name of a tax rate in Xero, or map it under [company.rules.tax_names] or, for purchases, [company.rules.purchase_tax_names], then retry.";
+    /// The tax rate is archived, or not for sales or purchases.
     UnusableTax, "unusable_tax", Xero, true,
-        "Use a tax rate that is active and for sales in Xero, then retry.";
+        "Use a tax rate that is active in Xero and may be used on such documents, then retry.";
     /// The tracking option is not in Xero and the rules want a hold.
     UnknownTracking, "unknown_tracking", Xero, true,
         "Add the tracking option in Xero or correct the GL mapping, then retry.";
@@ -109,7 +109,7 @@ hold_codes! {
         "Add the currency in Xero (Advanced > Currencies), then retry.";
     /// The document's date lies in a locked period.
     PeriodLocked, "period_locked", Xero, true,
-        "Move the lock date in Xero, or change the invoice's date in ConnectWise, then retry.";
+        "Move the lock date in Xero, or change the record's date in ConnectWise, then retry.";
     /// A contact of a similar name exists.
     SimilarContact, "similar_contact", Xero, true,
         "If a candidate is this company, give both exactly the same name, in Xero or in ConnectWise, then retry. If none is, create a contact of exactly the company's name in Xero, then retry.";
@@ -124,19 +124,22 @@ hold_codes! {
         "Create a contact of exactly this name in Xero, or set `new_contacts` to create, then retry.";
     /// The sums of both systems differ by more than the ceilings allow.
     OutOfBalance, "out_of_balance", ConnectWise, true,
-        "Compare the sums shown. Correct the invoice or its tax code in ConnectWise, or raise the ceiling in the rules, then retry.";
+        "Compare the sums shown. Correct the record or its tax code in ConnectWise, or raise the ceiling in the rules, then retry.";
     /// The rules want a person to look at totals of 0.00.
     ZeroTotal, "zero_total", Readypost, false,
         "Skip it, or set `zero_totals` to post: Xero marks a 0.00 document as paid at once and it cannot be edited.";
     /// A document of this number exists in Xero and is another one.
     DocumentDiffers, "document_differs", Xero, true,
-        "If the document in Xero is this invoice, correct its total, tax and currency there, then adopt it here. If it is another one, give one of the two a new number, then retry. A void document may keep its number.";
+        "If the document in Xero is this record, correct its total, tax and currency there, then adopt it here. If it is another one, give one of the two a new number, then retry. A void document may keep its number.";
+    /// A bill in Xero could be this record, and nothing says whether it is.
+    AmbiguousDocument, "ambiguous_document", Xero, true,
+        "If the document in Xero is this purchase, adopt it here. If it is another one, change the number of one of the two, in Xero or the vendor's invoice number in ConnectWise, then retry.";
     /// Xero calculated another total than ConnectWise has.
     TotalDiffers, "total_differs", Xero, true,
         "Correct the document in Xero so that its total is the one of ConnectWise, then retry: it is not posted again.";
-    /// The invoice was changed in ConnectWise after it was posted.
+    /// The record was changed in ConnectWise after it was posted.
     EditedAfterPost, "edited_after_post", Xero, true,
-        "Correct the document in Xero and adopt it here. Or void it, take the invoice out of its batch in ConnectWise and give it a new number, then retry: it is posted anew.";
+        "Correct the document in Xero and adopt it here. Or void it, take the record out of its batch in ConnectWise, give an invoice a new number, then retry: it is posted anew. What came later under the packing slip of a posted purchase needs a packing slip of its own.";
     /// Xero refused the document for a reason that needs a correction.
     RefusedByXero, "refused_by_xero", Xero, true,
         "Read what Xero said, correct what it names, then retry.";
@@ -187,6 +190,10 @@ pub enum SkipReason {
     BeforeStartDate,
     /// Its total is 0.00 and the rules skip those.
     ZeroTotal,
+    /// It is a purchase order, and its purchases are records of their own.
+    PurchasesApart,
+    /// It is a purchase order of which nothing is unposted.
+    NothingUnposted,
     /// It no longer exists in ConnectWise.
     Deleted,
     /// An operator skipped it.
@@ -202,6 +209,8 @@ impl SkipReason {
         Self::PostedBefore,
         Self::BeforeStartDate,
         Self::ZeroTotal,
+        Self::PurchasesApart,
+        Self::NothingUnposted,
         Self::Deleted,
         Self::Operator,
     ];
@@ -216,6 +225,8 @@ impl SkipReason {
             Self::PostedBefore => "posted_before",
             Self::BeforeStartDate => "before_start_date",
             Self::ZeroTotal => "zero_total",
+            Self::PurchasesApart => "purchases_apart",
+            Self::NothingUnposted => "nothing_unposted",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
         }
@@ -231,6 +242,8 @@ impl SkipReason {
             Self::PostedBefore => "ConnectWise has it in a batch that readypost made before this store was begun",
             Self::BeforeStartDate => "it is dated before the rule `start_date`",
             Self::ZeroTotal => "its total is 0.00 and the rules skip those",
+            Self::PurchasesApart => "its purchases are posted by themselves",
+            Self::NothingUnposted => "ConnectWise lists no purchase of it as unposted",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",
         }

@@ -10,7 +10,7 @@ use super::delivery::Posted;
 use super::draft::{ContactChoice, Draft};
 use super::facts::{Existing, ExistingDocument, Facts, Organisation, Party, RecordFacts, Status};
 use super::hold::{HoldCode, HoldReason, SkipReason};
-use super::map::map;
+use super::map::{self, map};
 use super::rules::{DocumentStatus, NewContacts, RequiredContacts, Rules, ZeroTotals};
 use super::warning::{Flagged, Warning, WarningCode};
 
@@ -55,25 +55,30 @@ pub fn triage(record: &RecordFacts, rules: &Rules) -> Option<Action> {
         let ours = batch::is_ours(record, name);
         return Some(Action::Skip(if ours { SkipReason::PostedBefore } else { SkipReason::BatchedElsewhere }));
     }
-    let status = record.status();
-    let RecordFacts::Invoice(facts) = record;
-    let (statuses, invoice) = (&rules.invoice_statuses, &facts.invoice);
-    if let Some(action) = of_status(status, statuses, "invoices") {
+    let (statuses, records) = match record {
+        RecordFacts::Invoice(_) => (&rules.invoice_statuses, "invoices"),
+        RecordFacts::Purchase(_) => (&rules.purchase_statuses, "purchases"),
+    };
+    if let Some(action) = of_status(record.status(), statuses, records) {
         return Some(action);
     }
-    if rules.start_date.is_some_and(|start| invoice.date.is_some_and(|date| date < start)) {
+    if let RecordFacts::Purchase(purchase) = record
+        && purchase.order.vendor_id.is_none()
+    {
+        return Some(Action::Hold(map::unreadable("vendor of the purchase order")));
+    }
+    if rules.start_date.is_some_and(|start| record.date().is_some_and(|date| date < start)) {
         return Some(Action::Skip(SkipReason::BeforeStartDate));
     }
-    if !invoice.total.is_zero() {
+    if !record.has_content() || !record.total().is_zero() {
         return None;
     }
     match rules.zero_totals {
         ZeroTotals::Post => None,
         ZeroTotals::Skip => Some(Action::Skip(SkipReason::ZeroTotal)),
-        ZeroTotals::Hold => Some(Action::Hold(HoldReason::new(
-            HoldCode::ZeroTotal,
-            format!("The total of invoice {} is 0.00.", invoice.number),
-        ))),
+        ZeroTotals::Hold => {
+            Some(Action::Hold(HoldReason::new(HoldCode::ZeroTotal, format!("The total is 0.00: {}.", record.title()))))
+        }
     }
 }
 
@@ -112,20 +117,18 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     let ceilings = Ceilings { rounding: rules.rounding_ceiling, adjustment: rules.adjustment_ceiling };
     let Flagged { value: document, warnings: balance_warnings } = balance(draft, ceilings)?;
     warnings.extend(balance_warnings);
-    required_contacts(&facts.party, rules)?;
+    let document = match facts.record.mark() {
+        Some(mark) => document.marked(&mark),
+        None => document,
+    };
+    // Whom it bills must be reachable; a vendor needs nobody.
+    if matches!(facts.record, RecordFacts::Invoice(_)) {
+        required_contacts(&facts.party, rules)?;
+    }
     let contact = contact(facts, rules)?;
-    if let Existing::Found(existing) | Existing::Chosen(existing) = &facts.existing {
-        let differences = differences(existing, &document, &contact);
+    if let Some(existing) = same_record(facts, &document, &contact)? {
         let chosen = matches!(facts.existing, Existing::Chosen(_));
-        let hard = differences.iter().any(|difference| difference.hard);
-        let told = differences.iter().map(|difference| difference.told.as_str()).collect::<Vec<_>>().join(", ");
-        if hard || (!chosen && !differences.is_empty()) {
-            let sentence = format!("Xero has another {} {}: {told}.", existing.kind.noun(), existing.number);
-            return Err(HoldReason::new(HoldCode::DocumentDiffers, sentence));
-        }
-        let but = if told.is_empty() { String::new() } else { format!(", with {told}") };
-        let sentence = format!("The {} {} was already in Xero{but}.", existing.kind.noun(), existing.number);
-        warnings.push(Warning::new(WarningCode::Adopted, sentence));
+        warnings.push(adoption(existing, chosen, &differences(existing, &document, &contact))?);
         return Ok(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings });
     }
     unlocked(document.draft(), &facts.organisation)?;
@@ -134,6 +137,58 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
         warnings.push(Warning::new(WarningCode::ZeroTotalPaid, sentence));
     }
     Ok(Plan { action: Action::Create { document: Box::new(document), contact }, warnings })
+}
+
+/// The document in Xero that is this record, or has its number where that is unique.
+///
+/// Bills of one number are told apart by their marks. One without a mark was made by a person or another product,
+/// and could be this record if it is the same in all that can be compared: that is for a person to say.
+fn same_record<'facts>(
+    facts: &'facts Facts,
+    document: &Balanced,
+    contact: &ContactChoice,
+) -> Result<Option<&'facts ExistingDocument>, HoldReason> {
+    let documents = match &facts.existing {
+        Existing::NotLookedUp | Existing::None => return Ok(None),
+        Existing::Found(existing) | Existing::Chosen(existing) => return Ok(Some(existing)),
+        Existing::Among(documents) => documents,
+    };
+    let mark = facts.record.mark().unwrap_or_default();
+    let mut ours = documents.iter().filter(|existing| existing.has(&mark));
+    let ambiguous = |which: &ExistingDocument, why: &str| {
+        let (kind, number, total) = (which.kind.noun(), &which.number, which.total);
+        let sentence = format!("Xero has the {kind} {number} of {total} ({}) {why}.", which.id);
+        Err(HoldReason::new(HoldCode::AmbiguousDocument, sentence))
+    };
+    match (ours.next(), ours.next()) {
+        (Some(_), Some(second)) => return ambiguous(second, "and another one with the mark of this record"),
+        (Some(one), None) => return Ok(Some(one)),
+        (None, _) => {}
+    }
+    let could_be = |existing: &&ExistingDocument| {
+        let ContactChoice::Known(contact) = contact else { return false };
+        existing.marks.is_empty()
+            && existing.contact_id == *contact
+            && existing.currency == document.draft().currency
+            && existing.total.to_cents() == document.total()
+    };
+    match documents.iter().find(could_be) {
+        Some(stranger) => ambiguous(stranger, "without a mark, so whether it is this purchase cannot be told"),
+        None => Ok(None),
+    }
+}
+
+/// The warning about a document that is taken for the record; a hold when it is another one.
+fn adoption(existing: &ExistingDocument, chosen: bool, differences: &[Difference]) -> Result<Warning, HoldReason> {
+    let hard = differences.iter().any(|difference| difference.hard);
+    let told = differences.iter().map(|difference| difference.told.as_str()).collect::<Vec<_>>().join(", ");
+    if hard || (!chosen && !differences.is_empty()) {
+        let sentence = format!("Xero has another {} {}: {told}.", existing.kind.noun(), existing.number);
+        return Err(HoldReason::new(HoldCode::DocumentDiffers, sentence));
+    }
+    let but = if told.is_empty() { String::new() } else { format!(", with {told}") };
+    let sentence = format!("The {} {} was already in Xero{but}.", existing.kind.noun(), existing.number);
+    Ok(Warning::new(WarningCode::Adopted, sentence))
 }
 
 fn required_contacts(party: &Party, rules: &Rules) -> Result<(), HoldReason> {
@@ -234,7 +289,7 @@ fn differences(existing: &ExistingDocument, document: &Balanced, contact: &Conta
     compare("contact", existing.contact_id.to_string(), contact, false);
     let unapproved =
         matches!(existing.status.as_str(), "DRAFT" | "SUBMITTED") && draft.status == DocumentStatus::Authorised;
-    let void = matches!(existing.status.as_str(), "VOIDED" | "DELETED");
+    let void = !existing.is_live();
     if void || unapproved {
         differences.push(Difference { told: format!("status {}", existing.status), hard: void });
     }
@@ -257,7 +312,7 @@ pub enum AfterPost {
 pub fn after_post(record: &RecordFacts, posted: &Posted) -> AfterPost {
     let edited = |sentence: String| AfterPost::Hold(HoldReason::new(HoldCode::EditedAfterPost, sentence));
     let (total, title) = (record.total().abs(), record.title());
-    if record.content_hash() != posted.content {
+    if record.has_content() && record.content_hash() != posted.content {
         let what = if total == posted.total {
             "its details were changed in ConnectWise since".to_owned()
         } else {

@@ -14,12 +14,28 @@ use super::terms::Overflow;
 pub struct Rules {
     /// Names or ids of the billing statuses that post; empty = every closed status.
     pub invoice_statuses: Vec<String>,
+    /// Names or ids of the purchase order statuses that post; empty = every closed status.
+    pub purchase_statuses: Vec<String>,
     /// Records dated before it are not posted; none = all are.
     pub start_date: Option<Date>,
     /// Invoices dated before it were migrated: their reference is their number in Xero.
     pub conversion_date: Option<Date>,
     /// The status that documents get in Xero.
     pub document_status: DocumentStatus,
+    /// The status that bills get in Xero.
+    pub bill_status: DocumentStatus,
+    /// What the number of a bill is when the vendor's is not known.
+    pub missing_vendor_invoice: MissingVendorInvoice,
+    /// Template of a bill's reference; parts are separated by ` | ` and dropped when empty.
+    pub bill_reference: String,
+    /// Code of the account for what goes from the vendor to the customer; empty = the account of the GL mapping.
+    pub drop_ship_account: String,
+    /// Whether the lines of bills name items.
+    pub purchase_items: PurchaseItems,
+    /// ConnectWise tax names and the Xero tax rate names they stand for on purchases.
+    pub purchase_tax_names: BTreeMap<String, String>,
+    /// Name of the Xero tax rate of what is bought without tax; empty = such lines are held.
+    pub untaxed_purchases: String,
     /// Mark approved documents as sent.
     pub sent_to_contact: bool,
     /// Branding theme of the documents.
@@ -66,9 +82,17 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             invoice_statuses: Vec::new(),
+            purchase_statuses: Vec::new(),
             start_date: None,
             conversion_date: None,
             document_status: DocumentStatus::Authorised,
+            bill_status: DocumentStatus::Authorised,
+            missing_vendor_invoice: MissingVendorInvoice::Order,
+            bill_reference: "{vendor_invoice} | {po}".to_owned(),
+            drop_ship_account: String::new(),
+            purchase_items: PurchaseItems::Known,
+            purchase_tax_names: BTreeMap::new(),
+            untaxed_purchases: String::new(),
             sent_to_contact: false,
             branding_theme: None,
             rounding_ceiling: Money::CENT * 10.into(),
@@ -188,5 +212,23 @@ choice! {
         Required = "required",
         /// It may be empty.
         Optional = "optional",
+    }
+}
+choice! {
+    /// What the number of a bill is when the vendor's is not known.
+    MissingVendorInvoice {
+        /// The number of the purchase order and the packing slip.
+        Order = "order",
+        /// The record is held until there is one.
+        Hold = "hold",
+    }
+}
+choice! {
+    /// Whether the lines of bills name items; Xero counts the stock of items that it tracks by them.
+    PurchaseItems {
+        /// The item, if Xero has it.
+        Known = "known",
+        /// None.
+        Omit = "omit",
     }
 }

@@ -275,6 +275,8 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
     let page = match posted.kind {
         DocumentKind::Invoice => "AccountsReceivable/View.aspx?InvoiceID",
         DocumentKind::CreditNote => "AccountsReceivable/ViewCreditNote.aspx?creditNoteID",
+        DocumentKind::Bill => "AccountsPayable/View.aspx?InvoiceID",
+        DocumentKind::BillCredit => "AccountsPayable/ViewCreditNote.aspx?creditNoteID",
     };
     DocumentView {
         kind: posted.kind,

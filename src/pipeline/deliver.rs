@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::domain::delivery::{About, Posted};
-use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Existing, ExistingDocument, RecordFacts};
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::number;
@@ -163,12 +162,9 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
 fn about(record: &RecordFacts, company: Option<&Company>) -> About {
     About {
         company: company.map(|company| company.id.clone()),
-        number: shorten(record.number(), 40),
+        number: shorten(&record.number(), 40),
         client: record.party().1.into(),
-        total: match record.becomes() {
-            DocumentKind::Invoice => record.total(),
-            DocumentKind::CreditNote => -record.total().abs(),
-        },
+        total: if record.becomes().is_credit() { -record.total().abs() } else { record.total() },
         currency: record.currency().unwrap_or_default().to_owned(),
     }
 }

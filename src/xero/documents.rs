@@ -1,4 +1,4 @@
-//! Creates invoices and credit notes: one PUT, whose answer is believed only when it leaves no doubt.
+//! Creates invoices, bills and credit notes: one PUT, whose answer is believed only when it leaves no doubt.
 
 use uuid::Uuid;
 
@@ -63,28 +63,31 @@ impl Xero {
 #[must_use]
 pub fn body(document: &Balanced, contact: Uuid) -> String {
     let draft = document.draft();
-    let is_invoice = draft.kind == DocumentKind::Invoice;
+    let (is_credit, is_sale) = (draft.kind.is_credit(), !draft.kind.is_purchase());
     let number = Some(draft.number.as_str());
     let row = NewDocument {
         kind: type_name(draft.kind),
-        invoice_number: number.filter(|_| is_invoice),
-        credit_note_number: number.filter(|_| !is_invoice),
+        invoice_number: number.filter(|_| !is_credit),
+        credit_note_number: number.filter(|_| is_credit),
         contact: ContactRef { id: contact },
         date: draft.date,
-        due_date: draft.due_date.filter(|_| is_invoice),
+        due_date: draft.due_date.filter(|_| !is_credit),
         reference: &draft.reference,
         currency_code: &draft.currency,
         status: status(draft),
         line_amount_types: "Exclusive",
-        sent_to_contact: (is_invoice && draft.sent && draft.status == DocumentStatus::Authorised).then_some(true),
-        branding_theme: draft.branding_theme,
+        sent_to_contact: (draft.kind == DocumentKind::Invoice
+            && draft.sent
+            && draft.status == DocumentStatus::Authorised)
+            .then_some(true),
+        branding_theme: draft.branding_theme.filter(|_| is_sale),
         line_items: draft.lines.iter().map(line).collect(),
     };
     // Texts, ids, dates and decimals are all written; an empty body would be refused, not misread.
-    if is_invoice {
-        serde_json::to_string(&NewInvoices { invoices: [row] }).unwrap_or_default()
-    } else {
+    if is_credit {
         serde_json::to_string(&NewCreditNotes { credit_notes: [row] }).unwrap_or_default()
+    } else {
+        serde_json::to_string(&NewInvoices { invoices: [row] }).unwrap_or_default()
     }
 }
 

@@ -7,50 +7,78 @@ use super::client::{Call, Xero};
 use super::error::XeroError;
 use super::wire::{self, DocumentRow};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{Existing, ExistingDocument};
+use crate::domain::facts::{Existing, ExistingDocument, mark_in};
 use crate::remote::Answer;
 
-/// Rows of one look-up; a number has one live document and perhaps some deleted ones.
-const PAGE_SIZE: &str = "100";
+/// Rows of one page of a look-up; a number has few documents, live and deleted ones.
+const PAGE_ROWS: usize = 100;
+/// Pages of one look-up.
+const PAGES_MAX: usize = 10;
 
 impl Xero {
-    /// Finds the document of this number that is worth something; voided and deleted ones are left out.
+    /// Finds what of this number is worth something; voided and deleted documents are left out.
     ///
-    /// Whether Xero frees the number of a voided document is not known; where it does not, it says so.
+    /// A sales document is the only one of its number; whether Xero frees the number of a voided one is not known;
+    /// where it does not, it says so. Of bills there may be many: all are given, whoever's contact they have,
+    /// because a vendor may have been merged meanwhile.
     ///
     /// # Errors
     /// Those of reading; nothing is refused.
     pub async fn find(&self, kind: DocumentKind, number: &str) -> Result<Existing, XeroError> {
-        let field = number_field(kind);
-        // By where and not by InvoiceNumbers: that lists suppliers' bills, too, and splits a number at commas.
+        let mut found = Vec::new();
+        for page in 1..=PAGES_MAX {
+            let (rows, live) = self.find_page(kind, number, page).await?;
+            found.extend(live);
+            if !kind.is_purchase() || rows < PAGE_ROWS {
+                if kind.is_purchase() {
+                    return Ok(Existing::Among(found));
+                }
+                // Xero's rule of unique numbers ignores case, so a number that differs in case is taken, too.
+                found.sort_by_key(|document| document.number != number);
+                return Ok(found.into_iter().next().map_or(Existing::None, Existing::Found));
+            }
+        }
+        Err(XeroError::Malformed { cause: format!("there are too many documents of the number {number}") })
+    }
+
+    /// One page of a look-up: how many rows it has, and those that count.
+    async fn find_page(
+        &self,
+        kind: DocumentKind,
+        number: &str,
+        page: usize,
+    ) -> Result<(usize, Vec<ExistingDocument>), XeroError> {
+        let (field, page, rows) = (number_field(kind), page.to_string(), PAGE_ROWS.to_string());
+        // By where and not by InvoiceNumbers: that lists documents of the other side, too, and splits a number at
+        // commas.
         let clause = format!("Type==\"{}\" AND {field}==\"{}\"", type_name(kind), number.replace('"', "\"\""));
-        let query = [("where", clause.as_str()), ("page", "1"), ("pageSize", PAGE_SIZE), ("unitdp", "4")];
+        let query = [("where", clause.as_str()), ("page", &page), ("pageSize", &rows), ("unitdp", "4")];
         let call = Call { path: collection(kind), query: &query, ..Call::default() };
         let answer = self.read(Purpose::LookUp, call).await?;
-        let mut found: Vec<ExistingDocument> = documents(&answer)?
+        let rows = documents(&answer)?;
+        let count = rows.len();
+        let live = rows
             .into_iter()
             .filter(|row| row.kind == type_name(kind) && !matches!(row.status.as_str(), "VOIDED" | "DELETED"))
             .filter(|row| row.number.as_deref().is_some_and(|held| held.eq_ignore_ascii_case(number)))
             .map(existing)
             .collect::<Result<_, _>>()?;
-        // Xero's rule of unique numbers ignores case, so a number that differs in case is taken, too.
-        found.sort_by_key(|document| document.number != number);
-        Ok(found.into_iter().next().map_or(Existing::None, Existing::Found))
+        Ok((count, live))
     }
 
-    /// Reads one sales invoice or credit note by Xero's id; none when there is neither.
+    /// Reads one document by Xero's id; none when there is none of a kind that records become.
     ///
     /// # Errors
     /// Those of reading; nothing is refused.
     pub async fn document(&self, id: Uuid) -> Result<Option<ExistingDocument>, XeroError> {
-        for kind in [DocumentKind::Invoice, DocumentKind::CreditNote] {
-            let path = format!("{}/{id}", collection(kind));
+        for collection in ["Invoices", "CreditNotes"] {
+            let path = format!("{collection}/{id}");
             let call = Call { path: &path, query: &[("unitdp", "4")], ..Call::default() };
             let answer = self.read(Purpose::LookUp, call).await?;
             if answer.status == reqwest::StatusCode::NOT_FOUND {
                 continue;
             }
-            let row = documents(&answer)?.into_iter().find(|row| row.kind == type_name(kind) && row.id == id);
+            let row = documents(&answer)?.into_iter().find(|row| kind_named(&row.kind).is_some() && row.id == id);
             return row.map(existing).transpose();
         }
         Ok(None)
@@ -60,8 +88,8 @@ impl Xero {
 /// Where documents of this kind are.
 pub(super) fn collection(kind: DocumentKind) -> &'static str {
     match kind {
-        DocumentKind::Invoice => "Invoices",
-        DocumentKind::CreditNote => "CreditNotes",
+        DocumentKind::Invoice | DocumentKind::Bill => "Invoices",
+        DocumentKind::CreditNote | DocumentKind::BillCredit => "CreditNotes",
     }
 }
 
@@ -70,13 +98,21 @@ pub(super) fn type_name(kind: DocumentKind) -> &'static str {
     match kind {
         DocumentKind::Invoice => "ACCREC",
         DocumentKind::CreditNote => "ACCRECCREDIT",
+        DocumentKind::Bill => "ACCPAY",
+        DocumentKind::BillCredit => "ACCPAYCREDIT",
     }
+}
+
+/// The kind that Xero names so; none for kinds that records do not become.
+fn kind_named(name: &str) -> Option<DocumentKind> {
+    let kinds = [DocumentKind::Invoice, DocumentKind::CreditNote, DocumentKind::Bill, DocumentKind::BillCredit];
+    kinds.into_iter().find(|kind| type_name(*kind) == name)
 }
 
 fn number_field(kind: DocumentKind) -> &'static str {
     match kind {
-        DocumentKind::Invoice => "InvoiceNumber",
-        DocumentKind::CreditNote => "CreditNoteNumber",
+        DocumentKind::Invoice | DocumentKind::Bill => "InvoiceNumber",
+        DocumentKind::CreditNote | DocumentKind::BillCredit => "CreditNoteNumber",
     }
 }
 
@@ -87,8 +123,10 @@ fn documents(answer: &Answer) -> Result<Vec<DocumentRow>, XeroError> {
 }
 
 fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {
-    let kind =
-        if row.kind == type_name(DocumentKind::Invoice) { DocumentKind::Invoice } else { DocumentKind::CreditNote };
+    let strange = || XeroError::Malformed { cause: format!("{} is a document of the type '{}'", row.id, row.kind) };
+    let kind = kind_named(&row.kind).ok_or_else(strange)?;
+    let marks = row.line_items.iter().flatten().filter_map(|line| mark_in(line.description.as_deref()?));
+    let marks = marks.map(str::to_owned).collect();
     let missing = |what: &str| XeroError::Malformed { cause: format!("the {} {} has no {what}", kind.noun(), row.id) };
     Ok(ExistingDocument {
         id: row.id,
@@ -100,5 +138,6 @@ fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {
         number: row.number.unwrap_or_default(),
         status: row.status,
         currency: row.currency_code.unwrap_or_default(),
+        marks,
     })
 }

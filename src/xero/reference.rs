@@ -128,6 +128,7 @@ fn tax_rate(row: wire::TaxRateRow) -> TaxRate {
         rate: row.effective_rate.map_or(Decimal::ZERO, Decimal::from),
         active: row.status == ACTIVE,
         for_sales: row.can_apply_to_revenue.unwrap_or(true),
+        for_purchases: row.can_apply_to_expenses.unwrap_or(true),
     }
 }
 

@@ -184,11 +184,21 @@ pub(super) struct DocumentRow {
     #[serde(default)]
     pub(super) total: Option<Money>,
     #[serde(default)]
+    pub(super) line_items: Option<Vec<LineRow>>,
+    #[serde(default)]
     pub(super) has_errors: Option<bool>,
     #[serde(default)]
     pub(super) status_attribute_string: Option<String>,
     #[serde(default)]
     pub(super) validation_errors: Option<Vec<Value>>,
+}
+
+/// A line as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct LineRow {
+    #[serde(default)]
+    pub(super) description: Option<String>,
 }
 
 /// A contact as it is read.
@@ -362,6 +372,8 @@ pub(super) struct TaxRateRow {
     pub(super) effective_rate: Option<Money>,
     #[serde(default)]
     pub(super) can_apply_to_revenue: Option<bool>,
+    #[serde(default)]
+    pub(super) can_apply_to_expenses: Option<bool>,
 }
 
 /// `GET /Items`.

@@ -100,6 +100,7 @@ mod tests {
             rate: rust_decimal::Decimal::TEN,
             active: true,
             for_sales,
+            for_purchases: !for_sales,
         };
         let organisation = Organisation {
             name: String::new(),

@@ -90,7 +90,7 @@ impl Rig {
     /// What posting an invoice needs, with what is the invoice's own.
     async fn posting(&self, invoice: &Invoice) -> Result<(Posting, InvoiceFacts), RemoteError> {
         let posting = self.client.posting(&invoice.clone().into()).await?;
-        let RecordFacts::Invoice(facts) = &posting.record;
+        let RecordFacts::Invoice(facts) = &posting.record else { panic!("an invoice was asked for") };
         let facts = facts.as_ref().clone();
         Ok((posting, facts))
     }

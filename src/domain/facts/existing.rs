@@ -20,6 +20,50 @@ pub enum Existing {
     Found(ExistingDocument),
     /// An operator says that it is this one.
     Chosen(ExistingDocument),
+    /// There are these, by a number that others may share: marks tell which of them it is.
+    Among(Vec<ExistingDocument>),
+}
+
+impl Existing {
+    /// The document of the record that is marked with `mark`, or the only one of its number.
+    #[must_use]
+    pub fn marked(self, mark: Option<&str>) -> Option<ExistingDocument> {
+        match self {
+            Self::NotLookedUp | Self::None => None,
+            Self::Found(document) | Self::Chosen(document) => Some(document),
+            Self::Among(documents) => {
+                documents.into_iter().find(|document| mark.is_some_and(|mark| document.has(mark)))
+            }
+        }
+    }
+
+    /// Whether a look-up found no document that could be the one of the record marked with `mark`.
+    #[must_use]
+    pub fn is_none_of(&self, mark: Option<&str>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Among(documents) => !documents.iter().any(|document| mark.is_some_and(|mark| document.has(mark))),
+            Self::NotLookedUp | Self::Found(_) | Self::Chosen(_) => false,
+        }
+    }
+}
+
+/// How a mark begins.
+const MARK: &str = "[ConnectWise ";
+
+/// What tells a document from others of its number: the id of its record, at the end of its first line.
+///
+/// Numbers of bills are not unique in Xero, their references are not kept, and a vendor's invoice over two equal
+/// deliveries gives two bills of the same number, contact and total.
+#[must_use]
+pub fn mark(source: &str) -> String {
+    format!("{MARK}{source}]")
+}
+
+/// What of a line's description is a mark, if it has one.
+#[must_use]
+pub fn mark_in(description: &str) -> Option<&str> {
+    description.rfind(MARK).and_then(|at| description.get(at..))
 }
 
 /// A document that is in Xero.
@@ -43,4 +87,21 @@ pub struct ExistingDocument {
     pub total_tax: Money,
     /// Total with tax.
     pub total: Money,
+    /// The marks in its lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<String>,
+}
+
+impl ExistingDocument {
+    /// Whether it is marked so.
+    #[must_use]
+    pub fn has(&self, mark: &str) -> bool {
+        self.marks.iter().any(|held| held.starts_with(mark))
+    }
+
+    /// Whether it is worth something.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.status.as_str(), "VOIDED" | "DELETED")
+    }
 }

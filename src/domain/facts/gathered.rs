@@ -1,11 +1,13 @@
 //! Everything about one record, whatever its kind.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::existing::Existing;
+use super::existing::{Existing, mark};
 use super::invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType};
 use super::organisation::Organisation;
 use super::party::Party;
+use super::purchase::Purchase;
 use super::rows::{Caption, Status};
 use crate::domain::contact::ContactMatch;
 use crate::domain::draft::DocumentKind;
@@ -36,6 +38,8 @@ pub struct Facts {
 pub enum RecordFacts {
     /// An invoice or credit memo.
     Invoice(Box<InvoiceFacts>),
+    /// What came with one packing slip.
+    Purchase(Box<Purchase>),
 }
 
 impl From<Invoice> for RecordFacts {
@@ -62,6 +66,7 @@ impl RecordFacts {
                     DocumentKind::Invoice
                 }
             }
+            Self::Purchase(purchase) => purchase.becomes(),
         }
     }
 
@@ -70,6 +75,7 @@ impl RecordFacts {
     pub fn title(&self) -> String {
         match self {
             Self::Invoice(facts) => format!("Invoice {}", facts.invoice.number),
+            Self::Purchase(purchase) => purchase.title(),
         }
     }
 
@@ -78,14 +84,43 @@ impl RecordFacts {
     pub fn is_unposted(&self) -> bool {
         match self {
             Self::Invoice(facts) => facts.transaction.is_some(),
+            Self::Purchase(purchase) => purchase.received.is_some(),
         }
     }
 
-    /// Its number in ConnectWise.
+    /// Whether its content is known: of a purchase it is not once it has left the unposted list.
     #[must_use]
-    pub fn number(&self) -> &str {
+    pub fn has_content(&self) -> bool {
         match self {
-            Self::Invoice(facts) => facts.invoice.number.trim(),
+            Self::Invoice(_) => true,
+            Self::Purchase(purchase) => purchase.received.is_some(),
+        }
+    }
+
+    /// Its number in ConnectWise, for people.
+    #[must_use]
+    pub fn number(&self) -> String {
+        match self {
+            Self::Invoice(facts) => facts.invoice.number.trim().to_owned(),
+            Self::Purchase(purchase) => purchase.number(),
+        }
+    }
+
+    /// The day that its document is dated.
+    #[must_use]
+    pub fn date(&self) -> Option<Date> {
+        match self {
+            Self::Invoice(facts) => facts.invoice.date,
+            Self::Purchase(purchase) => purchase.date(),
+        }
+    }
+
+    /// What its document is marked with in Xero, where numbers are not unique; none where they are.
+    #[must_use]
+    pub fn mark(&self) -> Option<String> {
+        match self {
+            Self::Invoice(_) => None,
+            Self::Purchase(purchase) => Some(mark(&purchase.id)),
         }
     }
 
@@ -94,6 +129,7 @@ impl RecordFacts {
     pub fn status(&self) -> &Status {
         match self {
             Self::Invoice(facts) => &facts.invoice.status,
+            Self::Purchase(purchase) => &purchase.order.status,
         }
     }
 
@@ -102,14 +138,16 @@ impl RecordFacts {
     pub fn batch(&self) -> Option<&str> {
         match self {
             Self::Invoice(facts) => facts.invoice.batch.as_deref(),
+            Self::Purchase(purchase) => purchase.batch.as_deref(),
         }
     }
 
-    /// ConnectWise's id and name of the company that it is about.
+    /// ConnectWise's id and name of the company that it is about; the id is 0 when ConnectWise names none.
     #[must_use]
     pub fn party(&self) -> (i64, &str) {
         match self {
             Self::Invoice(facts) => (facts.invoice.client_id, &facts.invoice.client_name),
+            Self::Purchase(purchase) => (purchase.order.vendor_id.unwrap_or_default(), &purchase.order.vendor_name),
         }
     }
 
@@ -118,6 +156,7 @@ impl RecordFacts {
     pub fn location(&self) -> Option<i64> {
         match self {
             Self::Invoice(facts) => facts.invoice.location_id,
+            Self::Purchase(purchase) => purchase.order.location_id,
         }
     }
 
@@ -126,6 +165,7 @@ impl RecordFacts {
     pub fn currency(&self) -> Option<&str> {
         match self {
             Self::Invoice(facts) => facts.invoice.currency.as_deref(),
+            Self::Purchase(purchase) => purchase.order.currency.as_deref(),
         }
     }
 
@@ -134,6 +174,7 @@ impl RecordFacts {
     pub fn total(&self) -> Money {
         match self {
             Self::Invoice(facts) => facts.invoice.total,
+            Self::Purchase(purchase) => purchase.total(),
         }
     }
 
@@ -142,6 +183,7 @@ impl RecordFacts {
     pub fn tax(&self) -> Money {
         match self {
             Self::Invoice(facts) => facts.invoice.sales_tax,
+            Self::Purchase(purchase) => purchase.tax(),
         }
     }
 
@@ -150,6 +192,7 @@ impl RecordFacts {
     pub fn content_hash(&self) -> ContentHash {
         match self {
             Self::Invoice(facts) => facts.invoice.content_hash(),
+            Self::Purchase(purchase) => purchase.content_hash(),
         }
     }
 }

@@ -7,11 +7,13 @@ mod gathered;
 mod invoice;
 mod organisation;
 mod party;
+mod purchase;
 mod rows;
 
-pub use existing::{Existing, ExistingDocument};
+pub use existing::{Existing, ExistingDocument, mark, mark_in};
 pub use gathered::{Facts, RecordFacts};
 pub use invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType, Transaction};
 pub use organisation::{Account, Organisation, TaxRate, TrackingCategory};
 pub use party::{Address, Party, Person};
+pub use purchase::{Purchase, PurchaseOrder, PurchaseTax, Received};
 pub use rows::{Caption, Detail, SegmentType, Status, TaxLevel};

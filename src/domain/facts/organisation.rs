@@ -62,6 +62,9 @@ pub struct TaxRate {
     pub active: bool,
     /// Usable on sales.
     pub for_sales: bool,
+    /// Usable on purchases.
+    #[serde(default)]
+    pub for_purchases: bool,
 }
 
 /// A Xero tracking category.

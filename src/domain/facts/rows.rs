@@ -10,7 +10,7 @@ use crate::domain::money::Money;
 pub struct Detail {
     /// GL entry id.
     pub id: i64,
-    /// GL type: R, RA, RD, RE, RP, AP, ST, ...
+    /// GL type: R, RA, RD, RE, RP, AP, ST, ... of invoices; P, PF, PT, FT of purchases.
     pub gl_type: String,
     /// Account segments, joined by ':'.
     #[serde(default)]
@@ -54,6 +54,18 @@ impl Detail {
     #[must_use]
     pub fn is_tax(&self) -> bool {
         self.gl_type.eq_ignore_ascii_case("ST")
+    }
+
+    /// Whether the row is tax on a purchase or its freight, and not a line of the bill.
+    #[must_use]
+    pub fn is_purchase_tax(&self) -> bool {
+        ["PT", "FT", "ST"].iter().any(|kind| self.gl_type.eq_ignore_ascii_case(kind))
+    }
+
+    /// Whether the row is freight of a purchase.
+    #[must_use]
+    pub fn is_freight(&self) -> bool {
+        self.gl_type.eq_ignore_ascii_case("PF")
     }
 }
 

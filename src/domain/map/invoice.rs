@@ -52,7 +52,7 @@ pub(super) fn map(
             };
             Some(due_date(&terms, date, rules.terms_overflow, &mut warnings)?)
         }
-        DocumentKind::CreditNote => None,
+        _ => None,
     };
     let named = invoice.currency.as_ref().or(transaction.currency.as_ref());
     let rows = transaction.details.iter().map(|row| &row.currency).chain([&transaction.currency]);

@@ -24,8 +24,9 @@ pub(super) struct Scope<'facts> {
     pub(super) rules: &'facts Rules,
 }
 
-/// A field that posting needs is not there.
-pub(super) fn unreadable(field: &str) -> HoldReason {
+/// A hold for a field that posting needs and nobody can read.
+#[must_use]
+pub fn unreadable(field: &str) -> HoldReason {
     HoldReason::new(HoldCode::UnreadableField, format!("The field '{field}' is missing or unreadable in ConnectWise."))
 }
 
@@ -118,7 +119,7 @@ pub(super) fn usable(code: &str, row: usize, organisation: &Organisation) -> Res
         return Err(named("is archived in Xero."));
     }
     if account.kind == "BANK" || account.system.as_deref().is_some_and(|role| matches!(role, "DEBTORS" | "CREDITORS")) {
-        return Err(named("is a bank or system account and takes no sales."));
+        return Err(named("is a bank or system account and takes no lines."));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod invoice;
 mod lines;
+mod purchase;
 mod reference;
 mod segments;
 mod tax;
@@ -13,7 +14,7 @@ use super::hold::HoldReason;
 use super::rules::Rules;
 use super::warning::Flagged;
 
-pub use lines::rounding_place;
+pub use lines::{rounding_place, unreadable};
 pub use segments::is_non_product_id;
 
 /// Makes the draft of a record.
@@ -23,6 +24,7 @@ pub use segments::is_non_product_id;
 pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
     match &facts.record {
         RecordFacts::Invoice(record) => invoice::map(facts, record, rules),
+        RecordFacts::Purchase(record) => purchase::map(facts, record, rules),
     }
 }
 
@@ -31,5 +33,6 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
 pub fn number(record: &RecordFacts, rules: &Rules) -> String {
     match record {
         RecordFacts::Invoice(facts) => invoice::number(&facts.invoice, rules).to_owned(),
+        RecordFacts::Purchase(purchase) => purchase.number(),
     }
 }

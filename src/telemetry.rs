@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 use crate::domain::delivery::StateName;
+use crate::domain::hold::SkipReason;
 use crate::domain::record::RecordKind;
 use crate::domain::settle::{Failure, Outcome};
 use crate::store::Overview;
@@ -183,6 +184,7 @@ impl Metrics {
             Outcome::Posted { .. } => ("posted", ""),
             Outcome::Marked { .. } => ("marked", ""),
             Outcome::Skipped(reason) => ("skipped", reason.as_str()),
+            Outcome::FannedOut { .. } => ("skipped", SkipReason::PurchasesApart.as_str()),
             Outcome::Failed(Failure::Never { reason, .. }) => ("held", reason.code.as_str()),
             Outcome::Failed(Failure::Later { .. }) => ("retried", "later"),
             Outcome::Failed(Failure::Everyone { .. }) => ("retried", "company"),

@@ -100,6 +100,7 @@ impl ConnectWise {
             vendor_name: found.vendor_company.name.clone(),
             location_id: found.location_id.or(found.location.id),
             currency: some_text(found.currency.currency_code.clone()),
+            total: found.total,
         };
         Ok(Some((order, found)))
     }

@@ -162,11 +162,12 @@ impl Callback {
         let sent: Body = read(body.bytes())?;
         let kind = match sent.kind.to_ascii_lowercase().as_str() {
             "invoice" => RecordKind::Invoice,
+            "purchaseorder" => RecordKind::PurchaseOrder,
             other => return Ok(Parsed::Unhandled(other.chars().take(40).collect())),
         };
         let source = match &sent.id {
-            Value::Number(id) => invoice_id(&id.to_string()),
-            Value::String(id) => invoice_id(id),
+            Value::Number(id) => whole_id(&id.to_string()),
+            Value::String(id) => whole_id(id),
             _ => None,
         };
         let source = source.ok_or_else(|| CallbackError::Unreadable("ID is no whole number from 1".to_owned()))?;
@@ -181,9 +182,9 @@ impl Callback {
     }
 }
 
-/// The id of an invoice in its only form: `7`, also for ` 007 `; none unless it is a whole number from 1.
+/// The id of an invoice or purchase order in its only form: `7`, also for ` 007 `; none unless it is a whole number from 1.
 #[must_use]
-pub fn invoice_id(text: &str) -> Option<SourceId> {
+pub fn whole_id(text: &str) -> Option<SourceId> {
     let text = text.trim();
     let id: i64 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()?;
     (id >= 1).then(|| SourceId::from(id))
@@ -293,6 +294,8 @@ mod tests {
         ] {
             assert!(matches!(parse(body), Ok(Parsed::Record(callback)) if callback.source.as_str() == "7"));
         }
+        let order = parse(b"{\"Type\":\"PurchaseOrder\",\"ID\":3401,\"Action\":\"updated\"}");
+        assert!(matches!(order, Ok(Parsed::Record(callback)) if callback.kind == RecordKind::PurchaseOrder));
         assert_eq!(parse(b"{\"Type\":\"Ticket\",\"ID\":1}"), Ok(Parsed::Unhandled("ticket".to_owned())));
         for id in ["0", "-7", "7.5", "7e1", "\"\"", "\"+7\"", "\"7a\"", "\"../7\"", "null", "99999999999999999999"] {
             let body = format!("{{\"Type\":\"invoice\",\"ID\":{id}}}");

@@ -12,7 +12,7 @@ use super::draft::DocumentKind;
 use super::facts::ContentHash;
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
-use super::record::{CompanyId, RecordKey};
+use super::record::{CompanyId, RecordKey, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
 pub use super::trigger::{Accepted, Trigger};
@@ -22,6 +22,8 @@ use super::warning::Warning;
 const MESSAGES_MAX: usize = 16;
 /// Message ids are forgotten after this many hours; a replay then costs one more look, nothing else.
 const MESSAGE_HOURS: i64 = 24 * 30;
+/// Purchases of one order that are remembered; older ones are forgotten first.
+const PURCHASES_MAX: usize = 200;
 /// Warnings kept open per record.
 const WARNINGS_MAX: usize = 16;
 
@@ -65,6 +67,12 @@ pub struct Record {
     /// When an operator asked for another look that has not ended yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
+    /// The purchase order that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<i64>,
+    /// The purchases that it was found to have, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purchases: Vec<SourceId>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -265,8 +273,9 @@ pub fn accept(
 ) -> (Record, Accepted) {
     let message = match trigger {
         Trigger::Callback { message, .. } => *message,
-        Trigger::Operator { .. } => None,
+        Trigger::Order { .. } | Trigger::Operator { .. } => None,
     };
+    let order = if let Trigger::Order { order } = trigger { Some(*order) } else { None };
     let Some(mut record) = record else {
         let record = Record {
             key: key.clone(),
@@ -283,6 +292,8 @@ pub fn accept(
             posted: None,
             adopt: None,
             asked: None,
+            order,
+            purchases: Vec::new(),
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -292,6 +303,7 @@ pub fn accept(
         return (record, Accepted::Duplicate);
     }
     record.triggered = sequence;
+    record.order = order.or(record.order);
     let fresh = |at: Timestamp| now.duration_since(at).as_hours() < MESSAGE_HOURS;
     record.messages.retain(|(_, at)| fresh(*at));
     record.messages.extend(message.map(|id| (id, now)));
@@ -378,6 +390,13 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
         Settlement::Skip { reason } => {
             record.intent = None;
             State::Skipped { reason }
+        }
+        Settlement::FannedOut { purchases } => {
+            record.purchases.retain(|known| !purchases.contains(known));
+            record.purchases.extend(purchases);
+            let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
+            record.purchases.drain(..surplus);
+            State::Skipped { reason: SkipReason::PurchasesApart }
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);

@@ -73,17 +73,23 @@ name! {
 pub enum RecordKind {
     /// An invoice or credit memo; its source id is the ConnectWise invoice id.
     Invoice,
+    /// A purchase order; its source id is ConnectWise's. It becomes nothing itself, its purchases do.
+    PurchaseOrder,
+    /// What came with one packing slip; its source id is ConnectWise's `unpostedProductId`.
+    Purchase,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Invoice];
+    pub const ALL: [Self; 3] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase];
 
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invoice => "invoice",
+            Self::PurchaseOrder => "purchase_order",
+            Self::Purchase => "purchase",
         }
     }
 
@@ -92,6 +98,8 @@ impl RecordKind {
     pub fn plural(self) -> &'static str {
         match self {
             Self::Invoice => "invoices",
+            Self::PurchaseOrder => "purchase orders",
+            Self::Purchase => "purchases",
         }
     }
 }
@@ -230,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_key_survives_its_text() {
-        for text in ["acme/invoice/1042", "acme/invoice/3-SLIP 7/a-purchase", "acme/invoice/3-Größe ~\"4\"%-purchase"]
+        for text in ["acme/invoice/1042", "acme/purchase/3-SLIP 7/a-purchase", "acme/purchase/3-Größe ~\"4\"%-purchase"]
         {
             let key: RecordKey = text.parse().unwrap();
             assert_eq!(key.to_string().parse::<RecordKey>().unwrap(), key);
@@ -249,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_key_is_one_address_whatever_its_id() {
-        let key: RecordKey = "acme/invoice/3-SLIP 7/a?#é-purchase".parse().unwrap();
-        assert_eq!(key.path(), "acme/invoice/3-SLIP%207%2Fa%3F%23%C3%A9-purchase");
+        let key: RecordKey = "acme/purchase/3-SLIP 7/a?#é-purchase".parse().unwrap();
+        assert_eq!(key.path(), "acme/purchase/3-SLIP%207%2Fa%3F%23%C3%A9-purchase");
     }
 }

@@ -22,8 +22,8 @@ pub struct Rules {
     pub conversion_date: Option<Date>,
     /// The status that documents get in Xero.
     pub document_status: DocumentStatus,
-    /// The status that bills get in Xero.
-    pub bill_status: DocumentStatus,
+    /// The status that bills get in Xero; none = that of other documents.
+    pub bill_status: Option<DocumentStatus>,
     /// What the number of a bill is when the vendor's is not known.
     pub missing_vendor_invoice: MissingVendorInvoice,
     /// Template of a bill's reference; parts are separated by ` | ` and dropped when empty.
@@ -86,7 +86,7 @@ impl Default for Rules {
             start_date: None,
             conversion_date: None,
             document_status: DocumentStatus::Authorised,
-            bill_status: DocumentStatus::Authorised,
+            bill_status: None,
             missing_vendor_invoice: MissingVendorInvoice::Order,
             bill_reference: "{vendor_invoice} | {po}".to_owned(),
             drop_ship_account: String::new(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Posted;
 use super::hold::{HoldCode, HoldReason, SkipReason};
+use super::record::SourceId;
 use super::text::Sentence;
 use super::warning::Warning;
 
@@ -27,6 +28,11 @@ pub enum Outcome {
     },
     /// Nothing had to be posted.
     Skipped(SkipReason),
+    /// Its purchases are records of their own.
+    FannedOut {
+        /// Which.
+        purchases: Vec<SourceId>,
+    },
     /// It did not work.
     Failed(Failure),
 }
@@ -108,6 +114,11 @@ pub enum Settlement {
         /// Why.
         reason: SkipReason,
     },
+    /// Nothing to be posted of the order itself.
+    FannedOut {
+        /// Its purchases, which were accepted.
+        purchases: Vec<SourceId>,
+    },
     /// A person decides.
     Hold {
         /// Why.
@@ -186,6 +197,7 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         }
         Outcome::Marked { batch, warnings } => Settlement::Done { batch, warnings },
         Outcome::Skipped(reason) => Settlement::Skip { reason },
+        Outcome::FannedOut { purchases } => Settlement::FannedOut { purchases },
         Outcome::Failed(Failure::Never { reason, intent }) => {
             Settlement::Hold { reason, posted: None, intent, warnings: Vec::new() }
         }

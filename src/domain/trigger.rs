@@ -18,6 +18,11 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<String>,
     },
+    /// Its purchase order was looked at.
+    Order {
+        /// ConnectWise's id of the order.
+        order: i64,
+    },
     /// An operator said so, about a record that nobody had heard of.
     Operator {
         /// Who.

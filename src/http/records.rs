@@ -13,7 +13,7 @@ use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
 use super::view::{self, HistoryView, PageView, RecordView};
-use crate::domain::callback::invoice_id;
+use crate::domain::callback::whole_id;
 use crate::domain::delivery::{Actor, Decision, Record, StateName, Trigger};
 use crate::domain::record::{RecordKey, RecordKind};
 use crate::store::{Filter, ResolveError};
@@ -199,10 +199,17 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
     }
     // Another spelling of the same id would be another record, and could be posted a second time.
     let canonical = match key.kind {
-        RecordKind::Invoice => invoice_id(key.source.as_str()),
+        RecordKind::Invoice | RecordKind::PurchaseOrder => whole_id(key.source.as_str()),
+        // It is found through its order, which ConnectWise alone may say.
+        RecordKind::Purchase => {
+            return Err(bad(format!(
+                "retry its purchase order: {}/purchase_order/ and the order's id",
+                key.connection
+            )));
+        }
     };
     if canonical.as_ref() != Some(&key.source) {
-        return Err(bad("the id of an invoice is a whole number from 1: ConnectWise's internal id, not its number"));
+        return Err(bad("the id is a whole number from 1: ConnectWise's internal id, not its number"));
     }
     store.accept(key, Trigger::Operator { name: actor.by.clone() }, now).await?;
     // The history keeps the note, too.

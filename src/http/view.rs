@@ -10,6 +10,7 @@ use super::companies::{self, CompanyView};
 use crate::domain::delivery::{Decision, Record, State, StateName, Step, Trigger};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
+use crate::domain::record::SourceId;
 use crate::domain::settle::Settlement;
 use crate::pipeline::Parts;
 use crate::store::{Entry, Event, Health, Lane};
@@ -310,6 +311,9 @@ impl From<&Entry> for HistoryView {
                 let id = message.map(|id| format!(" (message {id})")).unwrap_or_default();
                 ("callback", format!("ConnectWise reported it {action}{who}{id}"), None)
             }
+            Event::Accepted { trigger: Trigger::Order { order }, .. } => {
+                ("order", format!("Its purchase order {order} was looked at"), None)
+            }
             Event::Accepted { trigger: Trigger::Operator { name }, .. } => {
                 ("asked", format!("{name} asked for it, without a callback"), None)
             }
@@ -350,13 +354,17 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
         Settlement::Done { batch: Some(batch), .. } => format!("In ConnectWise's batch {batch}"),
         Settlement::Done { batch: None, .. } => "Nothing more to do".to_owned(),
         Settlement::Skip { reason } => format!("Skipped, because {}", reason.sentence()),
+        Settlement::FannedOut { purchases } => {
+            let names: Vec<&str> = purchases.iter().map(SourceId::as_str).collect();
+            format!("Its purchases are posted by themselves: {}", names.join(", "))
+        }
         Settlement::Hold { reason, .. } => format!("Held, {}: {}", reason.code.as_str(), reason.sentence),
         Settlement::Retry { due, cause, .. } => format!("Again at {}: {cause}", due.strftime("%H:%M:%S")),
     };
     let event = match settlement {
         Settlement::Mark { .. } => "posted",
         Settlement::Done { .. } => "marked",
-        Settlement::Skip { .. } => "skipped",
+        Settlement::Skip { .. } | Settlement::FannedOut { .. } => "skipped",
         Settlement::Hold { .. } => "held",
         Settlement::Retry { .. } => "retry",
     };

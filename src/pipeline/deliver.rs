@@ -3,19 +3,21 @@
 use jiff::Timestamp;
 
 use crate::domain::delivery::{About, Posted};
-use crate::domain::facts::{Existing, ExistingDocument, RecordFacts};
+use crate::domain::facts::{ExistingDocument, RecordFacts, mark};
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::number;
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
-use crate::domain::record::{CompanyId, RecordKey};
+use crate::domain::record::{CompanyId, RecordKey, RecordKind};
 use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
 use crate::domain::text::{Sentence, shorten};
+use crate::remote::RemoteError;
 use crate::store::{Event, Lane, Lease, Rest, StoreError};
 use crate::xero::{Xero, XeroError};
 
 use super::again::{self, Again};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::lanes::enter;
+use super::order;
 use super::parts::{Company, Connection, Parts};
 use super::post;
 use super::slots::Slot;
@@ -107,6 +109,9 @@ fn report(key: &RecordKey, outcome: &Outcome) {
             tracing::info!(record.key = %key, batch = batch.as_deref().unwrap_or_default(), "marked in ConnectWise");
         }
         Outcome::Skipped(reason) => tracing::info!(record.key = %key, reason = reason.as_str(), "skipped"),
+        Outcome::FannedOut { purchases } => {
+            tracing::info!(record.key = %key, purchases = purchases.len(), "its purchases are posted by themselves");
+        }
         Outcome::Failed(Failure::Never { reason, .. }) => {
             tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
         }
@@ -128,8 +133,11 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         let sentence = format!("The ConnectWise connection '{}' is not in the configuration any more.", key.connection);
         return fail(lease, hold(HoldCode::NoCompany, sentence));
     };
-    let record = match connection.client.invoice(key.source.as_str()).await {
-        Ok(Some(invoice)) => RecordFacts::from(invoice),
+    if key.kind == RecordKind::PurchaseOrder {
+        return order::fan_out(lease, connection, parts).await;
+    }
+    let record = match read(&lease, connection).await {
+        Ok(Some(record)) => record,
         Ok(None) => return Ok(gone(lease, parts).await),
         Err(error) => return fail(lease, of_connectwise(&error, now)),
     };
@@ -157,6 +165,16 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
             Err(failure) => Ok(Ended { lease, outcome: Outcome::Failed(failure), about }),
         },
     }
+}
+
+/// The record as ConnectWise has it now; none when it is gone.
+async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFacts>, RemoteError> {
+    let source = lease.record.key.source.as_str();
+    if lease.record.key.kind == RecordKind::Purchase {
+        let purchase = connection.client.purchase(source, lease.record.order).await?;
+        return Ok(purchase.map(|purchase| RecordFacts::Purchase(Box::new(purchase))));
+    }
+    Ok(connection.client.invoice(source).await?.map(RecordFacts::from))
 }
 
 fn about(record: &RecordFacts, company: Option<&Company>) -> About {
@@ -200,11 +218,10 @@ async fn gone(lease: Lease, parts: &Parts) -> Ended {
         (None, None) => Ok(None),
         (Some(posted), _) => left_in_xero(&posted.company, parts, async |xero| xero.document(posted.id).await).await,
         (None, Some(intent)) => {
-            left_in_xero(&intent.company, parts, async |xero| match xero.find(intent.kind, &intent.number).await? {
-                Existing::Found(document) => Ok(Some(document)),
-                _ => Ok(None),
-            })
-            .await
+            let key = &lease.record.key;
+            let mark = (key.kind == RecordKind::Purchase).then(|| mark(key.source.as_str()));
+            let look = async |xero: &Xero| Ok(xero.find(intent.kind, &intent.number).await?.marked(mark.as_deref()));
+            left_in_xero(&intent.company, parts, look).await
         }
     };
     let outcome = match left {
@@ -235,7 +252,7 @@ async fn left_in_xero(
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     };
     let found = look(&company.client).await.map_err(|error| of_xero(error, IntentFate::Keep))?;
-    Ok(found.filter(|document| !matches!(document.status.as_str(), "VOIDED" | "DELETED")))
+    Ok(found.filter(ExistingDocument::is_live))
 }
 
 /// A record that was not posted yet, as far as the store knows.

@@ -6,6 +6,7 @@ mod again;
 mod deliver;
 mod failure;
 mod lanes;
+mod order;
 mod parts;
 mod post;
 mod slots;

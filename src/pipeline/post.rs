@@ -123,19 +123,19 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         }
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
-        let looked = facts.existing == Existing::None;
+        let looked = facts.existing.is_none_of(facts.record.mark().as_deref());
         match (intent_for(lease, subject, (document.draft(), &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
                 return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, looked, warnings })));
             }
             (None, Existing::NotLookedUp) => {
                 facts.existing = look_up(subject, &facts).await?;
-                if let (Existing::None, Some(intent)) = (&facts.existing, &lease.record.intent) {
-                    believable(intent, now)?;
-                }
                 facts.contact = ContactMatch::Known(contact);
             }
             (None, _) => {
+                if let Some(intent) = &lease.record.intent {
+                    believable(intent, now)?;
+                }
                 let intent = new_intent(lease, subject, (document.draft(), &body), now);
                 return Ok(Prepared::Send(Box::new(Sending {
                     document,
@@ -275,7 +275,8 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     };
     let found = company.client.find(intent.kind, &intent.number).await;
-    if let Existing::Found(document) = found.map_err(|error| of_xero(error, IntentFate::Keep))? {
+    let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
+    if let Some(document) = found.marked(subject.record.mark().as_deref()) {
         let (number, status) = (subject.number(), subject.record.status());
         let sentence = format!(
             "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",

@@ -14,5 +14,7 @@ mod harness;
 mod operators;
 mod posting;
 mod process;
+mod purchase_faults;
+mod purchases;
 mod reload;
 mod slow;

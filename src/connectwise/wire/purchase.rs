@@ -33,6 +33,8 @@ pub(in super::super) struct PurchaseOrder {
     pub(in super::super) location_id: Option<i64>,
     #[serde(default)]
     pub(in super::super) location: Reference,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(in super::super) total: Option<Money>,
 }
 
 /// `/procurement/purchaseorders/{id}/lineitems`.

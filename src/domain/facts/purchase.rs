@@ -47,6 +47,9 @@ pub struct PurchaseOrder {
     /// ISO code; none when ConnectWise has no multi-currency.
     #[serde(default)]
     pub currency: Option<String>,
+    /// What all of it comes to, for people.
+    #[serde(default)]
+    pub total: Option<Money>,
 }
 
 /// What came with a packing slip: its row of the unposted list and its preview, taken together.

@@ -51,7 +51,7 @@ pub(super) fn map(facts: &Facts, purchase: &Purchase, rules: &Rules) -> Result<F
         due_date,
         reference: bill.reference(),
         currency: lines::currency("purchase", code, rows, &facts.organisation)?,
-        status: rules.bill_status,
+        status: rules.bill_status.unwrap_or(rules.document_status),
         sent: false,
         branding_theme: None,
         lines,

@@ -24,6 +24,8 @@ pub struct Rules {
     pub document_status: DocumentStatus,
     /// The status that bills get in Xero; none = that of other documents.
     pub bill_status: Option<DocumentStatus>,
+    /// Days until a bill is due when ConnectWise has no billing terms for it; none = it is held.
+    pub bill_due_days: Option<u16>,
     /// What the number of a bill is when the vendor's is not known.
     pub missing_vendor_invoice: MissingVendorInvoice,
     /// Template of a bill's reference; parts are separated by ` | ` and dropped when empty.
@@ -87,6 +89,7 @@ impl Default for Rules {
             conversion_date: None,
             document_status: DocumentStatus::Authorised,
             bill_status: None,
+            bill_due_days: None,
             missing_vendor_invoice: MissingVendorInvoice::Order,
             bill_reference: "{vendor_invoice} | {po}".to_owned(),
             drop_ship_account: String::new(),

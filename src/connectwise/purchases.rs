@@ -105,9 +105,13 @@ impl ConnectWise {
         Ok(Some((order, found)))
     }
 
+    pub(super) async fn read_order_statuses(&self) -> Result<Vec<wire::OrderStatus>, RemoteError> {
+        Ok(self.list("procurement/purchaseorderstatuses", None).await??)
+    }
+
     /// Whether a status closes purchase orders, for orders that do not say so themselves.
     async fn closes_orders(&self, status: Option<i64>) -> Result<bool, RemoteError> {
-        let statuses: Vec<wire::OrderStatus> = self.list("procurement/purchaseorderstatuses", None).await??;
+        let statuses = self.read_order_statuses().await?;
         let found = statuses.iter().find(|known| Some(known.id) == status);
         let closed = found.and_then(|known| known.closed_flag);
         closed.ok_or_else(|| malformed(format!("nothing says whether the purchase order status {status:?} is closed")))

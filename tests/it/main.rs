@@ -5,6 +5,7 @@
 
 mod attacks;
 mod companies;
+mod doctor;
 mod door;
 mod door_limits;
 mod durable;

@@ -53,6 +53,8 @@ pub(in super::super) struct OrderLine {
 pub(in super::super) struct OrderStatus {
     #[serde(deserialize_with = "id")]
     pub(in super::super) id: i64,
+    #[serde(default, deserialize_with = "text")]
+    pub(in super::super) name: String,
     #[serde(default, deserialize_with = "flag")]
     pub(in super::super) closed_flag: Option<bool>,
 }

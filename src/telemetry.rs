@@ -184,8 +184,10 @@ impl Metrics {
             Outcome::Posted { .. } => ("posted", ""),
             Outcome::Marked { .. } => ("marked", ""),
             Outcome::Skipped(reason) => ("skipped", reason.as_str()),
+            Outcome::Failed(Failure::Never { reason, .. }) | Outcome::FannedOut { unnamed: Some(reason), .. } => {
+                ("held", reason.code.as_str())
+            }
             Outcome::FannedOut { .. } => ("skipped", SkipReason::PurchasesApart.as_str()),
-            Outcome::Failed(Failure::Never { reason, .. }) => ("held", reason.code.as_str()),
             Outcome::Failed(Failure::Later { .. }) => ("retried", "later"),
             Outcome::Failed(Failure::Everyone { .. }) => ("retried", "company"),
         };

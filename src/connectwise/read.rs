@@ -74,8 +74,10 @@ impl ConnectWise {
             RecordFacts::Invoice(facts) => &facts.invoice,
             RecordFacts::Purchase(purchase) => {
                 // Its preview was read with it, because without that not even its total is known.
-                let (captions, party) = tokio::try_join!(self.kept_captions(), self.party(record.party().0))?;
-                let closed_at = purchase.received.as_ref().and_then(|received| received.closed_at);
+                let (captions, mut party) = tokio::try_join!(self.kept_captions(), self.party(record.party().0))?;
+                let received = purchase.received.as_ref();
+                let closed_at = received.and_then(|received| received.closed_at);
+                party.vendor_number = received.map(|received| received.vendor_number.clone()).unwrap_or_default();
                 return Ok(Posting { record: record.clone(), closed_at, captions: captions.as_ref().clone(), party });
             }
         };

@@ -395,6 +395,10 @@ pub(super) struct Batch {
     pub(super) batch_identifier: String,
 }
 
+/// A row of `/finance/accounting/batches/{id}/entries`; that it is there is enough.
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchEntry {}
+
 /// The answer of a signing key's address; without Debug, as it is a secret.
 #[derive(Deserialize)]
 pub(super) struct SigningKey {

@@ -73,6 +73,9 @@ pub struct Record {
     /// The purchases that it was found to have, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub purchases: Vec<SourceId>,
+    /// It was changed in ConnectWise after it was posted, and nobody has said that the document is right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -294,6 +297,7 @@ pub fn accept(
             asked: None,
             order,
             purchases: Vec::new(),
+            edited: false,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -376,6 +380,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
         Settlement::Mark { posted, warnings } => {
             record.progress();
             record.posted = Some(posted);
+            record.edited = false;
             record.warn(warnings, now);
             queued(Step::Mark, now)
         }
@@ -391,15 +396,16 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.intent = None;
             State::Skipped { reason }
         }
-        Settlement::FannedOut { purchases } => {
+        Settlement::FannedOut { purchases, unnamed } => {
             record.purchases.retain(|known| !purchases.contains(known));
             record.purchases.extend(purchases);
             let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
             record.purchases.drain(..surplus);
-            State::Skipped { reason: SkipReason::PurchasesApart }
+            unnamed.map_or(State::Skipped { reason: SkipReason::PurchasesApart }, |reason| State::Held { reason })
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);
+            record.edited |= reason.code == HoldCode::EditedAfterPost;
             // A decision that came during the step is still to be carried out.
             record.adopt = record.adopt.filter(|_| again);
             record.decide_intent(intent);
@@ -460,6 +466,7 @@ pub fn resolve(
             return refuse("a request to Xero has no known outcome yet; retry it first");
         }
         Decision::Skip => record.state = State::Skipped { reason: SkipReason::Operator },
+        Decision::Adopt { .. } if !record.key.kind.has_document() => return refuse("it has no document of its own"),
         Decision::Adopt { .. } if record.intent.is_some() && matches!(record.state, State::Queued { .. }) => {
             return refuse("a request to Xero has no known outcome yet; wait until it has");
         }

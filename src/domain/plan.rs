@@ -117,8 +117,8 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     let ceilings = Ceilings { rounding: rules.rounding_ceiling, adjustment: rules.adjustment_ceiling };
     let Flagged { value: document, warnings: balance_warnings } = balance(draft, ceilings)?;
     warnings.extend(balance_warnings);
-    let document = match facts.record.mark() {
-        Some(mark) => document.marked(&mark),
+    let document = match &facts.mark {
+        Some(mark) => document.marked(mark),
         None => document,
     };
     // Whom it bills must be reachable; a vendor needs nobody.
@@ -153,8 +153,8 @@ fn same_record<'facts>(
         Existing::Found(existing) | Existing::Chosen(existing) => return Ok(Some(existing)),
         Existing::Among(documents) => documents,
     };
-    let mark = facts.record.mark().unwrap_or_default();
-    let mut ours = documents.iter().filter(|existing| existing.has(&mark));
+    let mark = facts.mark.as_deref().unwrap_or_default();
+    let mut ours = documents.iter().filter(|existing| existing.has(mark));
     let ambiguous = |which: &ExistingDocument, why: &str| {
         let (kind, number, total) = (which.kind.noun(), &which.number, which.total);
         let sentence = format!("Xero has the {kind} {number} of {total} ({}) {why}.", which.id);

@@ -51,6 +51,15 @@ pub(super) async fn look(
     }
     match after_post(&subject.record, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
+        // Its content cannot be seen any more, so nothing says that it is what was posted.
+        AfterPost::Nothing if lease.record.edited && !subject.record.has_content() => {
+            let sentence = format!(
+                "{} was changed in ConnectWise after it was posted with {}, and is in a batch: its content now cannot be compared.",
+                subject.record.title(),
+                posted.total
+            );
+            Err(hold(HoldCode::EditedAfterPost, sentence))
+        }
         AfterPost::Nothing => {
             let (batch, before) = (subject.record.batch().map(str::to_owned), posted.batch.as_deref());
             let names = [None, before].map(|before| batch::name(&subject.record, posted.id, before));
@@ -108,13 +117,15 @@ fn agreed(
     parts: &Parts,
 ) -> Result<Posted, Failure> {
     let record = &subject.record;
-    let total = record.total().abs().to_cents();
+    // Of what has left the unposted list, only the operator knows the sums.
+    let seen = record.has_content();
+    let total = if seen { record.total().abs() } else { document.total }.to_cents();
     let contact = parts.store.contact(&subject.company.id, record.party().0);
     let checks = [
-        ("kind", document.kind == record.becomes()),
+        ("kind", if seen { document.kind == record.becomes() } else { document.kind == posted.kind }),
         ("status", !matches!(document.status.as_str(), "VOIDED" | "DELETED")),
         ("total", document.total.to_cents() == total),
-        ("tax", document.total_tax.to_cents() == record.tax().abs().to_cents()),
+        ("tax", !seen || document.total_tax.to_cents() == record.tax().abs().to_cents()),
         ("currency", record.currency().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
         ("contact", contact.is_none_or(|contact| contact == document.contact_id)),
     ];

@@ -31,6 +31,11 @@ pub(super) struct Subject<'parts> {
 }
 
 impl Subject<'_> {
+    /// What its document is marked with, where numbers are not unique.
+    pub(super) fn mark(&self) -> Option<String> {
+        mark(&self.key)
+    }
+
     /// The number that its document has in Xero.
     pub(super) fn number(&self) -> String {
         number(&self.record, &self.company.rules)
@@ -109,8 +114,11 @@ fn report(key: &RecordKey, outcome: &Outcome) {
             tracing::info!(record.key = %key, batch = batch.as_deref().unwrap_or_default(), "marked in ConnectWise");
         }
         Outcome::Skipped(reason) => tracing::info!(record.key = %key, reason = reason.as_str(), "skipped"),
-        Outcome::FannedOut { purchases } => {
+        Outcome::FannedOut { purchases, unnamed } => {
             tracing::info!(record.key = %key, purchases = purchases.len(), "its purchases are posted by themselves");
+            if let Some(reason) = unnamed {
+                tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
+            }
         }
         Outcome::Failed(Failure::Never { reason, .. }) => {
             tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
@@ -218,8 +226,7 @@ async fn gone(lease: Lease, parts: &Parts) -> Ended {
         (None, None) => Ok(None),
         (Some(posted), _) => left_in_xero(&posted.company, parts, async |xero| xero.document(posted.id).await).await,
         (None, Some(intent)) => {
-            let key = &lease.record.key;
-            let mark = (key.kind == RecordKind::Purchase).then(|| mark(key.source.as_str()));
+            let mark = mark(&lease.record.key);
             let look = async |xero: &Xero| Ok(xero.find(intent.kind, &intent.number).await?.marked(mark.as_deref()));
             left_in_xero(&intent.company, parts, look).await
         }

@@ -123,7 +123,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         }
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
-        let looked = facts.existing.is_none_of(facts.record.mark().as_deref());
+        let looked = facts.existing.is_none_of(facts.mark.as_deref());
         match (intent_for(lease, subject, (document.draft(), &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
                 return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, looked, warnings })));
@@ -167,8 +167,9 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str
     let hash = hash(body);
     let short = hash.get(..32).unwrap_or_default();
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
-    // Xero takes 128 characters; a longer key is hashed as a whole.
-    let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
+    // Xero takes 128 characters, and a header carries no others; any other key is hashed as a whole.
+    let fits = key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = if fits { key } else { format!("rp:{}", self::hash(&key)) };
     let company = subject.company.id.clone();
     Intent { key, body_hash: hash, company, kind: draft.kind, number: draft.number.clone(), at: now, resend: true }
 }
@@ -193,20 +194,33 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
         unfinished(subject, intent, parts).await?;
     }
     let contact = known_contact(lease, &party, subject, parts).await?;
-    let mut facts = Facts { record, captions, party, organisation, contact, existing: Existing::NotLookedUp };
+    let mark = subject.mark();
+    let mut facts = Facts { record, captions, party, organisation, contact, mark, existing: Existing::NotLookedUp };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
-    let known_since =
-        parts.store.trusted_since().max(subject.company.since).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
+    let new = lease.record.intent.is_none();
+    let closed_before = |since: Timestamp| {
+        let since = since.saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
+        new && closed_at.is_none_or(|closed| closed < since)
+    };
+    let journal = parts.store.trusted_since();
     // With an intent it was looked for before that was sent; then the intent tells what to do.
-    let unknown_past = lease.record.intent.is_none() && closed_at.is_none_or(|closed| closed < known_since);
+    let unknown_past = closed_before(journal.max(subject.company.since));
+    // A marked document is guarded by nothing but the look, and closing a record once more makes it look young.
+    let unguarded = new && facts.mark.is_some();
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
     if let Some(document) = lease.record.adopt {
         let found = subject.company.client.document(document).await.map_err(xero_failed)?;
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
         facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
-    } else if facts.record.is_unposted() && (unknown_past || unknown_intent) {
+    } else if facts.record.is_unposted() && (unknown_past || unguarded || unknown_intent) {
         facts.existing = look_up(subject, &facts).await?;
+        if closed_before(journal)
+            && let Some(number) = facts.record.earlier_number()
+        {
+            let earlier = find(subject, &facts, &number).await?;
+            facts.existing = std::mem::take(&mut facts.existing).or(earlier);
+        }
     }
     Ok(facts)
 }
@@ -236,7 +250,11 @@ async fn known_contact(
 
 /// Looks for the document that the record would become.
 async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
-    subject.company.client.find(facts.record.becomes(), &subject.number()).await.map_err(xero_failed)
+    find(subject, facts, &subject.number()).await
+}
+
+async fn find(subject: &Subject<'_>, facts: &Facts, number: &str) -> Result<Existing, Stop> {
+    subject.company.client.find(facts.record.becomes(), number).await.map_err(xero_failed)
 }
 
 /// Whether the record would not become the document of this intent any more, so that looking for the one
@@ -276,7 +294,7 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
     };
     let found = company.client.find(intent.kind, &intent.number).await;
     let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
-    if let Some(document) = found.marked(subject.record.mark().as_deref()) {
+    if let Some(document) = found.marked(subject.mark().as_deref()) {
         let (number, status) = (subject.number(), subject.record.status());
         let sentence = format!(
             "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",

@@ -357,8 +357,11 @@ impl Drop for World {
                 // Numbers of bills are not unique; what readypost makes is marked.
                 let marks = document.lines.iter().filter_map(|line| mark_in(&line.description));
                 let mark = marks.collect::<String>();
-                if document.kind.name().starts_with("ACCREC") || !mark.is_empty() {
-                    *seen.entry((document.kind.name().to_owned(), document.number, mark)).or_default() += 1;
+                let kind = document.kind.name().to_owned();
+                if !mark.is_empty() {
+                    *seen.entry((kind, String::new(), mark)).or_default() += 1;
+                } else if kind.starts_with("ACCREC") {
+                    *seen.entry((kind, document.number, mark)).or_default() += 1;
                 }
             }
         }

@@ -332,7 +332,7 @@ fn taxes(organisation: &Organisation, rules: &Rules, about: &str, findings: &mut
                     );
                 }
                 Some(rate) => {
-                    findings.wrong(about, &format!("tax rate '{}' is archived or not for {used_on}", rate.name))
+                    findings.wrong(about, &format!("tax rate '{}' is archived or not for {used_on}", rate.name));
                 }
                 None => findings.wrong(about, &format!("there is no tax rate '{name}'")),
             }

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::existing::{Existing, mark};
+use super::existing::Existing;
 use super::invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType};
 use super::organisation::Organisation;
 use super::party::Party;
@@ -27,6 +27,9 @@ pub struct Facts {
     pub organisation: Organisation,
     /// The contact of the party in Xero.
     pub contact: ContactMatch,
+    /// What its document is marked with in Xero, where numbers are not unique; none where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// What a look-up of the document in Xero found.
     #[serde(default)]
     pub existing: Existing,
@@ -115,12 +118,12 @@ impl RecordFacts {
         }
     }
 
-    /// What its document is marked with in Xero, where numbers are not unique; none where they are.
+    /// Another number that its document may have got, when less was known of the record.
     #[must_use]
-    pub fn mark(&self) -> Option<String> {
+    pub fn earlier_number(&self) -> Option<String> {
         match self {
             Self::Invoice(_) => None,
-            Self::Purchase(purchase) => Some(mark(&purchase.id)),
+            Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
         }
     }
 

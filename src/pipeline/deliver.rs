@@ -150,7 +150,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         Err(error) => return fail(lease, of_connectwise(&error, now)),
     };
     let company = parts.company(&key, record.location());
-    let mut about = about(&record, company);
+    let mut about = about(&record, company, lease.record.about.as_ref());
     let Some(company) = company else {
         // It stays in the lists of the company that had it, should that be gone.
         about.company = removed(&lease, parts).cloned();
@@ -185,9 +185,14 @@ async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFac
     Ok(connection.client.invoice(source).await?.map(RecordFacts::from))
 }
 
-fn about(record: &RecordFacts, company: Option<&Company>) -> About {
+fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>) -> About {
+    let company = company.map(|company| company.id.clone());
+    // What has left the unposted list does not say any more what it is worth.
+    if let Some(known) = known.filter(|_| !record.has_content()) {
+        return About { company, ..known.clone() };
+    }
     About {
-        company: company.map(|company| company.id.clone()),
+        company,
         number: shorten(&record.number(), 40),
         client: record.party().1.into(),
         total: if record.becomes().is_credit() { -record.total().abs() } else { record.total() },

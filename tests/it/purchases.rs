@@ -444,6 +444,8 @@ async fn a_posted_purchase_that_is_opened_unbatched_or_deleted_is_never_posted_t
     buying.world.settle().await;
     assert_eq!((buying.state(order, "SLIP 7").await.as_str(), buying.marked(order)), ("done", 1));
     assert_eq!(buying.bills().len(), 1);
+    let listed = buying.world.get("/api/v1/records?kind=purchase").await;
+    assert_eq!(listed["records"][0]["total"], "605.00", "also when ConnectWise does not say it any more");
     // Then opened: a person has to look.
     buying.world.connectwise.unbatch_purchase_order(order).unwrap();
     buying.world.connectwise.reopen_purchase_order(order).unwrap();

@@ -129,7 +129,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
                 return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, looked, warnings })));
             }
             (None, Existing::NotLookedUp) => {
-                facts.existing = look_up(subject, &facts).await?;
+                facts.existing = look_up(subject, &facts, &subject.number()).await?;
                 facts.contact = ContactMatch::Known(contact);
             }
             (None, _) => {
@@ -214,11 +214,11 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
         facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
     } else if facts.record.is_unposted() && (unknown_past || unguarded || unknown_intent) {
-        facts.existing = look_up(subject, &facts).await?;
+        facts.existing = look_up(subject, &facts, &subject.number()).await?;
         if closed_before(journal)
             && let Some(number) = facts.record.earlier_number()
         {
-            let earlier = find(subject, &facts, &number).await?;
+            let earlier = look_up(subject, &facts, &number).await?;
             facts.existing = std::mem::take(&mut facts.existing).or(earlier);
         }
     }
@@ -249,11 +249,7 @@ async fn known_contact(
 }
 
 /// Looks for the document that the record would become.
-async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
-    find(subject, facts, &subject.number()).await
-}
-
-async fn find(subject: &Subject<'_>, facts: &Facts, number: &str) -> Result<Existing, Stop> {
+async fn look_up(subject: &Subject<'_>, facts: &Facts, number: &str) -> Result<Existing, Stop> {
     subject.company.client.find(facts.record.becomes(), number).await.map_err(xero_failed)
 }
 

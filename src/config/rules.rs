@@ -26,6 +26,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         purchase_items: section.choice("purchase_items", default.purchase_items, "known, omit"),
         purchase_tax_names: purchase_names.entries().into_iter().collect::<BTreeMap<_, _>>(),
         untaxed_purchases: section.text("untaxed_purchases").unwrap_or_default(),
+        down_payment_account: section.text("down_payment_account").unwrap_or_default(),
         sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
         branding_theme: section.parsed("branding_theme"),
         rounding_ceiling: ceiling(&section, "rounding_ceiling", default.rounding_ceiling),

@@ -142,6 +142,8 @@ fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError
         currency: some_text(found.currency.currency_code),
         tax_code: found.tax_code.name,
         sales_tax: found.sales_tax.unwrap_or_default(),
+        down_payment_applied: found.downpayment_applied.unwrap_or_default(),
+        progress_applied: found.previous_progress_applied.unwrap_or_default(),
         total: found.total,
         batch,
     })

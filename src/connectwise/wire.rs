@@ -111,6 +111,10 @@ pub(super) struct Invoice {
     pub(super) tax_code: Reference,
     #[serde(default, deserialize_with = "optional_money")]
     pub(super) sales_tax: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) downpayment_applied: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) previous_progress_applied: Option<Money>,
     #[serde(deserialize_with = "money")]
     pub(super) total: Money,
     #[serde(default)]

@@ -38,6 +38,9 @@ pub struct Rules {
     pub purchase_tax_names: BTreeMap<String, String>,
     /// Name of the Xero tax rate of what is bought without tax; empty = such lines are held.
     pub untaxed_purchases: String,
+    /// Code of the account of what an invoice takes off because it was invoiced before, where the preview has no row
+    /// for it; empty = such invoices are held.
+    pub down_payment_account: String,
     /// Mark approved documents as sent.
     pub sent_to_contact: bool,
     /// Branding theme of the documents.
@@ -96,6 +99,7 @@ impl Default for Rules {
             purchase_items: PurchaseItems::Known,
             purchase_tax_names: BTreeMap::new(),
             untaxed_purchases: String::new(),
+            down_payment_account: String::new(),
             sent_to_contact: false,
             branding_theme: None,
             rounding_ceiling: Money::CENT * 10.into(),

@@ -13,7 +13,7 @@ use super::scene::{Scene, dec, labour, product};
 use super::show;
 use super::stage::Stage;
 use crate::domain::record::RecordKey;
-use crate::simulator::connectwise::{Forgery, NewCompany};
+use crate::simulator::connectwise::{Forgery, Mapping, NewCompany};
 use crate::simulator::faults::{Fault, Rule};
 use crate::simulator::xero::NewContact;
 
@@ -94,16 +94,25 @@ async fn clean(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
         Scene::new("1003", school, today, vec![labour("Network refresh, milestone 2", "1", "8800")])
             .kind("Progress")
             .change(|invoice| invoice.project = Some("Network refresh".to_owned())),
-        Scene::new("1004", dental, today, vec![labour("Deposit for practice move", "1", "3000")]).kind("DownPayment"),
+        Scene::new("1004", dental, today, vec![labour("Deposit for practice move", "1", "3000")])
+            .kind("DownPayment")
+            .line(|line| {
+                "230".clone_into(&mut line.account);
+                line.taxable = false;
+            }),
         Scene::new("1005", brewery, today, vec![labour("Cabling", "1", "412.40")]).kind("Miscellaneous"),
         Scene::new("1006", school, today, vec![labour("Two sites", "1", "700"), product("LAPTOP-14", "3", "1499")])
             .kind("Consolidated"),
         Scene::new("1007", school, today, vec![labour("Training, exempt", "4", "120")])
             .change(|invoice| invoice.tax_code = Some(exempt)),
+        Scene::new("1009", dental, today, vec![labour("Practice move", "20", "165")]).change(|invoice| {
+            invoice.down_payment_applied = dec("3000");
+            invoice.applied_mapping = Some(Mapping { non_product_id: "LABOUR".to_owned(), ..Mapping::account("230") });
+        }),
         Scene::new("CM-18", dental, today, vec![labour("Credit: double visit", "1", "165")]).kind("CreditMemo"),
         Scene::new("1008", brewery, today, vec![labour("Returned equipment", "1", "-220")]),
     ];
-    stage.act("Nine invoices and credits become ready to post", scenes).await
+    stage.act("Ten invoices and credits become ready to post", scenes).await
 }
 
 /// Where the arithmetic of both systems differs.

@@ -540,6 +540,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Act {
         Accept(Option<u128>),
+        Order(i64),
         Lease,
         Arm,
         Settle(Settlement),
@@ -610,7 +611,18 @@ mod tests {
             select(vec![SkipReason::StatusOpen, SkipReason::Deleted]).prop_map(|reason| Settlement::Skip { reason }),
             (select(vec![None, Some(posted())]), fate.clone()).prop_map(|(posted, fate)| hold(posted, fate)),
             (fate, any::<bool>()).prop_map(retry),
+            Just(edited()),
+            (prop::collection::vec(0_i64..400, 0..150), any::<bool>()).prop_map(|(ids, unnamed)| {
+                let unnamed = unnamed.then(|| HoldReason::new(HoldCode::UnreadableField, "no name"));
+                let ids: std::collections::BTreeSet<i64> = ids.into_iter().collect();
+                Settlement::FannedOut { purchases: ids.into_iter().map(SourceId::from).collect(), unnamed }
+            }),
         ]
+    }
+
+    fn edited() -> Settlement {
+        let reason = HoldReason::new(HoldCode::EditedAfterPost, "changed");
+        Settlement::Hold { reason, posted: None, intent: IntentFate::Keep, warnings: Vec::new() }
     }
 
     fn act() -> impl Strategy<Value = Act> {
@@ -619,6 +631,7 @@ mod tests {
             vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge];
         prop_oneof![
             4 => prop::option::of(0_u128..40).prop_map(Act::Accept),
+            1 => (1_i64..4).prop_map(Act::Order),
             3 => Just(Act::Lease),
             1 => Just(Act::Arm),
             4 => settlement().prop_map(Act::Settle),
@@ -674,13 +687,25 @@ mod tests {
                 }
                 Ok(after)
             }
+            Act::Order(order) => {
+                let (after, accepted) =
+                    accept(Some(before.clone()), &before.key, &Trigger::Order { order }, sequence, now);
+                prop_assert!(accepted != Accepted::Duplicate && after.order == Some(order));
+                prop_assert_eq!(&after.messages, &before.messages);
+                Ok(after)
+            }
             Act::Settle(settlement) => {
+                let (posts, edits) = (matches!(settlement, Settlement::Mark { .. }), settlement == edited());
                 let after = settle(before.clone(), settlement, None, seen, now);
                 let held = matches!(&before.state, State::Held { .. }) && by_operator(&before.state);
                 prop_assert!(!held || after.state == before.state, "an operator's hold is not settled away");
                 let missed = before.triggered > seen && !by_operator(&after.state);
                 prop_assert!(!missed || is_queued(&after.state), "a trigger was lost");
                 prop_assert!(before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
+                let known = after.purchases.iter().collect::<std::collections::BTreeSet<_>>();
+                prop_assert!(known.len() == after.purchases.len() && known.len() <= PURCHASES_MAX);
+                prop_assert!(!edits || after.edited, "an edit was forgotten");
+                prop_assert!(!before.edited || after.edited || posts, "an edit was forgotten");
                 Ok(after)
             }
             Act::Resolve(decision) => {

@@ -60,7 +60,7 @@ pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Resu
     let Ended { lease, outcome, about } = Box::pin(step(lease, &mut slot, parts)).await?;
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
-    parts.metrics.step(&outcome, now.duration_since(first_seen));
+    parts.metrics.step(key.kind, &outcome, now.duration_since(first_seen));
     report(&key, &outcome);
     let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
     // The settlement comes first: without it the step would be repeated.

@@ -189,6 +189,7 @@ impl Metrics {
                 ("held", reason.code.as_str())
             }
             Outcome::FannedOut { .. } => ("skipped", SkipReason::PurchasesApart.as_str()),
+            Outcome::HandedOver { .. } => ("skipped", SkipReason::PostedWithReport.as_str()),
             Outcome::Failed(Failure::Later { .. }) => ("retried", "later"),
             Outcome::Failed(Failure::Everyone { .. }) => ("retried", "company"),
         };

@@ -43,9 +43,11 @@ const WARNINGS_OF_THE_SHELL: [(WarningCode, &str); 3] = [
 ];
 
 /// Skips that are not the plan's.
-const SKIPS_OF_THE_SHELL: [(SkipReason, &str); 4] = [
+const SKIPS_OF_THE_SHELL: [(SkipReason, &str); 6] = [
     (SkipReason::PurchasesApart, "a purchase order becomes no document"),
-    (SkipReason::NothingUnposted, "a purchase order becomes no document"),
+    (SkipReason::PostedWithReport, "an entry of a report becomes no document"),
+    (SkipReason::EntriesApart, "a report becomes no document when its entries do"),
+    (SkipReason::ExpensesOff, "nothing is planned"),
     (SkipReason::Deleted, "there is no record to plan"),
     (SkipReason::Operator, "a decision"),
 ];
@@ -65,7 +67,7 @@ impl Case {
 
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
-    let bases = ["base", "base-purchase"].map(|name| {
+    let bases = ["base", "base-purchase", "base-expense"].map(|name| {
         let text = fs::read_to_string(root.join(name).with_extension("json")).unwrap();
         (name.trim_start_matches("base-"), serde_json::from_str(&text).unwrap())
     });
@@ -101,10 +103,29 @@ fn shaped(mut facts: Value) -> Value {
         own.filter_map(|name| Some((name.to_owned(), members.remove(name)?))).collect();
     let record = match members.remove("purchase") {
         Some(purchase) => serde_json::json!({ "purchase": purchase }),
-        None => serde_json::json!({ "invoice": own }),
+        None => match members.remove("expense") {
+            Some(expense) => serde_json::json!({ "expense": listed(expense) }),
+            None => serde_json::json!({ "invoice": own }),
+        },
     };
     members.insert("record".to_owned(), record);
     facts
+}
+
+/// Expenses whose entries and rows have names in the cases, so that one of them can be patched.
+fn listed(mut expense: Value) -> Value {
+    let array = |named: &mut Value| {
+        if let Value::Object(members) = named {
+            *named = members.values().cloned().collect();
+        }
+    };
+    array(&mut expense["entries"]);
+    for entry in expense["entries"].as_array_mut().unwrap() {
+        if let Some(rows) = entry.pointer_mut("/listed/rows") {
+            array(rows);
+        }
+    }
+    expense
 }
 
 /// RFC 7386.

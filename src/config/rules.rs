@@ -27,6 +27,13 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         purchase_tax_names: purchase_names.entries().into_iter().collect::<BTreeMap<_, _>>(),
         untaxed_purchases: section.text("untaxed_purchases").unwrap_or_default(),
         down_payment_account: section.text("down_payment_account").unwrap_or_default(),
+        expenses: section.choice("expenses", default.expenses, "report, entry, off"),
+        expense_statuses: Some(section.list("expense_statuses"))
+            .filter(|list| !list.is_empty())
+            .unwrap_or(default.expense_statuses),
+        partial_reports: section.choice("partial_reports", default.partial_reports, "hold, post"),
+        company_paid_account: section.text("company_paid_account").unwrap_or_default(),
+        expense_due_days: section.parsed("expense_due_days").unwrap_or_default(),
         sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
         branding_theme: section.parsed("branding_theme"),
         rounding_ceiling: ceiling(&section, "rounding_ceiling", default.rounding_ceiling),

@@ -83,6 +83,7 @@ impl ConnectWise {
             RecordFacts::Purchase(purchase) => {
                 self.purchase(&purchase.id, Some(purchase.order.id)).await?.and_then(|now| now.batch)
             }
+            RecordFacts::Expense(expense) => self.expense_now(expense).await?.and_then(|now| now.batch),
         };
         Ok(batch.map(|batch| {
             if batch.eq_ignore_ascii_case(name) {
@@ -111,6 +112,13 @@ impl ConnectWise {
                 let received = now.and_then(|now| now.received);
                 return Ok(received.map_or(Unposted::Not, |received| Unposted::Ids(received.processed_ids())));
             }
+            RecordFacts::Expense(expense) => {
+                // An entry that came into the report just now is in no bill, so it is not marked with the others.
+                let posted = expense.processed_ids();
+                let now = self.expense_now(expense).await?.map(|now| now.processed_ids()).unwrap_or_default();
+                let ids: Vec<i64> = now.into_iter().filter(|id| posted.contains(id)).collect();
+                return Ok(if ids.is_empty() { Unposted::Not } else { Unposted::Ids(ids) });
+            }
         };
         let Some(row) = self.unposted_row(invoice).await? else { return Ok(Unposted::Not) };
         if !is_surely(&row, invoice) {
@@ -135,7 +143,8 @@ enum Unposted {
 /// The GL entries that the record had when it was read, ascending; none when they were not read with it.
 fn known_ids(record: &RecordFacts) -> Option<Vec<i64>> {
     match record {
-        RecordFacts::Invoice(_) => None,
+        // Of expenses, what is marked is what was posted, whatever came since.
+        RecordFacts::Invoice(_) | RecordFacts::Expense(_) => None,
         RecordFacts::Purchase(purchase) => purchase.received.as_ref().map(Received::processed_ids),
     }
 }
@@ -145,6 +154,7 @@ fn flag(record: &RecordFacts) -> wire::Exports {
     match record {
         RecordFacts::Invoice(_) => wire::Exports::Invoices,
         RecordFacts::Purchase(_) => wire::Exports::Products,
+        RecordFacts::Expense(_) => wire::Exports::Expenses,
     }
 }
 

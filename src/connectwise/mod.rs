@@ -9,6 +9,8 @@ mod batch;
 mod check;
 mod client;
 mod dates;
+mod expense_preview;
+mod expenses;
 mod failure;
 mod kept;
 mod keys;

@@ -1,4 +1,4 @@
-//! The company that a record is about, with its two contacts.
+//! The company that a record is about, with its two contacts; or the member.
 //!
 //! It is read afresh for every record: who has just given the company a billing contact expects the
 //! retry to see it.
@@ -6,7 +6,7 @@
 use super::client::{ConnectWise, malformed};
 use super::failure::Denied;
 use super::wire;
-use crate::domain::facts::{Address, Party, Person};
+use crate::domain::facts::{Address, Party, PartyKind, Person};
 use crate::remote::RemoteError;
 
 impl ConnectWise {
@@ -25,6 +25,7 @@ impl ConnectWise {
         };
         Ok(Party {
             id,
+            kind: PartyKind::Company,
             name: company.name,
             account_number: company.account_number,
             vendor_number: String::new(),
@@ -42,6 +43,43 @@ impl ConnectWise {
                 country: company.country.name,
             },
         })
+    }
+
+    /// The member with this id; without the right to read members, as the expenses name them.
+    pub(super) async fn member(&self, id: i64, name: &str) -> Result<Party, RemoteError> {
+        let found: Option<wire::Member> = match self.record(&format!("system/members/{id}")).await? {
+            Ok(member) => Some(member),
+            Err(Denied::Forbidden(cause) | Denied::NoRecord(cause)) => {
+                tracing::debug!(%cause, member.id = id, "the member cannot be read; their name in the expenses is used");
+                None
+            }
+            Err(denied) => return Err(denied.into()),
+        };
+        let party = |name: String, vendor_number: String, email: String| Party {
+            id,
+            kind: PartyKind::Member,
+            name,
+            account_number: vendor_number.clone(),
+            vendor_number,
+            primary_contact: None::<Person>,
+            billing_contact: None,
+            invoice_email: email,
+            phone: String::new(),
+            tax_number: String::new(),
+            address: Address::default(),
+        };
+        let Some(found) = found else { return Ok(party(name.to_owned(), String::new(), String::new())) };
+        if found.id != Some(id) {
+            return Err(malformed(format!("member {:?} was given for {id}", found.id)));
+        }
+        let full = format!("{} {}", found.first_name, found.last_name).trim().to_owned();
+        let names = [full, name.trim().to_owned(), found.identifier];
+        let emails = [found.primary_email, found.office_email];
+        Ok(party(
+            names.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+            found.vendor_number,
+            emails.into_iter().find(|email| !email.is_empty()).unwrap_or_default(),
+        ))
     }
 
     /// The contact that a company refers to; none when it is gone.

@@ -80,6 +80,16 @@ impl ConnectWise {
                 party.vendor_number = received.map(|received| received.vendor_number.clone()).unwrap_or_default();
                 return Ok(Posting { record: record.clone(), closed_at, captions: captions.as_ref().clone(), party });
             }
+            RecordFacts::Expense(expense) => {
+                let member = self.member(expense.member_id.unwrap_or_default(), &expense.member_name);
+                let (captions, mut party) = tokio::try_join!(self.kept_captions(), member)?;
+                if party.account_number.is_empty() {
+                    let numbers = expense.listed().map(|(_, listed)| &listed.vendor_number);
+                    party.account_number = numbers.max().cloned().unwrap_or_default();
+                }
+                let (closed_at, captions) = (expense.closed_at(), captions.as_ref().clone());
+                return Ok(Posting { record: record.clone(), closed_at, captions, party });
+            }
         };
         let (preview, segments, captions, party) = tokio::try_join!(
             self.preview(invoice),

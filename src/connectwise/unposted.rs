@@ -122,7 +122,7 @@ impl wire::Detail {
 }
 
 /// Joined segments; only separators count as nothing.
-fn segments(joined: String) -> String {
+pub(super) fn segments(joined: String) -> String {
     if joined.chars().all(|c| c == ':' || c.is_whitespace()) { String::new() } else { joined }
 }
 

@@ -3,6 +3,7 @@
 //! Source: ConnectWise's `OpenAPI` 2025.1 and 2026.4. Unknown fields and unknown values of enumerations are accepted,
 //! because ConnectWise adds both without a new version. Nulls are left out of its answers.
 
+mod expense;
 mod purchase;
 
 use serde::Deserialize;
@@ -14,6 +15,10 @@ use super::lenient::{
 use crate::domain::facts::{Caption, SegmentType};
 use crate::domain::money::Money;
 
+pub(super) use expense::{
+    ExpenseBill, ExpenseEntry, ExpenseExport, ExpenseJournal, ExpenseReport, Member, UnpostedExpense,
+    expense_export_request,
+};
 pub(super) use purchase::{
     OrderLine, OrderStatus, PurchaseDetail, PurchaseExport, PurchaseOrder, PurchaseTaxRow, PurchaseTransaction,
     UnpostedPurchase, purchase_export_request,
@@ -23,7 +28,7 @@ pub(super) use purchase::{
 const SEGMENTS_MAX: usize = 10;
 
 /// `{id, name}` and their like; a plain text counts as the name.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Value")]
 pub(super) struct Reference {
     pub(super) id: Option<i64>,
@@ -425,6 +430,7 @@ pub(super) fn export_request(billing_log_id: i64) -> Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exports {
     Invoices,
+    Expenses,
     Products,
 }
 
@@ -432,7 +438,7 @@ pub(super) enum Exports {
 pub(super) fn batch_request(name: &str, exports: Exports, entry_ids: &[i64]) -> Value {
     json!({
         "batchIdentifier": name, "glInterfaceIdentifier": name, "exportInvoicesFlag": exports == Exports::Invoices,
-        "exportExpensesFlag": false, "exportProductsFlag": exports == Exports::Products, "processedRecordIds": entry_ids,
-        "summarizeExpenses": false,
+        "exportExpensesFlag": exports == Exports::Expenses, "exportProductsFlag": exports == Exports::Products,
+        "processedRecordIds": entry_ids, "summarizeExpenses": exports == Exports::Expenses,
     })
 }

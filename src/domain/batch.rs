@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::facts::RecordFacts;
+use super::facts::{ExpenseUnit, RecordFacts};
 use super::text::hex;
 
 /// The longest id of a purchase that its batches carry as it is, so that 50 characters are enough for all.
@@ -38,6 +38,16 @@ fn prefix(record: &RecordFacts) -> String {
     match record {
         RecordFacts::Invoice(facts) => format!("RP-I-{}-", facts.invoice.id),
         RecordFacts::Purchase(purchase) => prefix_of_purchase(&purchase.id),
+        RecordFacts::Expense(expense) => prefix_of_expense(expense.unit, expense.id),
+    }
+}
+
+/// How the batches of expenses begin.
+#[must_use]
+pub fn prefix_of_expense(unit: ExpenseUnit, id: i64) -> String {
+    match unit {
+        ExpenseUnit::Report => format!("RP-R-{id}-"),
+        ExpenseUnit::Entry => format!("RP-E-{id}-"),
     }
 }
 

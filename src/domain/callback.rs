@@ -163,6 +163,7 @@ impl Callback {
         let kind = match sent.kind.to_ascii_lowercase().as_str() {
             "invoice" => RecordKind::Invoice,
             "purchaseorder" => RecordKind::PurchaseOrder,
+            "expense" => RecordKind::Expense,
             other => return Ok(Parsed::Unhandled(other.chars().take(40).collect())),
         };
         let source = match &sent.id {
@@ -182,7 +183,7 @@ impl Callback {
     }
 }
 
-/// The id of an invoice or purchase order in its only form: `7`, also for ` 007 `; none unless it is a whole number from 1.
+/// The id of a record that ConnectWise numbers, in its only form: `7`, also for ` 007 `; none unless it is a whole number from 1.
 #[must_use]
 pub fn whole_id(text: &str) -> Option<SourceId> {
     let text = text.trim();

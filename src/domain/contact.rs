@@ -1,5 +1,5 @@
-//! Which Xero contact a ConnectWise company is: by number, then by exact name, else nobody; a vendor also by a similar
-//! name with its vendor number.
+//! Which Xero contact a ConnectWise company or member is: by number, then by exact name, else nobody; a vendor also by
+//! a similar name with its vendor number.
 //!
 //! A near miss is never taken: a wrong contact is a wrong debtor, and a second contact of almost the
 //! same name is the complaint most heard of other products. It is held with the candidates.
@@ -16,7 +16,7 @@ pub struct Contact {
     pub id: Uuid,
     /// Name.
     pub name: String,
-    /// Contact number (Xero's pages call it contact code); readypost keeps the ConnectWise company id here.
+    /// Contact number (Xero's pages call it contact code); readypost keeps the ConnectWise id here.
     #[serde(default)]
     pub number: Option<String>,
     /// Account number, which people type in.
@@ -45,15 +45,18 @@ pub enum ContactMatch {
 /// Finds the company in the organisation's contacts.
 #[must_use]
 pub fn find(party: &Party, directory: &[Contact]) -> ContactMatch {
-    let number = party.id.to_string();
+    let number = party.contact_number();
     let of_number: Vec<&Contact> =
         directory.iter().filter(|contact| contact.number.as_deref() == Some(&number)).collect();
     if let Some(found) = only(&of_number) {
         return found;
     }
     let of_name: Vec<&Contact> = directory.iter().filter(|contact| contact.name == party.name).collect();
-    let taken =
-        |contact: &&&Contact| contact.active && contact.number.as_deref().is_some_and(|other| !other.is_empty());
+    // Whoever bills may have been entered under their number as a vendor.
+    let vendor = Some(party.vendor_number.trim()).filter(|number| !number.is_empty());
+    let taken = |contact: &&&Contact| {
+        contact.active && contact.number.as_deref().is_some_and(|other| !other.is_empty() && Some(other) != vendor)
+    };
     let others: Vec<Contact> = of_name.iter().filter(taken).copied().cloned().collect();
     if !others.is_empty() {
         return ContactMatch::Similar(others);
@@ -62,19 +65,21 @@ pub fn find(party: &Party, directory: &[Contact]) -> ContactMatch {
         return found;
     }
     let wanted = skeleton(&party.name);
-    let similar: Vec<Contact> =
-        directory.iter().filter(|contact| contact.active && skeleton(&contact.name) == wanted).cloned().collect();
-    // A similar name and the vendor's number together are enough, each alone is not.
-    let vendor = party.vendor_number.trim();
-    let has_vendor_number = |contact: &&Contact| {
-        let numbers = [&contact.number, &contact.account].into_iter().flatten();
-        !vendor.is_empty() && numbers.map(|number| number.trim()).any(|number| number.eq_ignore_ascii_case(vendor))
+    let has_vendor_number = |contact: &Contact| {
+        let mut numbers = [&contact.number, &contact.account].into_iter().flatten().map(|number| number.trim());
+        vendor.is_some_and(|vendor| numbers.any(|number| number.eq_ignore_ascii_case(vendor)))
     };
-    let mut numbered = similar.iter().filter(has_vendor_number);
-    match (numbered.next(), numbered.next()) {
+    let is_alike = |contact: &Contact| skeleton(&contact.name) == wanted;
+    // A number of digits alone may be a company's.
+    let telling = vendor.is_some_and(|vendor| !vendor.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_similar = |contact: &&Contact| is_alike(contact) || (telling && has_vendor_number(contact));
+    let similar: Vec<&Contact> = directory.iter().filter(|contact| contact.active).filter(is_similar).collect();
+    // A similar name and the vendor's number together are enough, each alone is not.
+    let mut both = similar.iter().filter(|contact| is_alike(contact) && has_vendor_number(contact));
+    match (both.next(), both.next()) {
         (Some(one), None) => ContactMatch::Known(one.id),
         _ if similar.is_empty() => ContactMatch::New,
-        _ => ContactMatch::Similar(similar.into_iter().take(5).collect()),
+        _ => ContactMatch::Similar(similar.into_iter().take(5).cloned().collect()),
     }
 }
 
@@ -119,7 +124,7 @@ fn skeleton(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::facts::Address;
+    use crate::domain::facts::{Address, PartyKind};
 
     fn contact(id: u128, name: &str, number: Option<&str>, active: bool) -> Contact {
         let number = number.map(str::to_owned);
@@ -129,6 +134,7 @@ mod tests {
     fn party(name: &str) -> Party {
         Party {
             id: 250,
+            kind: PartyKind::Company,
             name: name.to_owned(),
             account_number: String::new(),
             vendor_number: String::new(),
@@ -176,6 +182,24 @@ mod tests {
             assert!(matches!(find(&vendor("V-311"), std::slice::from_ref(known)), ContactMatch::Similar(_)));
         }
         assert!(matches!(find(&vendor("V-310"), &[by_code, by_account]), ContactMatch::Similar(_)), "two of them");
-        assert_eq!(find(&vendor("V-310"), &[stranger]), ContactMatch::New, "a number alone is not enough");
+        assert!(
+            matches!(find(&vendor("V-310"), &[stranger]), ContactMatch::Similar(_)),
+            "a number alone is not enough"
+        );
+    }
+
+    #[test]
+    fn a_member_is_never_the_company_of_the_same_id() {
+        let member =
+            |vendor: &str| Party { kind: PartyKind::Member, vendor_number: vendor.to_owned(), ..party("Jo Doe") };
+        let known = ContactMatch::Known(Uuid::from_u128(1));
+        assert_eq!(find(&member(""), &[contact(1, "Acme", Some("250"), true)]), ContactMatch::New);
+        assert_eq!(find(&member(""), &[contact(1, "J. Doe", Some("M-250"), true)]), known);
+        assert_eq!(find(&party("Acme"), &[contact(1, "Jo Doe", Some("M-250"), true)]), ContactMatch::New);
+        // Under the number as a vendor: with the same name it is the member, with another one perhaps.
+        assert_eq!(find(&member("EMP-4"), &[contact(1, "Jo Doe", Some("EMP-4"), true)]), known);
+        assert!(matches!(find(&member("EMP-4"), &[contact(1, "Doe", Some("EMP-4"), true)]), ContactMatch::Similar(_)));
+        assert_eq!(find(&member("31"), &[contact(1, "Acme", Some("31"), true)]), ContactMatch::New);
+        assert!(matches!(find(&member(""), &[contact(1, "Jo Doe", Some("EMP-4"), true)]), ContactMatch::Similar(_)));
     }
 }

@@ -76,6 +76,9 @@ pub struct Record {
     /// It was changed in ConnectWise after it was posted, and nobody has said that the document is right.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub edited: bool,
+    /// The expense report that it was handed over to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<i64>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -276,7 +279,7 @@ pub fn accept(
 ) -> (Record, Accepted) {
     let message = match trigger {
         Trigger::Callback { message, .. } => *message,
-        Trigger::Order { .. } | Trigger::Operator { .. } => None,
+        Trigger::Order { .. } | Trigger::Entry { .. } | Trigger::Report { .. } | Trigger::Operator { .. } => None,
     };
     let order = if let Trigger::Order { order } = trigger { Some(*order) } else { None };
     let Some(mut record) = record else {
@@ -298,6 +301,7 @@ pub fn accept(
             order,
             purchases: Vec::new(),
             edited: false,
+            report: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -402,6 +406,10 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
             record.purchases.drain(..surplus);
             unnamed.map_or(State::Skipped { reason: SkipReason::PurchasesApart }, |reason| State::Held { reason })
+        }
+        Settlement::HandedOver { report } => {
+            record.report = Some(report);
+            State::Skipped { reason: SkipReason::PostedWithReport }
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);

@@ -64,7 +64,7 @@ hold_codes! {
         "Tick Closed on this status (Setup Tables > Billing Status, or PO Status), then set the record to it again.";
     /// The record is closed but not in the unposted list.
     NotUnposted, "not_unposted", ConnectWise, true,
-        "Set the invoice or the purchase order to an open status and close it again, so that ConnectWise makes its GL entries.";
+        "Set the invoice or the purchase order to an open status and close it again, so that ConnectWise makes its GL entries. Of expenses, close what the named entries are charged to, or set `partial_reports` to post, then retry.";
     /// A line has no GL account.
     NoGlAccount, "no_gl_account", ConnectWise, true,
         "Complete the GL mapping (Setup Tables > GL Accounts), reopen the record and close it again.";
@@ -112,7 +112,7 @@ hold_codes! {
         "Move the lock date in Xero, or change the record's date in ConnectWise, then retry.";
     /// A contact of a similar name exists.
     SimilarContact, "similar_contact", Xero, true,
-        "If a candidate is this company, give both exactly the same name, in Xero or in ConnectWise, then retry. If none is, create a contact of exactly the company's name in Xero, then retry.";
+        "If a candidate is this company or member, give both exactly the same name, in Xero or in ConnectWise, then retry. If none is, create a contact of exactly that name in Xero, then retry.";
     /// Several contacts match.
     DuplicateContact, "duplicate_contact", Xero, true,
         "Merge the contacts in Xero, or archive all but one of them, then retry.";
@@ -133,13 +133,13 @@ hold_codes! {
         "If the document in Xero is this record, correct its total, tax and currency there, then adopt it here. If it is another one, give one of the two a new number, then retry. A void document may keep its number.";
     /// A bill in Xero could be this record, and nothing says whether it is.
     AmbiguousDocument, "ambiguous_document", Xero, true,
-        "If the document in Xero is this purchase, adopt it here. If it is another one, change the number of one of the two, in Xero or the vendor's invoice number in ConnectWise, then retry.";
+        "If the document in Xero is this record, adopt it here. If it is another one, change the number of one of the two, in Xero or, for a purchase, the vendor's invoice number in ConnectWise, then retry.";
     /// Xero calculated another total than ConnectWise has.
     TotalDiffers, "total_differs", Xero, true,
         "Correct the document in Xero so that its total is the one of ConnectWise, then retry: it is not posted again.";
     /// The record was changed in ConnectWise after it was posted.
     EditedAfterPost, "edited_after_post", Xero, true,
-        "Correct the document in Xero and adopt it here. Or void it, take the record out of its batch in ConnectWise, give an invoice a new number, then retry: it is posted anew. What came later under the packing slip of a posted purchase needs a packing slip of its own.";
+        "Correct the document in Xero and adopt it here. Or void it, take the record out of its batch in ConnectWise, give an invoice a new number, then retry: it is posted anew. What came later under the packing slip of a posted purchase needs a packing slip of its own; what came later into a posted expense report is posted by hand.";
     /// Xero refused the document for a reason that needs a correction.
     RefusedByXero, "refused_by_xero", Xero, true,
         "Read what Xero said, correct what it names, then retry.";
@@ -192,8 +192,18 @@ pub enum SkipReason {
     ZeroTotal,
     /// It is a purchase order, and its purchases are records of their own.
     PurchasesApart,
-    /// It is a purchase order of which nothing is unposted.
+    /// ConnectWise lists nothing of it as unposted, and a batch of readypost does not have it.
     NothingUnposted,
+    /// It is an expense, and not approved, or an entry of it is not.
+    NotApproved,
+    /// It is an expense entry, and its report is a record of its own.
+    PostedWithReport,
+    /// It is an expense report, and its entries are records of their own.
+    EntriesApart,
+    /// All of it was paid by the company, and the rules leave that out.
+    CompanyPaid,
+    /// It is an expense, and the rules do not post them.
+    ExpensesOff,
     /// It no longer exists in ConnectWise.
     Deleted,
     /// An operator skipped it.
@@ -211,6 +221,11 @@ impl SkipReason {
         Self::ZeroTotal,
         Self::PurchasesApart,
         Self::NothingUnposted,
+        Self::NotApproved,
+        Self::PostedWithReport,
+        Self::EntriesApart,
+        Self::CompanyPaid,
+        Self::ExpensesOff,
         Self::Deleted,
         Self::Operator,
     ];
@@ -227,6 +242,11 @@ impl SkipReason {
             Self::ZeroTotal => "zero_total",
             Self::PurchasesApart => "purchases_apart",
             Self::NothingUnposted => "nothing_unposted",
+            Self::NotApproved => "not_approved",
+            Self::PostedWithReport => "posted_with_report",
+            Self::EntriesApart => "entries_apart",
+            Self::CompanyPaid => "company_paid",
+            Self::ExpensesOff => "expenses_off",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
         }
@@ -243,7 +263,12 @@ impl SkipReason {
             Self::BeforeStartDate => "it is dated before the rule `start_date`",
             Self::ZeroTotal => "its total is 0.00 and the rules skip those",
             Self::PurchasesApart => "its purchases are posted by themselves",
-            Self::NothingUnposted => "ConnectWise lists no purchase of it as unposted",
+            Self::NothingUnposted => "ConnectWise lists nothing of it as unposted",
+            Self::NotApproved => "it, or an expense entry in it, is not approved in ConnectWise",
+            Self::PostedWithReport => "it is posted with its expense report",
+            Self::EntriesApart => "its expense entries are posted by themselves",
+            Self::CompanyPaid => "the company paid all of it, and the rules leave that out",
+            Self::ExpensesOff => "the rule `expenses` is off",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",
         }

@@ -8,10 +8,13 @@ use super::batch;
 use super::contact::{Contact, ContactMatch};
 use super::delivery::Posted;
 use super::draft::{ContactChoice, Draft};
-use super::facts::{Existing, ExistingDocument, Facts, Organisation, Party, RecordFacts, Status};
+use super::facts::{
+    Existing, ExistingDocument, Expense, ExpenseClass, Facts, Organisation, Party, RecordFacts, Status,
+};
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::map::{self, map};
 use super::rules::{DocumentStatus, NewContacts, RequiredContacts, Rules, ZeroTotals};
+use super::text::shorten;
 use super::warning::{Flagged, Warning, WarningCode};
 
 /// What to do, and what a person should look at once it is done.
@@ -55,20 +58,35 @@ pub fn triage(record: &RecordFacts, rules: &Rules) -> Option<Action> {
         let ours = batch::is_ours(record, name);
         return Some(Action::Skip(if ours { SkipReason::PostedBefore } else { SkipReason::BatchedElsewhere }));
     }
-    let (statuses, records) = match record {
-        RecordFacts::Invoice(_) => (&rules.invoice_statuses, "invoices"),
-        RecordFacts::Purchase(_) => (&rules.purchase_statuses, "purchases"),
+    let verdict = match record {
+        RecordFacts::Invoice(facts) => of_status(&facts.invoice.status, &rules.invoice_statuses, "invoices"),
+        RecordFacts::Purchase(purchase) => of_status(&purchase.order.status, &rules.purchase_statuses, "purchases"),
+        RecordFacts::Expense(expense) => of_approval(expense, rules),
     };
-    if let Some(action) = of_status(record.status(), statuses, records) {
-        return Some(action);
+    if verdict.is_some() {
+        return verdict;
     }
-    if let RecordFacts::Purchase(purchase) = record
-        && purchase.order.vendor_id.is_none()
-    {
-        return Some(Action::Hold(map::unreadable("vendor of the purchase order")));
+    let nobody = match record {
+        RecordFacts::Purchase(purchase) if purchase.order.vendor_id.is_none() => "vendor of the purchase order",
+        RecordFacts::Expense(expense) if expense.member_id.is_none() => "member of the expenses",
+        _ => "",
+    };
+    if !nobody.is_empty() {
+        return Some(Action::Hold(map::unreadable(nobody)));
     }
     if rules.start_date.is_some_and(|start| record.date().is_some_and(|date| date < start)) {
         return Some(Action::Skip(SkipReason::BeforeStartDate));
+    }
+    let owes_nobody = match record {
+        RecordFacts::Expense(expense) if expense.listed().next().is_none() => {
+            return Some(Action::Skip(SkipReason::NothingUnposted));
+        }
+        RecordFacts::Expense(expense) => expense.listed().all(|(_, listed)| listed.class == ExpenseClass::CompanyPaid),
+        RecordFacts::Invoice(_) | RecordFacts::Purchase(_) => false,
+    };
+    if owes_nobody {
+        // Nothing is owed, but its costs may have to be cleared.
+        return rules.company_paid_account.is_empty().then_some(Action::Skip(SkipReason::CompanyPaid));
     }
     if !record.has_content() || !record.total().is_zero() {
         return None;
@@ -100,6 +118,17 @@ pub fn of_status(status: &Status, wanted: &[String], records: &str) -> Option<Ac
         }
         (_, false) => Some(Action::Skip(SkipReason::StatusOpen)),
         (false, true) => Some(Action::Skip(SkipReason::StatusNotWanted)),
+    }
+}
+
+/// What the statuses of expenses say: only what somebody approved is posted, whatever ConnectWise lists.
+fn of_approval(expense: &Expense, rules: &Rules) -> Option<Action> {
+    match map::unapproved(expense, rules)? {
+        (status, None) => {
+            Some(Action::Hold(map::unreadable(&format!("status of the expenses ('{}')", shorten(status, 40)))))
+        }
+        (_, Some(false)) => Some(Action::Skip(SkipReason::NotApproved)),
+        (_, Some(true)) => Some(Action::Skip(SkipReason::StatusNotWanted)),
     }
 }
 
@@ -173,7 +202,7 @@ fn same_record<'facts>(
             && existing.total.to_cents() == document.total()
     };
     match documents.iter().find(could_be) {
-        Some(stranger) => ambiguous(stranger, "without a mark, so whether it is this purchase cannot be told"),
+        Some(stranger) => ambiguous(stranger, "without a mark, so whether it is this record cannot be told"),
         None => Ok(None),
     }
 }
@@ -221,20 +250,24 @@ fn contact(facts: &Facts, rules: &Rules) -> Result<ContactChoice, HoldReason> {
             return Ok(ContactChoice::Create(Box::new(party.clone())));
         }
         ContactMatch::New => {
-            (HoldCode::NewContact, format!("'{}' ({}) is not a contact in Xero.", party.name, party.id))
+            (HoldCode::NewContact, format!("'{}' ({}) is not a contact in Xero.", party.name, party.contact_number()))
         }
         ContactMatch::Similar(candidates) => {
             let sentence = format!(
                 "'{}' ({}) is not in Xero, but similar contacts are: {}.",
                 party.name,
-                party.id,
+                party.contact_number(),
                 names(candidates)
             );
             (HoldCode::SimilarContact, sentence)
         }
         ContactMatch::Duplicate(candidates) => {
-            let sentence =
-                format!("Several contacts in Xero match '{}' ({}): {}.", party.name, party.id, names(candidates));
+            let sentence = format!(
+                "Several contacts in Xero match '{}' ({}): {}.",
+                party.name,
+                party.contact_number(),
+                names(candidates)
+            );
             (HoldCode::DuplicateContact, sentence)
         }
         ContactMatch::Archived(contact) => (
@@ -325,7 +358,7 @@ pub fn after_post(record: &RecordFacts, posted: &Posted) -> AfterPost {
             format!("Xero calculated {} for {}, ConnectWise has {}.", posted.xero_total, posted.number, posted.total);
         return AfterPost::Hold(HoldReason::new(HoldCode::TotalDiffers, sentence));
     }
-    match (record.batch(), record.status().closed) {
+    match (record.batch(), record.is_closed()) {
         (Some(_), _) => AfterPost::Nothing,
         (None, true) => AfterPost::Mark,
         (None, false) => edited(format!("{title} was reopened in ConnectWise after it was posted.")),

@@ -77,11 +77,15 @@ pub enum RecordKind {
     PurchaseOrder,
     /// What came with one packing slip; its source id is ConnectWise's `unpostedProductId`.
     Purchase,
+    /// An expense entry; its source id is ConnectWise's. It becomes a bill, or its report does.
+    Expense,
+    /// The expenses of a member and a period; its source id is the ConnectWise report id.
+    ExpenseReport,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase];
+    pub const ALL: [Self; 5] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase, Self::Expense, Self::ExpenseReport];
 
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
@@ -90,6 +94,8 @@ impl RecordKind {
             Self::Invoice => "invoice",
             Self::PurchaseOrder => "purchase_order",
             Self::Purchase => "purchase",
+            Self::Expense => "expense",
+            Self::ExpenseReport => "expense_report",
         }
     }
 
@@ -106,6 +112,8 @@ impl RecordKind {
             Self::Invoice => "invoices",
             Self::PurchaseOrder => "purchase orders",
             Self::Purchase => "purchases",
+            Self::Expense => "expenses",
+            Self::ExpenseReport => "expense reports",
         }
     }
 }

@@ -9,6 +9,10 @@ use uuid::Uuid;
 use super::money::Money;
 use super::terms::Overflow;
 
+/// Statuses of expenses that nobody has to approve any more. Not among them is what was written off: nothing says
+/// whether somebody approved it before.
+const APPROVED: [&str; 4] = ["ApprovedByTierTwo", "ReadyToBill", "Billed", "BilledAgreement"];
+
 /// `[company.rules]` of the configuration, with its defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rules {
@@ -41,6 +45,16 @@ pub struct Rules {
     /// Code of the account of what an invoice takes off because it was invoiced before, where the preview has no row
     /// for it; empty = such invoices are held.
     pub down_payment_account: String,
+    /// Whether expenses are posted, and what becomes one bill.
+    pub expenses: ExpensesBy,
+    /// Names of the statuses of expenses that post; all of them mean that somebody approved.
+    pub expense_statuses: Vec<String>,
+    /// What happens to a report of which ConnectWise lists only a part as unposted.
+    pub partial_reports: PartialReports,
+    /// Code of the clearing account of what the company paid; empty = that is left out of bills.
+    pub company_paid_account: String,
+    /// Days from the date of a bill for expenses until it is due.
+    pub expense_due_days: u16,
     /// Mark approved documents as sent.
     pub sent_to_contact: bool,
     /// Branding theme of the documents.
@@ -100,6 +114,11 @@ impl Default for Rules {
             purchase_tax_names: BTreeMap::new(),
             untaxed_purchases: String::new(),
             down_payment_account: String::new(),
+            expenses: ExpensesBy::Report,
+            expense_statuses: APPROVED.map(str::to_owned).to_vec(),
+            partial_reports: PartialReports::Hold,
+            company_paid_account: String::new(),
+            expense_due_days: 0,
             sent_to_contact: false,
             branding_theme: None,
             rounding_ceiling: Money::CENT * 10.into(),
@@ -219,6 +238,26 @@ choice! {
         Required = "required",
         /// It may be empty.
         Optional = "optional",
+    }
+}
+choice! {
+    /// Whether expenses are posted, and what becomes one bill.
+    ExpensesBy {
+        /// The report of a member and a period.
+        Report = "report",
+        /// Each entry.
+        Entry = "entry",
+        /// Nothing.
+        Off = "off",
+    }
+}
+choice! {
+    /// What happens to a report of which ConnectWise lists only a part as unposted.
+    PartialReports {
+        /// Held until all of it is listed.
+        Hold = "hold",
+        /// What is listed is posted; what comes later is held.
+        Post = "post",
     }
 }
 choice! {

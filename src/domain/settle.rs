@@ -35,6 +35,11 @@ pub enum Outcome {
         /// Why there is one more that cannot be a record.
         unnamed: Option<HoldReason>,
     },
+    /// It is posted with its expense report, which is a record of its own.
+    HandedOver {
+        /// ConnectWise's id of the report.
+        report: i64,
+    },
     /// It did not work.
     Failed(Failure),
 }
@@ -124,6 +129,11 @@ pub enum Settlement {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unnamed: Option<HoldReason>,
     },
+    /// Nothing to be posted of the expense entry itself.
+    HandedOver {
+        /// ConnectWise's id of its report, which was accepted.
+        report: i64,
+    },
     /// A person decides.
     Hold {
         /// Why.
@@ -203,6 +213,7 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         Outcome::Marked { batch, warnings } => Settlement::Done { batch, warnings },
         Outcome::Skipped(reason) => Settlement::Skip { reason },
         Outcome::FannedOut { purchases, unnamed } => Settlement::FannedOut { purchases, unnamed },
+        Outcome::HandedOver { report } => Settlement::HandedOver { report },
         Outcome::Failed(Failure::Never { reason, intent }) => {
             Settlement::Hold { reason, posted: None, intent, warnings: Vec::new() }
         }

@@ -23,6 +23,16 @@ pub enum Trigger {
         /// ConnectWise's id of the order.
         order: i64,
     },
+    /// An expense entry of it was looked at.
+    Entry {
+        /// ConnectWise's id of the entry.
+        entry: i64,
+    },
+    /// The expense report that it is in was looked at, whose entries are posted one by one.
+    Report {
+        /// ConnectWise's id of the report.
+        report: i64,
+    },
     /// An operator said so, about a record that nobody had heard of.
     Operator {
         /// Who.

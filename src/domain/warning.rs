@@ -70,6 +70,12 @@ warning_codes! {
     /// Another batch holds the record.
     BatchedElsewhere, "batched_elsewhere",
         "The document is in Xero, but someone else put the record into a batch in ConnectWise.";
+    /// The tax of an expense was stated.
+    ExpenseTax, "expense_tax",
+        "The tax of an expense is not what its tax rate gives, as on receipts that are taxed in part; ConnectWise's tax was stated on its line.";
+    /// What the company paid was left out of a bill for expenses.
+    CompanyPaidLeftOut, "company_paid_left_out",
+        "The company paid part of the expenses. That is not owed to the member, so the bill is without it, and it is marked in ConnectWise all the same: see that the company's card or bank account has it.";
     /// The document was found in Xero, not created.
     Adopted, "adopted",
         "The document was already in Xero with the same content, so it was linked and not posted again.";

@@ -199,7 +199,9 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
     }
     // Another spelling of the same id would be another record, and could be posted a second time.
     let canonical = match key.kind {
-        RecordKind::Invoice | RecordKind::PurchaseOrder => whole_id(key.source.as_str()),
+        RecordKind::Invoice | RecordKind::PurchaseOrder | RecordKind::Expense | RecordKind::ExpenseReport => {
+            whole_id(key.source.as_str())
+        }
         // It is found through its order, which ConnectWise alone may say.
         RecordKind::Purchase => {
             return Err(bad(format!(

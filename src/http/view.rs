@@ -314,6 +314,12 @@ impl From<&Entry> for HistoryView {
             Event::Accepted { trigger: Trigger::Order { order }, .. } => {
                 ("order", format!("Its purchase order {order} was looked at"), None)
             }
+            Event::Accepted { trigger: Trigger::Entry { entry }, .. } => {
+                ("entry", format!("Its expense entry {entry} was looked at"), None)
+            }
+            Event::Accepted { trigger: Trigger::Report { report }, .. } => {
+                ("report", format!("Its expense report {report} was looked at"), None)
+            }
             Event::Accepted { trigger: Trigger::Operator { name }, .. } => {
                 ("asked", format!("{name} asked for it, without a callback"), None)
             }
@@ -359,6 +365,7 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
             let but = unnamed.as_ref().map(|reason| format!(". Held: {}", reason.sentence)).unwrap_or_default();
             format!("Its purchases are posted by themselves: {}{but}", names.join(", "))
         }
+        Settlement::HandedOver { report } => format!("It is posted with its expense report {report}"),
         Settlement::Hold { reason, .. } => format!("Held, {}: {}", reason.code.as_str(), reason.sentence),
         Settlement::Retry { due, cause, .. } => format!("Again at {}: {cause}", due.strftime("%H:%M:%S")),
     };
@@ -366,7 +373,7 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
         Settlement::Mark { .. } => "posted",
         Settlement::Done { .. } => "marked",
         Settlement::Hold { .. } | Settlement::FannedOut { unnamed: Some(_), .. } => "held",
-        Settlement::Skip { .. } | Settlement::FannedOut { .. } => "skipped",
+        Settlement::Skip { .. } | Settlement::FannedOut { .. } | Settlement::HandedOver { .. } => "skipped",
         Settlement::Retry { .. } => "retry",
     };
     (event, sentence, None)

@@ -92,7 +92,7 @@ async fn is_void(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
 async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
     let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
-    if !subject.record.status().closed || subject.record.batch().is_some() {
+    if !subject.record.is_closed() || subject.record.batch().is_some() {
         return held(reason);
     }
     match document(subject, posted.id).await? {
@@ -125,7 +125,7 @@ fn agreed(
         ("kind", if seen { document.kind == record.becomes() } else { document.kind == posted.kind }),
         ("status", !matches!(document.status.as_str(), "VOIDED" | "DELETED")),
         ("total", document.total.to_cents() == total),
-        ("tax", !seen || document.total_tax.to_cents() == record.tax().abs().to_cents()),
+        ("tax", !seen || document.total_tax.to_cents().abs() == record.tax(&subject.company.rules).abs().to_cents()),
         ("currency", record.currency().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
         ("contact", contact.is_none_or(|contact| contact == document.contact_id)),
     ];

@@ -20,6 +20,7 @@ use super::lanes::enter;
 use super::order;
 use super::parts::{Company, Connection, Parts};
 use super::post;
+use super::report::{self, Begun};
 use super::slots::Slot;
 
 /// What a step needs to know of its record, once it was read.
@@ -61,7 +62,7 @@ pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Resu
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
     parts.metrics.step(key.kind, &outcome, now.duration_since(first_seen));
-    report(&key, &outcome);
+    log(&key, &outcome);
     let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
     // The settlement comes first: without it the step would be repeated.
     parts.store.settle(lease, settle(outcome, attempts, now, &parts.policy), about, now).await?;
@@ -105,7 +106,7 @@ async fn rest(company: &CompanyId, cause: Sentence, until: Timestamp, parts: &Pa
 }
 
 /// One line per step, where it is handled.
-fn report(key: &RecordKey, outcome: &Outcome) {
+fn log(key: &RecordKey, outcome: &Outcome) {
     match outcome {
         Outcome::Posted { posted, .. } => {
             tracing::info!(record.key = %key, xero.id = %posted.id, number = posted.number, total = %posted.total, "posted to Xero");
@@ -120,6 +121,7 @@ fn report(key: &RecordKey, outcome: &Outcome) {
                 tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
             }
         }
+        Outcome::HandedOver { report } => tracing::info!(record.key = %key, report, "it is posted with its report"),
         Outcome::Failed(Failure::Never { reason, .. }) => {
             tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
         }
@@ -144,10 +146,17 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     if key.kind == RecordKind::PurchaseOrder {
         return order::fan_out(lease, connection, parts).await;
     }
-    let record = match read(&lease, connection).await {
-        Ok(Some(record)) => record,
-        Ok(None) => return Ok(gone(lease, parts).await),
-        Err(error) => return fail(lease, of_connectwise(&error, now)),
+    let (lease, record) = if matches!(key.kind, RecordKind::Expense | RecordKind::ExpenseReport) {
+        match Box::pin(report::begin(lease, connection, parts)).await? {
+            Begun::Own(lease, record) => (lease, record),
+            Begun::Ended(ended) => return Ok(*ended),
+        }
+    } else {
+        match read(&lease, connection).await {
+            Ok(Some(record)) => (lease, record),
+            Ok(None) => return Ok(gone(lease, parts).await),
+            Err(error) => return fail(lease, of_connectwise(&error, now)),
+        }
     };
     let company = parts.company(&key, record.location());
     let mut about = about(&record, company, lease.record.about.as_ref());
@@ -225,7 +234,7 @@ fn unclaimed(lease: &Lease, record: &RecordFacts, parts: &Parts) -> Outcome {
 }
 
 /// The record is not in ConnectWise any more: what it may have left in Xero decides.
-async fn gone(lease: Lease, parts: &Parts) -> Ended {
+pub(super) async fn gone(lease: Lease, parts: &Parts) -> Ended {
     let about = lease.record.about.clone();
     let left = match (&lease.record.posted, &lease.record.intent) {
         (None, None) => Ok(None),

@@ -9,6 +9,7 @@ mod lanes;
 mod order;
 mod parts;
 mod post;
+mod report;
 mod slots;
 mod worker;
 

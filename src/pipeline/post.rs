@@ -233,7 +233,7 @@ async fn known_contact(
     parts: &Parts,
 ) -> Result<ContactMatch, Stop> {
     let company = &subject.company.id;
-    let linked = parts.store.contact(company, whom.id);
+    let linked = parts.store.contact(company, whom.link());
     if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
         return Ok(ContactMatch::Known(contact));
     }
@@ -242,7 +242,7 @@ async fn known_contact(
     if let ContactMatch::Known(contact) = found
         && linked != Some(contact)
     {
-        let event = Event::Linked { company: company.clone(), client: whom.id, contact };
+        let event = Event::Linked { company: company.clone(), client: whom.link(), contact };
         parts.store.note(event, parts.clock.now()).await?;
     }
     Ok(found)
@@ -298,7 +298,7 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
             document.number,
             document.total,
             intent.company,
-            status.name,
+            status,
             subject.company.id
         );
         return Err(hold(HoldCode::EditedAfterPost, sentence));
@@ -337,14 +337,15 @@ async fn decide(
 async fn create_contact(lease: &Lease, subject: &Subject<'_>, whom: &Party, parts: &Parts) -> Result<Uuid, Stop> {
     parts.store.creating_contact(lease, &whom.name, parts.clock.now()).await?;
     let contact = subject.company.client.create_contact(whom).await.map_err(xero_failed)?;
-    let event = Event::Linked { company: subject.company.id.clone(), client: whom.id, contact };
+    let event = Event::Linked { company: subject.company.id.clone(), client: whom.link(), contact };
     parts.store.note(event, parts.clock.now()).await?;
-    tracing::info!(record.key = %subject.key, xero.contact = %contact, client = whom.id, "contact created in Xero");
+    tracing::info!(record.key = %subject.key, xero.contact = %contact, client = whom.contact_number(), "contact created in Xero");
     Ok(contact)
 }
 
 fn contact_warning(whom: &Party) -> Warning {
-    let sentence = format!("The contact '{}' was created in Xero for ConnectWise company {}.", whom.name, whom.id);
+    let sentence =
+        format!("The contact '{}' was created in Xero for ConnectWise {} {}.", whom.name, whom.kind.noun(), whom.id);
     Warning::new(WarningCode::ContactCreated, sentence)
 }
 

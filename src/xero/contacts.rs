@@ -130,7 +130,7 @@ impl Xero {
         Ok(answer)
     }
 
-    /// Creates a contact for the company, under its ConnectWise id.
+    /// Creates a contact for the company or member, under its ConnectWise id.
     ///
     /// The caller has brought the directory up to date and found nobody.
     ///
@@ -167,7 +167,7 @@ impl Xero {
     async fn put_contact(&self, party: &Party, new: &NewContact, generation: &Generation) -> Result<Answer, XeroError> {
         let body = serde_json::to_string(&NewContacts { contacts: [new] }).unwrap_or_default();
         let hash = hex(Sha256::digest(&body).get(..16).unwrap_or_default());
-        let key = format!("readypost:contact:{}:{hash}:{}", party.id, generation.0.simple());
+        let key = format!("readypost:contact:{}:{hash}:{}", party.contact_number(), generation.0.simple());
         let call = Call { path: "Contacts", write: Some(Write { key: &key, body: &body }), ..Call::default() };
         let permit = self.permit().await?;
         self.exchange(permit, call).await
@@ -175,7 +175,7 @@ impl Xero {
 
     /// The active contact of the company that the directory got since the caller looked.
     async fn known(&self, party: &Party) -> Option<Uuid> {
-        let number = party.id.to_string();
+        let number = party.contact_number();
         let held = self.contacts.directory.lock().await;
         let mut same = held.as_ref()?.contacts.iter().filter(|contact| contact.number.as_deref() == Some(&number));
         let found = same.next().filter(|contact| contact.active)?;
@@ -258,7 +258,7 @@ fn saved(answer: &Answer) -> Result<Contact, XeroError> {
 fn new_contact(party: &Party) -> Result<NewContact, XeroError> {
     let name = cut(&party.name.replace(['<', '>'], " "), 255);
     if name.is_empty() {
-        let sentence = format!("The company {} has no name in ConnectWise.", party.id);
+        let sentence = format!("The {} {} has no name in ConnectWise.", party.kind.noun(), party.id);
         return Err(XeroError::Refused(HoldReason::new(HoldCode::UnreadableField, sentence)));
     }
     let billing = party.billing_contact.as_ref();
@@ -269,7 +269,7 @@ fn new_contact(party: &Party) -> Result<NewContact, XeroError> {
     let phone = NewPhone { phone_type: "DEFAULT", phone_number };
     Ok(NewContact {
         name,
-        contact_number: party.id.to_string(),
+        contact_number: party.contact_number(),
         account_number: whole(&party.account_number, 50),
         email_address,
         tax_number: whole(&party.tax_number, 50),

@@ -4,14 +4,16 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::existing::Existing;
+use super::expense::Expense;
 use super::invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType};
 use super::organisation::Organisation;
-use super::party::Party;
+use super::party::{Party, PartyKind};
 use super::purchase::Purchase;
-use super::rows::{Caption, Status};
+use super::rows::Caption;
 use crate::domain::contact::ContactMatch;
 use crate::domain::draft::DocumentKind;
 use crate::domain::money::Money;
+use crate::domain::rules::Rules;
 
 /// Everything that planning a record needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +45,8 @@ pub enum RecordFacts {
     Invoice(Box<InvoiceFacts>),
     /// What came with one packing slip.
     Purchase(Box<Purchase>),
+    /// The expenses of a report or one entry.
+    Expense(Box<Expense>),
 }
 
 impl From<Invoice> for RecordFacts {
@@ -70,6 +74,7 @@ impl RecordFacts {
                 }
             }
             Self::Purchase(purchase) => purchase.becomes(),
+            Self::Expense(expense) => expense.becomes(),
         }
     }
 
@@ -79,6 +84,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => format!("Invoice {}", facts.invoice.number),
             Self::Purchase(purchase) => purchase.title(),
+            Self::Expense(expense) => expense.title(),
         }
     }
 
@@ -88,15 +94,16 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.transaction.is_some(),
             Self::Purchase(purchase) => purchase.received.is_some(),
+            Self::Expense(expense) => expense.listed().next().is_some(),
         }
     }
 
-    /// Whether its content is known: of a purchase it is not once it has left the unposted list.
+    /// Whether its content is known: of a purchase or of expenses it is not once it has left the unposted list.
     #[must_use]
     pub fn has_content(&self) -> bool {
         match self {
             Self::Invoice(_) => true,
-            Self::Purchase(purchase) => purchase.received.is_some(),
+            Self::Purchase(_) | Self::Expense(_) => self.is_unposted(),
         }
     }
 
@@ -106,6 +113,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.number.trim().to_owned(),
             Self::Purchase(purchase) => purchase.number(),
+            Self::Expense(expense) => expense.number(),
         }
     }
 
@@ -115,6 +123,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.date,
             Self::Purchase(purchase) => purchase.date(),
+            Self::Expense(expense) => expense.date(),
         }
     }
 
@@ -124,15 +133,27 @@ impl RecordFacts {
         match self {
             Self::Invoice(_) => None,
             Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
+            Self::Expense(_) => None,
         }
     }
 
-    /// Its status.
+    /// Name of its status.
     #[must_use]
-    pub fn status(&self) -> &Status {
+    pub fn status(&self) -> &str {
         match self {
-            Self::Invoice(facts) => &facts.invoice.status,
-            Self::Purchase(purchase) => &purchase.order.status,
+            Self::Invoice(facts) => &facts.invoice.status.name,
+            Self::Purchase(purchase) => &purchase.order.status.name,
+            Self::Expense(expense) => &expense.status,
+        }
+    }
+
+    /// Whether it has come to the accounting interface to stay: its status closes it, or somebody approved it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Invoice(facts) => facts.invoice.status.closed,
+            Self::Purchase(purchase) => purchase.order.status.closed,
+            Self::Expense(expense) => expense.is_approved(),
         }
     }
 
@@ -142,24 +163,30 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.batch.as_deref(),
             Self::Purchase(purchase) => purchase.batch.as_deref(),
+            Self::Expense(expense) => expense.batch.as_deref(),
         }
     }
 
-    /// ConnectWise's id and name of the company that it is about; the id is 0 when ConnectWise names none.
+    /// Whom it is about: the id under which the store keeps their contact, which is 0 when ConnectWise names nobody,
+    /// and their name.
     #[must_use]
     pub fn party(&self) -> (i64, &str) {
         match self {
             Self::Invoice(facts) => (facts.invoice.client_id, &facts.invoice.client_name),
             Self::Purchase(purchase) => (purchase.order.vendor_id.unwrap_or_default(), &purchase.order.vendor_name),
+            Self::Expense(expense) => {
+                (PartyKind::Member.link(expense.member_id.unwrap_or_default()), &expense.member_name)
+            }
         }
     }
 
-    /// Its location, for the routing to a Xero organisation.
+    /// Its location, for the routing to a Xero organisation; of several the first.
     #[must_use]
     pub fn location(&self) -> Option<i64> {
         match self {
             Self::Invoice(facts) => facts.invoice.location_id,
             Self::Purchase(purchase) => purchase.order.location_id,
+            Self::Expense(expense) => expense.locations().into_iter().next().flatten(),
         }
     }
 
@@ -169,6 +196,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.currency.as_deref(),
             Self::Purchase(purchase) => purchase.order.currency.as_deref(),
+            Self::Expense(expense) => expense.currency(),
         }
     }
 
@@ -178,15 +206,17 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.total,
             Self::Purchase(purchase) => purchase.total(),
+            Self::Expense(expense) => expense.total(),
         }
     }
 
-    /// Its tax.
+    /// The tax in its document.
     #[must_use]
-    pub fn tax(&self) -> Money {
+    pub fn tax(&self, rules: &Rules) -> Money {
         match self {
             Self::Invoice(facts) => facts.invoice.sales_tax,
             Self::Purchase(purchase) => purchase.tax(),
+            Self::Expense(expense) => expense.tax(rules),
         }
     }
 
@@ -196,6 +226,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.content_hash(),
             Self::Purchase(purchase) => purchase.content_hash(),
+            Self::Expense(expense) => expense.content_hash(),
         }
     }
 }

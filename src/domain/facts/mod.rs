@@ -3,6 +3,7 @@
 //! The shapes are readypost's own; the wire names of both systems stay in the clients.
 
 mod existing;
+mod expense;
 mod gathered;
 mod invoice;
 mod organisation;
@@ -11,9 +12,10 @@ mod purchase;
 mod rows;
 
 pub use existing::{Existing, ExistingDocument, mark, mark_in};
+pub use expense::{Expense, ExpenseClass, ExpenseEntry, ExpenseUnit, ListedExpense, is_approved};
 pub use gathered::{Facts, RecordFacts};
 pub use invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType, Transaction};
 pub use organisation::{Account, Organisation, TaxRate, TrackingCategory};
-pub use party::{Address, Party, Person};
+pub use party::{Address, Party, PartyKind, Person};
 pub use purchase::{Purchase, PurchaseOrder, PurchaseTax, Received};
 pub use rows::{Caption, Detail, SegmentType, Status, TaxLevel};

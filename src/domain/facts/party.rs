@@ -1,15 +1,18 @@
-//! Whom a record is about: the client that is billed, or the vendor that bills.
+//! Whom a record is about: the client that is billed, the vendor that bills, the member who spent.
 
 use serde::{Deserialize, Serialize};
 
-/// A company on the other side of a record, as ConnectWise has it.
+/// Whoever is on the other side of a record, as ConnectWise has them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
-    /// ConnectWise id: the contact number in Xero.
+    /// ConnectWise id; companies and members are numbered apart.
     pub id: i64,
+    /// Company or member.
+    #[serde(default, skip_serializing_if = "PartyKind::is_company")]
+    pub kind: PartyKind,
     /// Name.
     pub name: String,
-    /// Account number.
+    /// Account number; of a member, the number as a vendor.
     #[serde(default)]
     pub account_number: String,
     /// Number as a vendor, by which the books may know it.
@@ -33,6 +36,61 @@ pub struct Party {
     /// Postal address.
     #[serde(default)]
     pub address: Address,
+}
+
+/// What sort of party it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartyKind {
+    /// A client or a vendor.
+    #[default]
+    Company,
+    /// A member of the staff.
+    Member,
+}
+
+impl PartyKind {
+    /// The id under which the store keeps the contact of the party: below zero for members.
+    ///
+    /// ConnectWise numbers companies and members apart, both from 1.
+    #[must_use]
+    pub fn link(self, id: i64) -> i64 {
+        match self {
+            Self::Company => id,
+            Self::Member => id.saturating_neg(),
+        }
+    }
+
+    /// As a person says it.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Company => "company",
+            Self::Member => "member",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+    fn is_company(&self) -> bool {
+        *self == Self::Company
+    }
+}
+
+impl Party {
+    /// The contact number in Xero: a company's id, or a member's after `M-`.
+    #[must_use]
+    pub fn contact_number(&self) -> String {
+        match self.kind {
+            PartyKind::Company => self.id.to_string(),
+            PartyKind::Member => format!("M-{}", self.id),
+        }
+    }
+
+    /// The id under which the store keeps its contact.
+    #[must_use]
+    pub fn link(&self) -> i64 {
+        self.kind.link(self.id)
+    }
 }
 
 /// A contact person.

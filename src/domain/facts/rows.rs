@@ -10,7 +10,7 @@ use crate::domain::money::Money;
 pub struct Detail {
     /// GL entry id.
     pub id: i64,
-    /// GL type: R, RA, RD, RE, RP, AP, ST, ... of invoices; P, PF, PT, FT of purchases.
+    /// GL type: R, RA, RD, RE, RP, AP, ST, ... of invoices; P, PF, PT, FT of purchases; EE, EI, ET of expenses.
     pub gl_type: String,
     /// Account segments, joined by ':'.
     #[serde(default)]
@@ -60,6 +60,18 @@ impl Detail {
     #[must_use]
     pub fn is_purchase_tax(&self) -> bool {
         ["PT", "FT", "ST"].iter().any(|kind| self.gl_type.eq_ignore_ascii_case(kind))
+    }
+
+    /// Whether the row is tax on an expense, and not a line of the bill.
+    #[must_use]
+    pub fn is_expense_tax(&self) -> bool {
+        ["ET", "ST"].iter().any(|kind| self.gl_type.eq_ignore_ascii_case(kind))
+    }
+
+    /// Whether the row is what an expense cost, billed on or not.
+    #[must_use]
+    pub fn is_expense_cost(&self) -> bool {
+        ["EE", "EI"].iter().any(|kind| self.gl_type.eq_ignore_ascii_case(kind))
     }
 
     /// Whether the row is freight of a purchase.

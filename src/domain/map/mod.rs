@@ -1,5 +1,6 @@
 //! From facts to a draft: one file a kind of record, with what they share beside them.
 
+mod expense;
 mod invoice;
 mod lines;
 mod purchase;
@@ -14,6 +15,7 @@ use super::hold::HoldReason;
 use super::rules::Rules;
 use super::warning::Flagged;
 
+pub use expense::unapproved;
 pub use lines::{rounding_place, unreadable};
 pub use segments::is_non_product_id;
 
@@ -25,6 +27,7 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
     match &facts.record {
         RecordFacts::Invoice(record) => invoice::map(facts, record, rules),
         RecordFacts::Purchase(record) => purchase::map(facts, record, rules),
+        RecordFacts::Expense(record) => expense::map(facts, record, rules),
     }
 }
 
@@ -34,5 +37,6 @@ pub fn number(record: &RecordFacts, rules: &Rules) -> String {
     match record {
         RecordFacts::Invoice(facts) => invoice::number(&facts.invoice, rules).to_owned(),
         RecordFacts::Purchase(purchase) => purchase.number(),
+        RecordFacts::Expense(expense) => expense.number(),
     }
 }

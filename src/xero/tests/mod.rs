@@ -19,7 +19,7 @@ use super::{Grant, Request, Settings, TokenVault, Xero, body};
 use crate::clock::ManualClock;
 use crate::domain::balance::{Balanced, Ceilings, balance};
 use crate::domain::draft::{DocumentKind, Draft, Line, RoundingPlace};
-use crate::domain::facts::{Address, Party, Person};
+use crate::domain::facts::{Address, Party, PartyKind, Person};
 use crate::domain::money::Money;
 use crate::domain::rules::DocumentStatus;
 use crate::simulator::xero as simulator;
@@ -190,6 +190,7 @@ fn document(kind: DocumentKind, number: &str) -> Balanced {
 fn client(id: i64, name: &str) -> Party {
     Party {
         id,
+        kind: PartyKind::Company,
         name: name.to_owned(),
         vendor_number: String::new(),
         account_number: String::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::reader::Section;
+use crate::domain::facts::is_approved;
 use crate::domain::money::Money;
 use crate::domain::rules::{DocumentStatus, Rules};
 
@@ -63,6 +64,9 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
     }
     if rules.tracking.len() > 2 {
         section.fault("tracking", "Xero has at most two tracking categories");
+    }
+    for status in rules.expense_statuses.iter().filter(|status| is_approved(status) != Some(true)) {
+        section.fault("expense_statuses", &format!("{status:?} is no status of approved expenses"));
     }
     // Settings of record kinds that this version does not post: read, so that one file serves all versions.
     section.choice("payments", Payments::Off, "from_xero, off");

@@ -15,7 +15,7 @@ use super::unposted::some_text;
 use super::wire;
 use crate::domain::batch;
 use crate::domain::callback::whole_id;
-use crate::domain::facts::{Expense, ExpenseClass, ExpenseEntry, ExpenseUnit};
+use crate::domain::facts::{Expense, ExpenseClass, ExpenseEntry, ExpenseUnit, is_approved};
 use crate::domain::money::Money;
 use crate::domain::text::shorten;
 use crate::remote::RemoteError;
@@ -108,8 +108,10 @@ impl ConnectWise {
             }
         }
         side_by_side(readings).await?;
-        // What is not approved is in no batch, though one that it was in may be there, empty.
-        if expense.listed().next().is_none() && expense.is_approved() {
+        // What is not approved is in no batch, though one that it was in may be there, empty. An entry that came
+        // later may be open.
+        let approved = expense.entries.iter().any(|entry| is_approved(&entry.status) == Some(true));
+        if expense.listed().next().is_none() && approved {
             let prefix = batch::prefix_of_expense(expense.unit, expense.id);
             let conditions = format!("batchIdentifier contains \"{prefix}\"");
             let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;

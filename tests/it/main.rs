@@ -10,6 +10,8 @@ mod door;
 mod door_limits;
 mod durable;
 mod edited;
+mod expense_faults;
+mod expenses;
 mod faults;
 mod harness;
 mod operators;

@@ -33,6 +33,16 @@ impl ConnectWise {
         self.state().add_expense(expense)
     }
 
+    /// Adds an expense entry, open, to the report that another one is in, whatever status that has.
+    ///
+    /// # Errors
+    /// When there is no such other one.
+    pub fn add_expense_beside(&self, other: i64, expense: NewExpense) -> Result<i64, Refusal> {
+        let mut state = self.state();
+        let report = state.expenses.get(&other).ok_or(Refusal::Unknown)?.report;
+        Ok(state.add_expense_to(report, expense))
+    }
+
     /// Changes an expense entry; its GL entries stay as they are until it is approved again.
     ///
     /// # Errors

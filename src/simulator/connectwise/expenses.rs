@@ -96,6 +96,11 @@ impl State {
 
     pub(super) fn add_expense(&mut self, new: NewExpense) -> i64 {
         let report = self.open_report(new.member, new.date);
+        self.add_expense_to(report, new)
+    }
+
+    /// Adds an entry to a report, whatever status that has; the entry is open.
+    pub(super) fn add_expense_to(&mut self, report: i64, new: NewExpense) -> i64 {
         let (id, unposted_id) = (self.next_id(Series::Expense), self.next_id(Series::UnpostedExpense));
         let updated = (self.now(), self.member(Actor::Staff));
         let (status, entries) = ("Open".to_owned(), Vec::new());

@@ -91,3 +91,18 @@ fn ceiling(section: &Section<'_, '_>, key: &'static str, default: Money) -> Mone
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse_rules;
+
+    #[test]
+    fn no_rule_posts_what_is_not_approved() {
+        let rules = parse_rules("expense_statuses = [\"WrittenOff\", \"approvedbytierone\"]").unwrap();
+        assert_eq!(rules.expense_statuses, ["WrittenOff", "approvedbytierone"]);
+        assert_eq!(parse_rules("expense_statuses = []").unwrap().expense_statuses.len(), 4);
+        for status in ["Open", "Rejected", "PendingApproval", "Approved", ""] {
+            assert!(parse_rules(&format!("expense_statuses = [\"{status}\"]")).is_err(), "{status}");
+        }
+    }
+}

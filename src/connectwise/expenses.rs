@@ -100,7 +100,7 @@ impl ConnectWise {
         let conditions = format!("member/id={member}");
         let rows: Vec<wire::UnpostedExpense> = self.list(UNPOSTED, Some(&conditions)).await??;
         let rows: Vec<wire::UnpostedExpense> = rows.into_iter().filter(|row| row.member.id == Some(member)).collect();
-        let rows = self.of_entries(&expense, rows).await?;
+        let rows = self.of_entries(&expense, rows, member).await?;
         let mut readings: Vec<Reading<'_>> = Vec::new();
         for (entry, row) in expense.entries.iter_mut().zip(rows) {
             if let Some(row) = row {
@@ -137,48 +137,44 @@ impl ConnectWise {
     /// The row of each entry, where it has one.
     ///
     /// That `expenseDetailId` is the id of the entry is likely and not documented. So an id counts only where the
-    /// row is like the entry; and a row whose id is of no entry like it is taken for the only one that it is like.
+    /// row is like the entry. A row whose id is of no entry like it is taken for the entry that it is like and worth
+    /// as much as, if the member has no others of that kind; else nothing is guessed.
     async fn of_entries(
         &self,
         expense: &Expense,
         mut rows: Vec<wire::UnpostedExpense>,
+        member: i64,
     ) -> Result<Vec<Option<wire::UnpostedExpense>>, RemoteError> {
         let mut found: Vec<Option<wire::UnpostedExpense>> = Vec::new();
         for entry in &expense.entries {
             let is_it = |row: &wire::UnpostedExpense| row.detail_id() == Some(entry.id) && row.is_like(entry);
-            found.push(rows.iter().position(is_it).map(|index| rows.swap_remove(index)));
+            let row = rows.iter().position(is_it).map(|index| rows.swap_remove(index));
+            if row.as_ref().is_some_and(|row| !row.is_twin(entry)) && rows.iter().any(|row| row.is_twin(entry)) {
+                return Err(ambiguous(entry));
+            }
+            found.push(row);
         }
-        let open = || expense.entries.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(entry, _)| entry);
-        rows.retain(|row| open().any(|entry| row.is_twin(entry)));
+        let is_open = |(_, row): &(&ExpenseEntry, &Option<_>)| row.is_none();
+        let open: Vec<&ExpenseEntry> =
+            expense.entries.iter().zip(&found).filter(is_open).map(|(entry, _)| entry).collect();
+        rows.retain(|row| open.iter().any(|entry| row.is_twin(entry)));
         if rows.is_empty() {
             return Ok(found);
         }
-        let ids: Vec<String> = rows.iter().filter_map(|row| Some(row.detail_id()?.to_string())).collect();
-        let mut owners = Vec::new();
-        if !ids.is_empty() {
-            let conditions = format!("id in ({})", ids.join(","));
-            let entries: Vec<wire::ExpenseEntry> = self.list("expense/entries", Some(&conditions)).await??;
-            owners.extend(entries.iter().filter_map(|entry| Some(into_entry(entry, entry.id?))));
-        }
-        rows.retain(|row| !owners.iter().any(|owner| row.detail_id() == Some(owner.id) && row.is_like(owner)));
-        let entries: Vec<&ExpenseEntry> = open().collect();
-        let only = |row: &wire::UnpostedExpense| match entries
-            .iter()
-            .filter(|entry| row.is_twin(entry))
-            .collect::<Vec<_>>()
-            .as_slice()
-        {
-            [one] if rows.iter().filter(|row| row.is_twin(one)).count() == 1 => Some(one.id),
-            _ => None,
-        };
-        let taken: Vec<(i64, wire::UnpostedExpense)> =
-            rows.iter().filter_map(|row| Some((only(row)?, row.clone()))).collect();
-        for (id, row) in taken {
-            if let Some(index) = expense.entries.iter().position(|entry| entry.id == id)
-                && let Some(place) = found.get_mut(index)
-            {
-                *place = Some(row);
+        let conditions = format!("member/id={member}");
+        let all: Vec<wire::ExpenseEntry> = self.list("expense/entries", Some(&conditions)).await??;
+        let all: Vec<ExpenseEntry> = all.iter().filter_map(|entry| Some(into_entry(entry, entry.id?))).collect();
+        rows.retain(|row| !all.iter().any(|owner| row.detail_id() == Some(owner.id) && row.is_like(owner)));
+        for (entry, place) in expense.entries.iter().zip(&mut found).filter(|(_, place)| place.is_none()) {
+            let twins: Vec<&wire::UnpostedExpense> = rows.iter().filter(|row| row.is_twin(entry)).collect();
+            let Some(first) = twins.first() else { continue };
+            let ours: Vec<i64> = open.iter().filter(|other| first.is_twin(other)).map(|other| other.id).collect();
+            // Of equal ones it does not matter which is which, as long as all are here.
+            if ours.len() != twins.len() || all.iter().filter(|other| first.is_twin(other)).count() != twins.len() {
+                return Err(ambiguous(entry));
             }
+            let index = ours.iter().position(|id| *id == entry.id);
+            *place = index.and_then(|index| twins.get(index)).map(|row| (*row).clone());
         }
         Ok(found)
     }
@@ -204,6 +200,10 @@ impl ConnectWise {
         entry.listed = Some(listed);
         Ok(())
     }
+}
+
+fn ambiguous(entry: &ExpenseEntry) -> RemoteError {
+    malformed(format!("several unposted expenses could be the expense entry {}", entry.id))
 }
 
 /// Waits for all of them side by side; the first failure ends it.

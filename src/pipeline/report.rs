@@ -59,6 +59,10 @@ pub(super) async fn begin(lease: Lease, connection: &Connection, parts: &Parts) 
             return Ok(Begun::ended(lease, Outcome::Failed(failure), about));
         }
     };
+    if expense.entries.is_empty() && !has_posted(&lease.record) {
+        let about = Some(about_expense(&expense, None));
+        return Ok(Begun::ended(lease, Outcome::Skipped(SkipReason::NothingUnposted), about));
+    }
     let company = match company(&lease.record.key, &expense, parts) {
         Ok(company) => company,
         Err(failure) => {

@@ -6,7 +6,7 @@ use readypost::simulator::connectwise::{
     DateStyle, ExpenseIds, ExpenseShape, ExpensesReach, Mapping, NewExpense, NewMember, Oddities, ReportCallbacks,
     Settings, Sign, StrayIds, View,
 };
-use readypost::simulator::faults::{Fault, Rule};
+use readypost::simulator::faults::{Canned, Fault, Rule};
 use readypost::simulator::xero;
 use serde_json::{Value, json};
 
@@ -372,6 +372,57 @@ async fn every_shape_of_the_preview_comes_to_the_same_books() {
         assert_eq!(spending.marked(&ids), 3, "{name}");
         assert!(spending.world.connectwise.unposted_expenses().is_empty(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_entry_finds_its_row_by_whatever_ids_the_list_has() {
+    let tenants: [fn(&mut Settings); 4] = [
+        |_| (),
+        |settings| settings.expense_detail_offset = 7_000,
+        |settings| settings.expense_detail_offset = 1,
+        |settings| settings.expense_shape = ExpenseShape::Journal,
+    ];
+    for connectwise in tenants {
+        let spending = Spending::with(Differently { rules: BY_ENTRY, connectwise, ..Differently::default() }).await;
+        let ids = spending.approved(vec![spending.parking(), spending.meals(), spending.on_card("Personal")]);
+        spending.world.settle().await;
+        let mut found: Vec<_> =
+            spending.bills().iter().map(|bill| (bill.kind.name(), bill.total, bill.lines.len())).collect();
+        found.sort_unstable();
+        let expected = [("ACCPAY", dec("12"), 1), ("ACCPAY", dec("33"), 1), ("ACCPAYCREDIT", dec("20"), 1)];
+        assert_eq!((found, spending.marked(&ids)), (expected.to_vec(), 3));
+    }
+}
+
+#[tokio::test]
+async fn equal_entries_under_other_ids_are_never_taken_for_each_other() {
+    // Both are in the report: which is which does not matter.
+    let spending = Spending::in_tenant(|settings| settings.expense_detail_offset = 7_000).await;
+    let ids = spending.approved(vec![spending.parking(), spending.parking()]);
+    spending.world.settle().await;
+    assert_eq!(spending.report_state(ids[0]).await, "done");
+    assert_eq!((spending.bills()[0].total, spending.marked(&ids)), (dec("24"), 2));
+    // Another one in a report of its own: nothing tells whose row it is.
+    let other = spending.approved(vec![spending.parking()]);
+    spending.world.settle().await;
+    assert!(spending.report_state(other[0]).await.contains("several unposted expenses"));
+    assert_eq!((spending.bills().len(), spending.marked(&other)), (1, 0));
+    // An id that is another entry's of the same day and type, worth something else.
+    let spending = Spending::in_tenant(|settings| settings.expense_detail_offset = 1).await;
+    let ids = spending.approved(vec![spending.parking(), NewExpense { amount: dec("8"), ..spending.parking() }]);
+    spending.world.settle().await;
+    assert!(spending.report_state(ids[0]).await.contains("several unposted expenses"));
+    assert!(spending.bills().is_empty());
+}
+
+#[tokio::test]
+async fn a_member_who_cannot_be_read_has_the_name_in_the_expenses() {
+    let spending = Spending::new().await;
+    let forbidden = Fault::Answer(Canned::new(403, r#"{"code":"Forbidden","message":"Insufficient rights"}"#));
+    spending.world.connectwise.server.faults.add(Rule::every("/system/members", forbidden));
+    let ids = spending.approved(vec![spending.parking()]);
+    spending.world.settle().await;
+    assert_eq!((spending.report_state(ids[0]).await.as_str(), spending.bills().len()), ("done", 1));
 }
 
 #[tokio::test]

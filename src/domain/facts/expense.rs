@@ -365,3 +365,123 @@ impl ListedExpense {
         self.rows.iter().filter(|row| row.is_expense_tax()).map(|row| row.total).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(text: &str) -> Money {
+        Money::new(text.parse().unwrap()).unwrap()
+    }
+
+    fn entry(class: ExpenseClass, amount: &str, row: &str) -> ExpenseEntry {
+        let row = Detail {
+            id: 5101,
+            gl_type: "EI".to_owned(),
+            account: "493".to_owned(),
+            class: String::new(),
+            quantity: None,
+            total: money(row),
+            price: None,
+            currency: None,
+            description: String::new(),
+            item: None,
+            tax_code: String::new(),
+            tax_xref: String::new(),
+            taxable: None,
+            tax_levels: Vec::new(),
+        };
+        let listed = ListedExpense {
+            class,
+            total: None,
+            tax: None,
+            tax_code: String::new(),
+            tax_levels: Vec::new(),
+            closed_at: None,
+            document_number: String::new(),
+            document_date: None,
+            memo: String::new(),
+            vendor_number: String::new(),
+            preview_currency: None,
+            preview_total: None,
+            entry_ids: vec![row.id],
+            rows: vec![row],
+            reimbursable: Vec::new(),
+            row_classes: Vec::new(),
+        };
+        ExpenseEntry {
+            id: 31,
+            status: "Billed".to_owned(),
+            kind: String::new(),
+            class: None,
+            date: None,
+            amount: Some(money(amount)),
+            tax: None,
+            location_id: None,
+            currency: None,
+            listed: Some(listed),
+            unreadable: Vec::new(),
+        }
+    }
+
+    fn report(entries: Vec<ExpenseEntry>) -> Expense {
+        Expense {
+            unit: ExpenseUnit::Report,
+            id: 17,
+            report: None,
+            status: "Billed".to_owned(),
+            member_id: Some(7),
+            member_name: "Jo Doe".to_owned(),
+            day: None,
+            entries,
+            batch: None,
+        }
+    }
+
+    #[test]
+    fn what_is_owed_follows_from_who_paid_and_from_both_signs() {
+        use ExpenseClass::{CompanyPaid, Personal, Reimbursable};
+        // Of a type such as Mileage the amount is a quantity: only its sign counts.
+        let rows = [
+            (Reimbursable, "12", "12", Some(1), "12"),
+            (Reimbursable, "100", "67", Some(1), "67"),
+            (Reimbursable, "-5", "-5", Some(1), "-5"),
+            (Reimbursable, "12", "-12", None, "-12"),
+            (Personal, "12", "12", Some(-1), "-12"),
+            (Personal, "12", "-12", Some(1), "-12"),
+            (Personal, "-5", "-5", Some(-1), "5"),
+            (Personal, "-5", "5", Some(1), "5"),
+            (Personal, "0", "5", None, "5"),
+            (CompanyPaid, "20", "20", Some(1), "0"),
+            (CompanyPaid, "20", "-20", None, "0"),
+            (Reimbursable, "0", "0", Some(1), "0"),
+        ];
+        for (class, amount, row, direction, owed) in rows {
+            let entry = entry(class.clone(), amount, row);
+            assert_eq!((entry.direction(), entry.owed()), (direction, money(owed)), "{class:?} {amount} {row}");
+        }
+    }
+
+    #[test]
+    fn an_edit_of_anything_that_counts_is_another_content() {
+        let usual = report(vec![entry(ExpenseClass::Reimbursable, "12", "12")]);
+        let edits: [fn(&mut Expense); 7] = [
+            |expense| expense.member_id = Some(8),
+            |expense| expense.entries[0].listed.as_mut().unwrap().class = ExpenseClass::Personal,
+            |expense| expense.entries[0].listed.as_mut().unwrap().rows[0].total = Money::CENT,
+            |expense| expense.entries[0].listed.as_mut().unwrap().rows[0].gl_type = "ET".to_owned(),
+            |expense| expense.entries[0].listed.as_mut().unwrap().entry_ids.push(5102),
+            |expense| expense.entries[0].id = 32,
+            |expense| expense.entries.push(entry(ExpenseClass::CompanyPaid, "20", "20")),
+        ];
+        for (number, edit) in edits.into_iter().enumerate() {
+            let mut edited = usual.clone();
+            edit(&mut edited);
+            assert_ne!(edited.content_hash(), usual.content_hash(), "edit {number}");
+        }
+        let mut billed_on = usual.clone();
+        billed_on.status = "ReadyToBill".to_owned();
+        billed_on.entries[0].status = "Billed".to_owned();
+        assert_eq!(billed_on.content_hash(), usual.content_hash(), "a status that moves on is no edit");
+    }
+}

@@ -28,7 +28,7 @@ pub(super) fn previewed(
     unreadable: &mut Vec<String>,
 ) -> Result<(), RemoteError> {
     let mut reader = Reader { listed, unreadable, member };
-    match (export.expense_bills.into_iter().collect::<Vec<_>>(), export.expenses) {
+    match (export.expense_bills, export.expenses) {
         (mut bills, journal) if bills.len() == 1 && journal.is_empty() => {
             if let Some(bill) = bills.pop() {
                 reader.bill(bill);
@@ -36,7 +36,9 @@ pub(super) fn previewed(
             Ok(())
         }
         (bills, journal) if bills.is_empty() && !journal.is_empty() => {
-            journal.into_iter().for_each(|row| reader.journal(row));
+            for row in journal {
+                reader.journal(row);
+            }
             Ok(())
         }
         (bills, journal) => {
@@ -133,7 +135,7 @@ impl Reader<'_> {
 
 impl wire::UnpostedExpense {
     /// The row in readypost's words, without its preview.
-    pub(super) fn into_facts(&self, unreadable: &mut Vec<String>) -> ListedExpense {
+    pub(super) fn listed(&self, unreadable: &mut Vec<String>) -> ListedExpense {
         let levels = [
             (self.state_tax_flag, &self.state_tax_xref),
             (self.county_tax_flag, &self.county_tax_xref),

@@ -187,7 +187,7 @@ impl ConnectWise {
         member: i64,
     ) -> Result<(), RemoteError> {
         let unreadable = &mut entry.unreadable;
-        let mut listed = row.into_facts(unreadable);
+        let mut listed = row.listed(unreadable);
         match row.detail_id() {
             Some(detail) => {
                 let path = "finance/accounting/export";

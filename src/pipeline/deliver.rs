@@ -148,7 +148,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     }
     let (lease, record) = if matches!(key.kind, RecordKind::Expense | RecordKind::ExpenseReport) {
         match Box::pin(report::begin(lease, connection, parts)).await? {
-            Begun::Own(lease, record) => (lease, record),
+            Begun::Own(lease, record) => (*lease, record),
             Begun::Ended(ended) => return Ok(*ended),
         }
     } else {

@@ -28,7 +28,7 @@ pub(super) enum Begun {
     /// The step ends here.
     Ended(Box<Ended>),
     /// The record is the one to be posted.
-    Own(Lease, RecordFacts),
+    Own(Box<Lease>, RecordFacts),
 }
 
 impl Begun {
@@ -87,7 +87,7 @@ pub(super) async fn begin(lease: Lease, connection: &Connection, parts: &Parts) 
         let about = Some(about_expense(&expense, company));
         return Ok(Begun::ended(lease, Outcome::Failed(failure), about));
     }
-    Ok(Begun::Own(lease, RecordFacts::Expense(Box::new(expense))))
+    Ok(Begun::Own(Box::new(lease), RecordFacts::Expense(Box::new(expense))))
 }
 
 /// The organisation that takes all entries; none when none takes them.
@@ -98,8 +98,8 @@ fn company<'parts>(
 ) -> Result<Option<&'parts Company>, Failure> {
     let companies: Vec<Option<&Company>> =
         expense.locations().into_iter().map(|location| parts.company(key, location)).collect();
-    let name = |company: &Option<&Company>| company.map_or("none", |company| company.id.as_str()).to_owned();
-    let names: BTreeSet<String> = companies.iter().map(name).collect();
+    let name = |company: Option<&Company>| company.map_or("none", |company| company.id.as_str()).to_owned();
+    let names: BTreeSet<String> = companies.iter().copied().map(name).collect();
     if names.len() > 1 {
         let sentence = format!(
             "The entries of {} are of locations that several Xero organisations take: {}. Set `expenses` to entry for all of them, or move the entries.",

@@ -224,9 +224,8 @@ async fn nothing_that_is_not_approved_is_posted_though_it_is_listed() {
         let connectwise = |settings: &mut Settings| settings.expenses_reach = ExpensesReach::WhenEntered;
         let spending = Spending::with(Differently { rules, connectwise, ..Differently::default() }).await;
         let ids = [spending.add(spending.parking()), spending.add(spending.meals())];
-        let state = async || match rules == RULES {
-            true => spending.report_state(ids[0]).await,
-            false => spending.entry_state(ids[0]).await,
+        let state = async || {
+            if rules == RULES { spending.report_state(ids[0]).await } else { spending.entry_state(ids[0]).await }
         };
         assert_eq!(spending.world.connectwise.unposted_expenses().len(), 2);
         spending.world.settle().await;
@@ -328,9 +327,9 @@ async fn what_the_company_paid_is_never_owed_to_the_member() {
 
 #[tokio::test]
 async fn what_is_personal_reduces_what_is_owed_by_either_sign() {
-    for tenant in [(|settings| settings.personal_expense = Sign::Positive) as fn(&mut Settings), |settings| {
-        settings.personal_expense = Sign::Negative
-    }] {
+    let tenants: [fn(&mut Settings); 2] =
+        [|settings| settings.personal_expense = Sign::Positive, |settings| settings.personal_expense = Sign::Negative];
+    for tenant in tenants {
         let spending = Spending::in_tenant(tenant).await;
         let ids = spending.approved(vec![spending.meals(), spending.on_card("Personal")]);
         spending.world.settle().await;
@@ -348,9 +347,12 @@ async fn what_is_personal_reduces_what_is_owed_by_either_sign() {
     }
 }
 
+/// What is special about a tenant.
+type Tenant = (&'static str, fn(&mut Settings));
+
 #[tokio::test]
 async fn every_shape_of_the_preview_comes_to_the_same_books() {
-    let tenants: [(&str, fn(&mut Settings)); 6] = [
+    let tenants: [Tenant; 6] = [
         ("one id a row", |settings| settings.expense_ids = ExpenseIds::Number),
         ("rows for each account", |settings| settings.expense_shape = ExpenseShape::CondensedBills),
         ("a journal", |settings| settings.expense_shape = ExpenseShape::Journal),
@@ -632,20 +634,28 @@ async fn expenses_before_the_start_date_are_left_alone() {
 /// What is odd, where it is shown, and what becomes of the report.
 type Odd = (&'static str, fn(&mut NewExpense), &'static str);
 
-#[tokio::test]
-async fn odd_input_is_read_or_held_by_the_name_of_its_field() {
-    let rows: [Odd; 16] = [
+fn odd_members_and_entries() -> Vec<Odd> {
+    vec![
         ("amounts as text", |expense| expense.oddities.amounts_as_text = true, "done"),
         ("days alone", |expense| expense.oddities.dates = Some(DateStyle::DateOnly), "done"),
         ("no member", |expense| expense.member = 0, "held unreadable_field member"),
         ("no account", |expense| expense.mapping = Mapping::account(""), "held no_gl_account line 2"),
-        ("a class that is new", |expense| expense.classification = "Loaned".to_owned(), "held unreadable_field Loaned"),
+        (
+            "a class that is new",
+            |expense| "Loaned".clone_into(&mut expense.classification),
+            "held unreadable_field Loaned",
+        ),
         ("a GL type that is new", |expense| expense.gl_type = Some("XX".to_owned()), "held unknown_type XX"),
         (
             "no class in the list",
             |expense| expense.oddities = Oddities::default().field(View::Unposted, "/classification", Value::Null),
             "held unreadable_field classification",
         ),
+    ]
+}
+
+fn odd_lists_and_previews() -> Vec<Odd> {
+    vec![
         (
             "no id to export by",
             |expense| expense.oddities = Oddities::default().field(View::Unposted, "/expenseDetailId", Value::Null),
@@ -697,8 +707,12 @@ async fn odd_input_is_read_or_held_by_the_name_of_its_field() {
             |expense| expense.oddities = Oddities::default().field(View::Record, "/date", json!("soon")),
             "held unreadable_field date",
         ),
-    ];
-    for (name, change, expected) in rows {
+    ]
+}
+
+#[tokio::test]
+async fn odd_input_is_read_or_held_by_the_name_of_its_field() {
+    for (name, change, expected) in [odd_members_and_entries(), odd_lists_and_previews()].concat() {
         let spending = Spending::new().await;
         let mut odd = spending.meals();
         change(&mut odd);

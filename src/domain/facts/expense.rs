@@ -185,11 +185,11 @@ const NOT_APPROVED: [&str; 6] =
 /// Whether somebody has approved what has this status; none when the status is not known.
 #[must_use]
 pub fn is_approved(status: &str) -> Option<bool> {
-    let is = |known: &&str| known.eq_ignore_ascii_case(status.trim());
-    if APPROVED.iter().any(|known| is(&known)) {
+    let is = |known: &str| known.eq_ignore_ascii_case(status.trim());
+    if APPROVED.iter().any(|known| is(known)) {
         return Some(true);
     }
-    NOT_APPROVED.iter().any(|known| is(&known)).then_some(false)
+    NOT_APPROVED.iter().any(|known| is(known)).then_some(false)
 }
 
 impl Expense {

@@ -63,7 +63,7 @@ pub(super) fn map(facts: &Facts, expense: &Expense, rules: &Rules) -> Result<Fla
 
 fn currencies(entry: &ExpenseEntry, listed: &ListedExpense) -> Vec<Option<String>> {
     let rows = listed.rows.iter().map(|row| row.currency.clone());
-    rows.chain([entry.currency.clone(), listed.preview_currency.clone()]).filter(Option::is_some).collect()
+    rows.chain([entry.currency.clone(), listed.preview_currency.clone()]).collect()
 }
 
 /// A report of which ConnectWise lists a part would be posted in part, and the rest could not follow.

@@ -17,7 +17,7 @@ use readypost::config::{self, Config};
 use readypost::domain::delivery::{Record, State};
 use readypost::domain::record::{RecordKey, RecordKind, SourceId};
 use readypost::simulator::connectwise::{
-    self, ConnectWise, Item, NewCompany, NewInvoice, NewLine, NewPurchaseLine, NewPurchaseOrder,
+    self, ConnectWise, Item, NewCompany, NewExpense, NewInvoice, NewLine, NewMember, NewPurchaseLine, NewPurchaseOrder,
 };
 use readypost::simulator::xero::{self, Xero};
 use rust_decimal::Decimal;
@@ -46,6 +46,7 @@ struct Case {
 enum New {
     Invoice(NewInvoice),
     Order(NewPurchaseOrder),
+    Expense(NewExpense),
 }
 
 #[tokio::main]
@@ -70,7 +71,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let app = App::build(configuration(&connectwise, &xero, &ports, folder.path())?, &clock)?;
     let listener = app.bind().await?;
     let url = format!("http://{}/callbacks/acme?recordId=", listener.local_addr()?);
-    for kind in ["invoice", "purchaseorder"] {
+    for kind in ["invoice", "purchaseorder", "expense"] {
         connectwise.register_callback(&url, kind, "owner", 1).ok().context("the callback is not registered")?;
     }
     let shutdown = CancellationToken::new();
@@ -128,6 +129,12 @@ fn close(connectwise: &ConnectWise, case: &Case) -> anyhow::Result<RecordKey> {
             connectwise.close_purchase_order(id).ok().with_context(refused)?;
             let purchase = connectwise.purchases(id).into_iter().next().with_context(refused)?;
             (RecordKind::Purchase, SourceId::try_from(purchase.unposted_product_id)?)
+        }
+        New::Expense(expense) => {
+            let id = connectwise.add_expense(expense.clone());
+            connectwise.approve(id).ok().with_context(refused)?;
+            let report = connectwise.report_of(id).get("id").and_then(serde_json::Value::as_i64);
+            (RecordKind::ExpenseReport, SourceId::from(report.with_context(refused)?))
         }
     };
     Ok(RecordKey { connection: "acme".parse()?, kind, source })
@@ -191,25 +198,12 @@ fn cases(connectwise: &ConnectWise, xero: &Xero) -> Vec<Case> {
     let known = company("BLUEGUM", "Blue Gum Dental");
     xero.add_contact(xero::NewContact { name: "Blue Gum Dental".to_owned(), ..xero::NewContact::default() });
     let stranger = company("WATTLE", "Wattle Street Legal");
-    let vendor = connectwise.add_company(NewCompany {
-        identifier: "HARBOUR".to_owned(),
-        name: "Harbour Distribution".to_owned(),
-        is_vendor: true,
-        vendor_number: "V-310".to_owned(),
-        terms: Some(terms),
+    let spent = NewExpense {
+        member: connectwise.add_member(NewMember::default()),
+        amount: Decimal::new(33, 0),
+        tax: Decimal::new(3, 0),
         tax_code: Some(tax_code),
-        ..NewCompany::default()
-    });
-    xero.add_contact(xero::NewContact { name: "Harbour Distribution".to_owned(), ..xero::NewContact::default() });
-    let order = |number: &str, quantity: &str| NewPurchaseOrder {
-        number: number.to_owned(),
-        vendor,
-        vendor_invoice_number: "HD-55012".to_owned(),
-        vendor_invoice_date: Some(jiff::civil::date(2026, 11, 27)),
-        freight: Decimal::new(1250, 2),
-        freight_taxable: true,
-        lines: vec![bought(quantity, "142.10")],
-        ..NewPurchaseOrder::default()
+        ..NewExpense::default()
     };
     let invoice = |lines: Vec<NewLine>| NewInvoice {
         kind: "Standard".to_owned(),
@@ -225,7 +219,9 @@ fn cases(connectwise: &ConnectWise, xero: &Xero) -> Vec<Case> {
         let invoice = NewInvoice { number: name.to_owned(), ..invoice };
         Case { name, new: New::Invoice(invoice), end }
     };
-    let purchase = |name: &'static str, end, quantity| Case { name, new: New::Order(order(name, quantity)), end };
+    let vendor = vendor(connectwise, xero, (terms, tax_code));
+    let purchase =
+        |name: &'static str, end, quantity| Case { name, new: New::Order(order(vendor, name, quantity)), end };
     vec![
         case("LOOKED-UP", "done", invoice(vec![line("1", "10")])),
         case("PLAIN", "done", invoice(vec![line("2.5", "180"), line("1", "99.95")])),
@@ -242,7 +238,36 @@ fn cases(connectwise: &ConnectWise, xero: &Xero) -> Vec<Case> {
         case("NO-ACCOUNT", "held", invoice(vec![NewLine { account: "999".to_owned(), ..line("1", "20") }])),
         purchase("BOUGHT", "done", "10"),
         purchase("RETURNED", "done", "-3"),
+        Case { name: "SPENT", new: New::Expense(spent), end: "done, contact_created" },
     ]
+}
+
+/// A vendor that both systems know.
+fn vendor(connectwise: &ConnectWise, xero: &Xero, (terms, tax_code): (i64, i64)) -> i64 {
+    xero.add_contact(xero::NewContact { name: "Harbour Distribution".to_owned(), ..xero::NewContact::default() });
+    connectwise.add_company(NewCompany {
+        identifier: "HARBOUR".to_owned(),
+        name: "Harbour Distribution".to_owned(),
+        is_vendor: true,
+        vendor_number: "V-310".to_owned(),
+        terms: Some(terms),
+        tax_code: Some(tax_code),
+        ..NewCompany::default()
+    })
+}
+
+/// An order with freight.
+fn order(vendor: i64, number: &str, quantity: &str) -> NewPurchaseOrder {
+    NewPurchaseOrder {
+        number: number.to_owned(),
+        vendor,
+        vendor_invoice_number: "HD-55012".to_owned(),
+        vendor_invoice_date: Some(jiff::civil::date(2026, 11, 27)),
+        freight: Decimal::new(1250, 2),
+        freight_taxable: true,
+        lines: vec![bought(quantity, "142.10")],
+        ..NewPurchaseOrder::default()
+    }
 }
 
 fn bought(quantity: &str, unit_cost: &str) -> NewPurchaseLine {

@@ -48,6 +48,7 @@ async fn what_would_hold_records_is_found() {
         "tax rate 'GST Free Income' is archived or not for purchases",
         "there is no active rounding account",
         "invoice callback",
+        "no expense callback leads to https://hooks.example.com/callbacks/acme",
         "no purchaseorder callback leads to https://hooks.example.com/callbacks/acme",
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");

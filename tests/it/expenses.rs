@@ -163,7 +163,7 @@ async fn a_report_becomes_one_bill_and_is_marked() {
         .iter()
         .map(|line| (line.description.as_str(), line.account_code.as_deref().unwrap_or_default()))
         .collect();
-    let first = format!("Parking: City [ConnectWise expense report {report}]");
+    let first = format!("Parking: City [ConnectWise acme/expense_report/{report}]");
     assert_eq!(lines, [(first.as_str(), "493"), ("Meals: Lunch", "429")]);
     assert_eq!(spending.marked(&ids), 2);
     assert!(spending.world.connectwise.unposted_expenses().is_empty());
@@ -207,7 +207,7 @@ async fn expenses_that_are_off_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_warm_bill_for_expenses_costs_one_call_to_xero() {
+async fn a_warm_bill_for_expenses_costs_two_calls_to_xero() {
     let (spending, _) = Spending::posted().await;
     let before = spending.world.xero.calls();
     for month in 1..=5 {
@@ -215,7 +215,7 @@ async fn a_warm_bill_for_expenses_costs_one_call_to_xero() {
         spending.approved(vec![NewExpense { date, ..spending.parking() }, NewExpense { date, ..spending.meals() }]);
     }
     spending.world.settle().await;
-    assert_eq!((spending.world.xero.calls() - before, spending.bills().len()), (5, 6));
+    assert_eq!((spending.world.xero.calls() - before, spending.bills().len()), (10, 6));
 }
 
 #[tokio::test]

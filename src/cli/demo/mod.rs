@@ -1,5 +1,6 @@
 //! `readypost demo`: simulators of both systems, the real service between them, and a month end.
 
+mod expenses;
 mod month;
 mod purchases;
 mod scene;

@@ -8,10 +8,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::purchases;
 use super::scene::{Scene, dec, labour, product};
 use super::show;
 use super::stage::Stage;
+use super::{expenses, purchases};
 use crate::domain::record::RecordKey;
 use crate::simulator::connectwise::{Forgery, Mapping, NewCompany};
 use crate::simulator::faults::{Fault, Rule};
@@ -38,6 +38,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     mapping(stage, &cast).await?;
     books(stage, &cast).await?;
     purchases::play(stage, cast.today, cast.tax, cast.net20).await?;
+    expenses::play(stage, cast.today, cast.tax).await?;
     callbacks(stage, &cast).await?;
     trouble(stage, &cast).await?;
     cures(stage).await

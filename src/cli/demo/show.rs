@@ -162,7 +162,7 @@ async fn books(stage: &Stage) -> anyhow::Result<Vec<String>> {
     for (kind, posted) in posted {
         let (sum, kind) = (in_xero.get(&kind).copied().unwrap_or_default(), kind.plural());
         let difference = sum.saturating_sub(posted);
-        out!("  {kind}: in Xero {sum}; in ConnectWise, marked as posted, {posted}; difference {difference}");
+        out!("  {kind}: in Xero {sum:.2}; in ConnectWise, marked as posted, {posted:.2}; difference {difference:.2}");
         if sum != posted {
             surprises.push(format!("the books of {kind} differ: {sum} and {posted}"));
         }

@@ -83,7 +83,7 @@ impl Stage {
         let (shutdown, store) = (CancellationToken::new(), Arc::clone(&app.parts.store));
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { app.run(listener, stop).await });
-        for kind in ["invoice", "purchaseorder"] {
+        for kind in ["invoice", "purchaseorder", "expense"] {
             connectwise
                 .register_callback(&format!("{url}/callbacks/acme?recordId="), kind, "owner", 1)
                 .map_err(|refusal| anyhow!("{refusal:?}"))?;

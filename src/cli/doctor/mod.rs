@@ -204,7 +204,7 @@ async fn captions(client: &ConnectWise, companies: &[&Company], about: &str, fin
 }
 
 /// Types of callbacks, and whether readypost is of no use without them.
-const CALLBACKS: [(&str, bool); 2] = [("invoice", true), ("purchaseorder", false)];
+const CALLBACKS: [(&str, bool); 3] = [("invoice", true), ("purchaseorder", false), ("expense", false)];
 
 /// Callbacks must be registered for our address and must not be switched off.
 async fn callbacks(client: &ConnectWise, address: Option<String>, about: &str, findings: &mut Findings) {

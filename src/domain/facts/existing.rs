@@ -163,5 +163,10 @@ mod tests {
         marks.dedup();
         assert_eq!(marks.len(), 6);
         assert_ne!(marked("acme/purchase/3-a b-purchase"), marked("other/purchase/3-a b-purchase"));
+        let kinds = ["purchase/17", "expense/17", "expense/171", "expense_report/17"];
+        let kinds = kinds.map(|key| marked(&format!("acme/{key}")).unwrap());
+        for one in &kinds {
+            assert_eq!(kinds.iter().filter(|other| other.starts_with(one)).count(), 1, "{one}");
+        }
     }
 }

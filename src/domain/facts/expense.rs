@@ -217,8 +217,13 @@ impl Expense {
         let numbers: BTreeSet<&str> = self.listed().map(|(_, listed)| listed.document_number.trim()).collect();
         match numbers.into_iter().collect::<Vec<_>>().as_slice() {
             [one] if !one.is_empty() => (*one).to_owned(),
-            _ => format!("EXP-{}", self.id),
+            _ => self.own_number(),
         }
+    }
+
+    /// The number of its bill where the preview has none.
+    pub(super) fn own_number(&self) -> String {
+        format!("EXP-{}", self.id)
     }
 
     /// The entries in the unposted list.

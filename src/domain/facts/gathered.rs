@@ -133,7 +133,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(_) => None,
             Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
-            Self::Expense(_) => None,
+            Self::Expense(expense) => Some(expense.own_number()).filter(|number| *number != expense.number()),
         }
     }
 

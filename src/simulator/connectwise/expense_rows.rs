@@ -49,6 +49,7 @@ impl State {
             let row = json!({"id": member.id, "identifier": new.identifier, "firstName": new.first_name,
                 "lastName": new.last_name, "vendorNumber": new.vendor_number, "officeEmail": new.email,
                 "primaryEmail": new.email, "defaultEmail": "Office", "licenseClass": "F", "inactiveFlag": false,
+                "defaultPhone": "Office", "hireDate": "2020-01-06T00:00:00Z", "securityRole": {"id": 63, "name": "Service"},
                 "employeeIdentifer": "", "_info": {}});
             new.oddities.show(View::Record, row)
         };

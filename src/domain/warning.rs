@@ -51,7 +51,7 @@ warning_codes! {
         "The XRef of the billing terms is neither a number of days nor like M+1:D20; ConnectWise's due date was used.";
     /// A contact was created in Xero.
     ContactCreated, "contact_created",
-        "The company was new to Xero, so a contact was created. Check its details there.";
+        "The company or member was new to Xero, so a contact was created. Check its details there.";
     /// A tracking value is not in Xero.
     TrackingMissing, "tracking_missing",
         "A tracking value of the GL mapping is not in Xero, so the line was posted without it.";

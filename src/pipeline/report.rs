@@ -193,7 +193,7 @@ async fn accept_report(entry: &RecordKey, report: i64, parts: &Parts) -> Result<
 fn about_expense(expense: &Expense, company: Option<&Company>) -> About {
     About {
         company: company.map(|company| company.id.clone()),
-        number: format!("EXP-{}", expense.id),
+        number: expense.id.to_string(),
         client: expense.member_name.as_str().into(),
         total: expense.entries.iter().filter_map(|entry| entry.amount).sum(),
         currency: expense.entries.iter().find_map(|entry| entry.currency.clone()).unwrap_or_default(),

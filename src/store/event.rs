@@ -72,11 +72,11 @@ pub enum Event {
         /// Who and why.
         actor: Actor,
     },
-    /// A ConnectWise company was found in, or created in, a Xero organisation.
+    /// A ConnectWise company or member was found in, or created in, a Xero organisation.
     Linked {
         /// The organisation.
         company: CompanyId,
-        /// ConnectWise's id of the company.
+        /// ConnectWise's id of the company; of a member, the id below zero.
         client: i64,
         /// Xero's id of the contact.
         contact: Uuid,
@@ -85,7 +85,7 @@ pub enum Event {
     Unlinked {
         /// The organisation.
         company: CompanyId,
-        /// ConnectWise's id of the company.
+        /// As in [`Event::Linked`].
         client: i64,
     },
     /// Nothing can be posted to an organisation for a while. In the journal it has the name that it had first.

@@ -41,6 +41,18 @@ fn calls() -> Vec<Call> {
     ]
 }
 
+/// Those of two entries that become bills of their own.
+fn calls_of_entries() -> Vec<Call> {
+    vec![
+        (false, Method::GET, "/expense/entries/", 1),
+        (false, Method::GET, "/unpostedexpenses", 1),
+        (false, Method::POST, "/accounting/export", 1),
+        (false, Method::POST, "/accounting/batches", 0),
+        (true, Method::PUT, "/Invoices", 0),
+        (true, Method::PUT, "/Invoices", 1),
+    ]
+}
+
 fn faults() -> Vec<(&'static str, Fault)> {
     vec![
         ("dropped before", Fault::DropBefore),
@@ -84,13 +96,42 @@ fn server(spending: &Spending, xero: bool) -> &Server {
     if xero { &spending.world.xero.server } else { &spending.world.connectwise.server }
 }
 
-async fn cell((xero, method, path, skip): Call, name: &str, fault: Fault, times: u32) {
-    let label = format!("{method} {path} #{skip}: {name}, {times} times");
-    let spending = Spending::new().await;
+/// What becomes a bill: a report, or each entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Report,
+    Entry,
+}
+
+/// Lets time pass until both entries are posted and marked, and checks that each is so once.
+async fn check_entries(spending: &Spending, ids: &[i64], label: &str) {
+    for _ in 0..24 {
+        let done = [spending.entry_state(ids[0]).await, spending.entry_state(ids[1]).await];
+        if done == ["done", "done"] {
+            break;
+        }
+        spending.world.pass(SignedDuration::from_mins(10)).await;
+    }
+    for id in ids {
+        assert_eq!(spending.entry_state(*id).await, "done", "{label}");
+    }
+    let mut totals: Vec<_> = spending.bills().iter().map(|bill| bill.total).collect();
+    totals.sort_unstable();
+    assert_eq!(totals, [dec("12"), dec("33")], "{label}");
+    assert_eq!((spending.marked(ids), spending.world.connectwise.batches().len()), (2, 2), "{label}");
+}
+
+async fn cell(by: By, (xero, method, path, skip): Call, (name, fault): (&str, Fault), times: u32) {
+    let label = format!("{by:?}: {method} {path} #{skip}: {name}, {times} times");
+    let spending = if by == By::Report { Spending::new().await } else { Spending::by_entry().await };
     server(&spending, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
     let ids = report(&spending);
     spending.world.settle().await;
-    check(&spending, &ids, &label).await;
+    if by == By::Report {
+        check(&spending, &ids, &label).await;
+    } else {
+        check_entries(&spending, &ids, &label).await;
+    }
     let met = server(&spending, xero)
         .requests()
         .iter()
@@ -104,13 +145,14 @@ async fn every_call_of_a_bill_for_expenses_survives_every_fault() {
     let (cells, limit) = (&mut JoinSet::new(), Arc::new(Semaphore::new(8)));
     let mut count = 0;
     for times in [1, 5] {
-        for call in calls() {
-            for (name, fault) in faults() {
+        let of_reports = calls().into_iter().map(|call| (By::Report, call));
+        for (by, call) in of_reports.chain(calls_of_entries().into_iter().map(|call| (By::Entry, call))) {
+            for fault in faults() {
                 let (call, limit) = (call.clone(), Arc::clone(&limit));
                 count += 1;
                 cells.spawn(async move {
                     let _slot = limit.acquire_owned().await.unwrap();
-                    cell(call, name, fault, times).await;
+                    cell(by, call, fault, times).await;
                 });
             }
         }

@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use readypost::domain::delivery::State;
+use readypost::pipeline::{Turn, turn};
 use readypost::simulator::connectwise::{
     DateStyle, ExpenseIds, ExpenseShape, ExpensesReach, Mapping, NewExpense, NewMember, Oddities, ReportCallbacks,
     Settings, Sign, StrayIds, View,
@@ -33,7 +34,7 @@ impl Spending {
         Self::with(Differently { rules: RULES, connectwise, ..Differently::default() }).await
     }
 
-    async fn by_entry() -> Self {
+    pub(crate) async fn by_entry() -> Self {
         Self::with(Differently { rules: BY_ENTRY, ..Differently::default() }).await
     }
 
@@ -273,6 +274,35 @@ async fn an_entry_that_comes_into_a_posted_report_is_for_a_person() {
     spending.world.settle().await;
     // The same amount as the parking before: the GL entries tell them apart.
     assert_eq!(spending.report_state(ids[0]).await, "held edited_after_post");
+    assert_eq!((spending.bills().len(), spending.marked(&[late])), (1, 0));
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_while_its_report_is_marked_is_not_marked_with_it() {
+    let spending = Spending::new().await;
+    // The name of the batch is looked up first; meanwhile an entry comes.
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    spending.world.connectwise.server.faults.add(Rule::next(Method::GET, "/accounting/batches", slow));
+    let ids = spending.approved(vec![spending.parking(), spending.meals()]);
+    spending.world.callbacks().await;
+    let parts = std::sync::Arc::clone(&spending.world.app.parts);
+    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
+    let is_asked = || {
+        let requests = spending.world.connectwise.server.requests();
+        requests
+            .iter()
+            .any(|request| request.method == Method::GET && request.uri.path().contains("/accounting/batches"))
+    };
+    while !is_asked() {
+        assert!(!working.is_finished(), "the batch was never looked for");
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let late = spending.world.connectwise.add_expense_beside(ids[0], spending.parking()).unwrap();
+    spending.world.connectwise.set_expense_status(late, "ApprovedByTierTwo").unwrap();
+    working.await.unwrap();
+    assert_eq!((spending.marked(&ids), spending.marked(&[late])), (2, 0));
+    spending.world.settle().await;
+    assert_eq!(spending.report_state(late).await, "held edited_after_post");
     assert_eq!((spending.bills().len(), spending.marked(&[late])), (1, 0));
 }
 

@@ -489,4 +489,13 @@ mod tests {
         billed_on.entries[0].status = "Billed".to_owned();
         assert_eq!(billed_on.content_hash(), usual.content_hash(), "a status that moves on is no edit");
     }
+
+    #[test]
+    fn what_the_company_paid_for_itself_is_owed_to_nobody() {
+        let mut expense = report(vec![entry(ExpenseClass::Reimbursable, "12", "12")]);
+        for (amount, row) in [("20", "20"), ("-20", "-20"), ("20", "-20"), ("0", "5")] {
+            expense.entries.push(entry(ExpenseClass::CompanyPaid, amount, row));
+            assert_eq!(expense.total(), money("12"), "{amount} {row}");
+        }
+    }
 }

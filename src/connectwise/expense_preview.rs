@@ -79,7 +79,7 @@ impl Reader<'_> {
         let currency = some_text(row.currency.currency_code);
         self.listed.vendor_number = row.vendor_number;
         self.row((&row.id, &row.total), [row.gl_type_id, row.account_number, row.gl_class, description], currency);
-        if let Some(offset) = row.offset {
+        if let Some(offset) = row.offset.filter(|offset| !offset.id.is_null()) {
             self.ids("id of the other side", &offset.id);
         }
     }

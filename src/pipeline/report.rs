@@ -14,7 +14,7 @@ use super::parts::{Company, Connection, Parts};
 use crate::domain::delivery::{About, Record, Trigger};
 use crate::domain::facts::{Expense, ExpenseUnit, RecordFacts};
 use crate::domain::hold::{HoldCode, SkipReason};
-use crate::domain::map::unreadable;
+use crate::domain::map::{unapproved, unreadable};
 use crate::domain::record::{RecordKey, RecordKind, SourceId};
 use crate::domain::rules::ExpensesBy;
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
@@ -73,6 +73,11 @@ pub(super) async fn begin(lease: Lease, connection: &Connection, parts: &Parts) 
     if let Some(outcome) = elsewhere(&lease, &expense, company, parts).await? {
         let about = Some(about_expense(&expense, company));
         return Ok(Begun::ended(lease, outcome, about));
+    }
+    // What waits for an approval need not be previewed.
+    let waits = company.is_some_and(|company| unapproved(&expense, &company.rules).is_some());
+    if waits && !has_posted(&lease.record) {
+        return Ok(Begun::Own(Box::new(lease), RecordFacts::Expense(Box::new(expense))));
     }
     let expense = match connection.client.listed(expense).await {
         Ok(expense) => expense,

@@ -108,7 +108,7 @@ pub struct ListedExpense {
     /// The earliest instant at which it may have come to the accounting interface.
     #[serde(default)]
     pub closed_at: Option<Timestamp>,
-    /// Number of the bill in the preview; empty in a journal.
+    /// Number of the bill in the preview, which goes into the reference; empty in a journal.
     #[serde(default)]
     pub document_number: String,
     /// Date of the bill in the preview.
@@ -211,18 +211,12 @@ impl Expense {
         }
     }
 
-    /// The number of its bill: the one that the whole preview has, else its id.
+    /// The number of its bill.
+    ///
+    /// It is not the one of the preview: that is unknown once nothing is listed, nothing says whether it stays the
+    /// same, and a bill that is looked for under another number would be made twice.
     #[must_use]
     pub fn number(&self) -> String {
-        let numbers: BTreeSet<&str> = self.listed().map(|(_, listed)| listed.document_number.trim()).collect();
-        match numbers.into_iter().collect::<Vec<_>>().as_slice() {
-            [one] if !one.is_empty() => (*one).to_owned(),
-            _ => self.own_number(),
-        }
-    }
-
-    /// The number of its bill where the preview has none.
-    pub(super) fn own_number(&self) -> String {
         format!("EXP-{}", self.id)
     }
 

@@ -131,9 +131,8 @@ impl RecordFacts {
     #[must_use]
     pub fn earlier_number(&self) -> Option<String> {
         match self {
-            Self::Invoice(_) => None,
+            Self::Invoice(_) | Self::Expense(_) => None,
             Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
-            Self::Expense(expense) => Some(expense.own_number()).filter(|number| *number != expense.number()),
         }
     }
 

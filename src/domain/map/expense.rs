@@ -170,8 +170,12 @@ struct Row<'facts> {
 impl Bill<'_> {
     /// What the preview says of the bill as a whole.
     fn reference(&self) -> String {
-        let memo = self.expense.listed().map(|(_, listed)| listed.memo.as_str()).find(|memo| !memo.is_empty());
-        reference::reference("{memo}", &[("{memo}", memo.unwrap_or_default())])
+        let number = self.expense.number();
+        let of_preview = |(_, listed): (_, &ListedExpense)| [listed.document_number.clone(), listed.memo.clone()];
+        let [document, memo] = self.expense.listed().map(of_preview).next().unwrap_or_default();
+        let values = [("{document}", document.as_str()), ("{memo}", memo.as_str())];
+        let template = if document == number { "{memo}" } else { "{document} | {memo}" };
+        reference::reference(template, &values)
     }
 
     /// The lines, seen from the bill.

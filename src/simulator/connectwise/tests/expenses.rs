@@ -239,3 +239,16 @@ async fn bad_input_is_shown_as_it_was_asked_for() {
     let bill = &rig.export_expenses(&[]).await["expenseBills"][1];
     assert_eq!((&bill["detail"][0]["accountNumber"], &bill["vendorNumber"]), (&json!(""), &Value::Null));
 }
+
+#[tokio::test]
+async fn an_entry_can_come_into_a_report_that_is_approved_and_is_open_there() {
+    let (rig, member, [parking, _]) = office(|_| ()).await;
+    rig.cw.approve(parking).unwrap();
+    let new = NewExpense { member, amount: Decimal::from(5), ..NewExpense::default() };
+    let late = rig.cw.add_expense_beside(parking, new.clone()).unwrap();
+    assert_eq!(rig.cw.report_of(late)["id"], rig.cw.report_of(parking)["id"]);
+    assert_eq!((&rig.cw.expense(late)["status"], rig.cw.unposted_expenses().len()), (&json!("Open"), 2));
+    rig.cw.set_expense_status(late, "ApprovedByTierTwo").unwrap();
+    assert_eq!(rig.cw.unposted_expenses().len(), 3);
+    assert_eq!(rig.cw.add_expense_beside(999, new), Err(Refusal::Unknown));
+}

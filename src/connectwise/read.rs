@@ -142,5 +142,6 @@ fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError
         sales_tax: found.sales_tax.unwrap_or_default(),
         total: found.total,
         batch,
+        paid: found.payments.unwrap_or_default().abs() + found.credits.unwrap_or_default().abs(),
     })
 }

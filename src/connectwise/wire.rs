@@ -3,6 +3,7 @@
 //! Source: ConnectWise's `OpenAPI` 2025.1 and 2026.4. Unknown fields and unknown values of enumerations are accepted,
 //! because ConnectWise adds both without a new version. Nulls are left out of its answers.
 
+mod payment;
 mod purchase;
 
 use serde::Deserialize;
@@ -14,6 +15,7 @@ use super::lenient::{
 use crate::domain::facts::{Caption, SegmentType};
 use crate::domain::money::Money;
 
+pub(super) use payment::{InvoicePayment, InvoiceRow, UnpostedPayment, payment_request};
 pub(super) use purchase::{
     OrderLine, OrderStatus, PurchaseDetail, PurchaseExport, PurchaseOrder, PurchaseTaxRow, PurchaseTransaction,
     UnpostedPurchase, purchase_export_request,
@@ -115,6 +117,10 @@ pub(super) struct Invoice {
     pub(super) total: Money,
     #[serde(default)]
     pub(super) gl_batch: Reference,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) payments: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) credits: Option<Money>,
 }
 
 /// The billing status as an invoice refers to it.

@@ -78,6 +78,7 @@ mod tests {
             sales_tax: Money::ZERO,
             total: Money::ZERO,
             batch: None,
+            paid: Money::ZERO,
         })
     }
 

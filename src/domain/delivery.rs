@@ -12,10 +12,11 @@ use super::draft::DocumentKind;
 use super::facts::ContentHash;
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
-use super::record::{CompanyId, RecordKey, SourceId};
+use super::payments::{Change, Link};
+use super::record::{CompanyId, RecordKey, RecordKind, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
-pub use super::trigger::{Accepted, Trigger};
+pub use super::trigger::{Accepted, Sweep, Trigger};
 use super::warning::Warning;
 
 /// Message ids kept per record; older ones are forgotten first.
@@ -73,6 +74,12 @@ pub struct Record {
     /// The purchases that it was found to have, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub purchases: Vec<SourceId>,
+    /// Payments of both systems that are one, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// When what was looked at last had changed, by the clock of the system that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<Timestamp>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -194,6 +201,9 @@ pub struct Intent {
     pub at: Timestamp,
     /// Whether the same bytes may be sent again while Xero remembers the key; else look first.
     pub resend: bool,
+    /// The change of payments that it is; none for a document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// The document that a record became.
@@ -273,7 +283,7 @@ pub fn accept(
 ) -> (Record, Accepted) {
     let message = match trigger {
         Trigger::Callback { message, .. } => *message,
-        Trigger::Order { .. } | Trigger::Operator { .. } => None,
+        _ => None,
     };
     let order = if let Trigger::Order { order } = trigger { Some(*order) } else { None };
     let Some(mut record) = record else {
@@ -294,6 +304,8 @@ pub fn accept(
             asked: None,
             order,
             purchases: Vec::new(),
+            links: Vec::new(),
+            looked: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -396,7 +408,17 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.purchases.extend(purchases);
             let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
             record.purchases.drain(..surplus);
-            State::Skipped { reason: SkipReason::PurchasesApart }
+            let payments = record.key.kind == RecordKind::Payment;
+            State::Skipped {
+                reason: if payments { SkipReason::PaymentsApart } else { SkipReason::PurchasesApart },
+            }
+        }
+        Settlement::Paid { links, looked, more, warnings } => {
+            record.progress();
+            record.links = links;
+            record.looked = looked.or(record.looked);
+            record.warn(warnings, now);
+            if more { queued(Step::Post, now) } else { State::Done }
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);
@@ -460,6 +482,9 @@ pub fn resolve(
             return refuse("a request to Xero has no known outcome yet; retry it first");
         }
         Decision::Skip => record.state = State::Skipped { reason: SkipReason::Operator },
+        Decision::Adopt { .. } if record.key.kind == RecordKind::Payment => {
+            return refuse("payments have no document to adopt; make both systems agree and retry it");
+        }
         Decision::Adopt { .. } if record.intent.is_some() && matches!(record.state, State::Queued { .. }) => {
             return refuse("a request to Xero has no known outcome yet; wait until it has");
         }
@@ -567,6 +592,7 @@ mod tests {
             number,
             at: at(0),
             resend: true,
+            change: None,
         }
     }
 

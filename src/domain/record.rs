@@ -77,11 +77,13 @@ pub enum RecordKind {
     PurchaseOrder,
     /// What came with one packing slip; its source id is ConnectWise's `unpostedProductId`.
     Purchase,
+    /// The payments of one invoice; its source id is a [`Subject`](super::payments::Subject).
+    Payment,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase];
+    pub const ALL: [Self; 4] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase, Self::Payment];
 
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
@@ -90,6 +92,7 @@ impl RecordKind {
             Self::Invoice => "invoice",
             Self::PurchaseOrder => "purchase_order",
             Self::Purchase => "purchase",
+            Self::Payment => "payment",
         }
     }
 
@@ -100,6 +103,7 @@ impl RecordKind {
             Self::Invoice => "invoices",
             Self::PurchaseOrder => "purchase orders",
             Self::Purchase => "purchases",
+            Self::Payment => "payments",
         }
     }
 }

@@ -76,6 +76,12 @@ pub struct Rules {
     pub reference: String,
     /// Template of a line's description.
     pub description: String,
+    /// Which way payments go.
+    pub payments: Payments,
+    /// Code of the account in Xero that payments entered in ConnectWise go to.
+    pub payment_account: String,
+    /// Every so many minutes both systems are asked for payments that nobody told of; 0 = never.
+    pub payment_sweep_minutes: u32,
 }
 
 impl Default for Rules {
@@ -113,6 +119,9 @@ impl Default for Rules {
             terms_overflow: Overflow::Clamp,
             reference: "Your: {po} | Project: {project} | {agreement}".to_owned(),
             description: "{description}".to_owned(),
+            payments: Payments::Off,
+            payment_account: String::new(),
+            payment_sweep_minutes: 15,
         }
     }
 }
@@ -214,6 +223,34 @@ choice! {
         Optional = "optional",
     }
 }
+choice! {
+    /// Which way payments go.
+    Payments {
+        /// None are carried.
+        Off = "off",
+        /// What is paid in Xero is entered in ConnectWise.
+        FromXero = "from_xero",
+        /// What is paid in ConnectWise is entered in Xero.
+        ToXero = "to_xero",
+        /// Each is entered in the other.
+        Both = "both",
+    }
+}
+
+impl Payments {
+    /// Whether what is paid in Xero is entered in ConnectWise.
+    #[must_use]
+    pub fn from_xero(self) -> bool {
+        matches!(self, Self::FromXero | Self::Both)
+    }
+
+    /// Whether what is paid in ConnectWise is entered in Xero.
+    #[must_use]
+    pub fn to_xero(self) -> bool {
+        matches!(self, Self::ToXero | Self::Both)
+    }
+}
+
 choice! {
     /// What the number of a bill is when the vendor's is not known.
     MissingVendorInvoice {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Posted;
 use super::hold::{HoldCode, HoldReason, SkipReason};
+use super::payments::Link;
 use super::record::SourceId;
 use super::text::Sentence;
 use super::warning::Warning;
@@ -33,8 +34,23 @@ pub enum Outcome {
         /// Which.
         purchases: Vec<SourceId>,
     },
+    /// The payments of both systems agree, or came one change nearer.
+    Paid(Paid),
     /// It did not work.
     Failed(Failure),
+}
+
+/// What a step found or made of the payments of an invoice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// What is linked now.
+    pub links: Vec<Link>,
+    /// When what was looked at had changed, by the clock of its system.
+    pub looked: Option<Timestamp>,
+    /// Whether there is more to do.
+    pub more: bool,
+    /// What to look at.
+    pub warnings: Vec<Warning>,
 }
 
 /// Why a step failed, by who acts next.
@@ -119,6 +135,20 @@ pub enum Settlement {
         /// Its purchases, which were accepted.
         purchases: Vec<SourceId>,
     },
+    /// The payments of both systems are these.
+    Paid {
+        /// What is linked now.
+        links: Vec<Link>,
+        /// When what was looked at had changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        looked: Option<Timestamp>,
+        /// Whether there is more to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+        /// What to look at.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Warning>,
+    },
     /// A person decides.
     Hold {
         /// Why.
@@ -198,6 +228,7 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         Outcome::Marked { batch, warnings } => Settlement::Done { batch, warnings },
         Outcome::Skipped(reason) => Settlement::Skip { reason },
         Outcome::FannedOut { purchases } => Settlement::FannedOut { purchases },
+        Outcome::Paid(Paid { links, looked, more, warnings }) => Settlement::Paid { links, looked, more, warnings },
         Outcome::Failed(Failure::Never { reason, intent }) => {
             Settlement::Hold { reason, posted: None, intent, warnings: Vec::new() }
         }

@@ -70,6 +70,9 @@ warning_codes! {
     /// Another batch holds the record.
     BatchedElsewhere, "batched_elsewhere",
         "The document is in Xero, but someone else put the record into a batch in ConnectWise.";
+    /// A credit note's allocation became a payment.
+    CreditAsPayment, "credit_as_payment",
+        "A credit note was allocated in Xero and ConnectWise has it as a payment, because the credit memo was not found or not taken. The invoice is paid in both; settle the credit memo in ConnectWise by hand.";
     /// The document was found in Xero, not created.
     Adopted, "adopted",
         "The document was already in Xero with the same content, so it was linked and not posted again.";

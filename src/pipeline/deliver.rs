@@ -8,7 +8,7 @@ use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::number;
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
-use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
+use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, Paid, settle};
 use crate::domain::text::{Sentence, shorten};
 use crate::remote::RemoteError;
 use crate::store::{Event, Lane, Lease, Rest, StoreError};
@@ -19,8 +19,8 @@ use super::failure::{hold, of_connectwise, of_xero};
 use super::lanes::enter;
 use super::order;
 use super::parts::{Company, Connection, Parts};
-use super::post;
 use super::slots::Slot;
+use super::{payment, post, relations};
 
 /// What a step needs to know of its record, once it was read.
 pub(super) struct Subject<'parts> {
@@ -57,7 +57,7 @@ pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Resu
     let company = about.as_ref().and_then(|about| about.company.clone());
     parts.metrics.step(&outcome, now.duration_since(first_seen));
     report(&key, &outcome);
-    let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
+    let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. } | Outcome::Paid(_)));
     // The settlement comes first: without it the step would be repeated.
     parts.store.settle(lease, settle(outcome, attempts, now, &parts.policy), about, now).await?;
     if let Some((cause, until)) = resting {
@@ -112,6 +112,9 @@ fn report(key: &RecordKey, outcome: &Outcome) {
         Outcome::FannedOut { purchases } => {
             tracing::info!(record.key = %key, purchases = purchases.len(), "its purchases are posted by themselves");
         }
+        Outcome::Paid(Paid { links, more, .. }) => {
+            tracing::info!(record.key = %key, payments = links.len(), more, "payments are the same in both systems");
+        }
         Outcome::Failed(Failure::Never { reason, .. }) => {
             tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
         }
@@ -136,6 +139,9 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     if key.kind == RecordKind::PurchaseOrder {
         return order::fan_out(lease, connection, parts).await;
     }
+    if key.kind == RecordKind::Payment {
+        return Box::pin(payment::deliver(lease, slot, connection, parts)).await;
+    }
     let record = match read(&lease, connection).await {
         Ok(Some(record)) => record,
         Ok(None) => return Ok(gone(lease, parts).await),
@@ -155,6 +161,9 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     {
         let failure = Failure::Later { not_before: Some(now), cause, blame: Blame::Outage, intent: IntentFate::Keep };
         return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
+    }
+    if let RecordFacts::Invoice(facts) = &record {
+        relations::after_look(&key, &facts.invoice, company, parts).await?;
     }
     let subject = Subject { key, record, connection, company };
     match lease.record.posted.clone() {

@@ -8,7 +8,9 @@ mod failure;
 mod lanes;
 mod order;
 mod parts;
+mod payment;
 mod post;
+mod relations;
 mod slots;
 mod worker;
 

@@ -1,4 +1,4 @@
-//! Client of one Xero organisation: its settings, its contacts, its documents.
+//! Client of one Xero organisation: its settings, its contacts, its documents, what was paid on them.
 //!
 //! Every write is a PUT, which can only create, and goes out under an idempotency key; every error says
 //! who acts next. Facts of Xero's API are in its own words where they are quoted.
@@ -9,6 +9,7 @@ mod contacts;
 mod documents;
 mod error;
 mod lookup;
+mod payments;
 mod reference;
 mod refusal;
 mod token;
@@ -26,6 +27,7 @@ pub use budget::BudgetView;
 pub use client::{Permit, Settings, Xero};
 pub use documents::{Created, Request, body};
 pub use error::{CompanyFault, XeroError};
+pub use payments::{ChangedInvoice, PastPayment, payment_body};
 pub use token::Grant;
 
 /// Keeps the refresh token of one organisation; client credentials need none.

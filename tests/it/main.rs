@@ -12,6 +12,7 @@ mod edited;
 mod faults;
 mod harness;
 mod operators;
+mod payments;
 mod posting;
 mod process;
 mod purchase_faults;

@@ -1,0 +1,337 @@
+//! The next change that brings the payments of one invoice in both systems together, or why there is none.
+//!
+//! Payments are compared as two bags of amounts and days: two equal payments of one day are two. What a person
+//! entered in ConnectWise is never changed. One change at a time, so that each is read back before the next.
+
+use jiff::civil::Date;
+
+use super::{Change, Entry, Item, LINKS_MAX, Link, Made, Origin, PaidDocument, PaidInvoice, marked};
+use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::money::Money;
+use crate::domain::rules::Payments;
+
+/// Payments of the same amount that lie no more days apart could be one that was dated differently.
+const NEAR_DAYS: i32 = 5;
+
+/// What is known of the payments of one invoice.
+#[derive(Clone, Copy, Debug)]
+pub struct Books<'a> {
+    /// The invoice in Xero.
+    pub document: &'a PaidDocument,
+    /// The invoice in ConnectWise.
+    pub invoice: &'a PaidInvoice,
+    /// Its payments in ConnectWise.
+    pub entries: &'a [Entry],
+    /// What was linked before.
+    pub links: &'a [Link],
+    /// Which way payments go.
+    pub way: Payments,
+    /// Payments dated before it are left alone; none = none are.
+    pub start: Option<Date>,
+    /// An operator asked for another look, after a person changed what readypost had made.
+    pub asked: bool,
+}
+
+/// What follows from the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is linked now.
+    pub links: Vec<Link>,
+    /// What to do.
+    pub next: Next,
+}
+
+/// The one thing to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: both sides agree, as far as they should.
+    Nothing,
+    /// Enter this in ConnectWise.
+    Enter(Item),
+    /// Delete this payment of ours in ConnectWise.
+    Remove(i64),
+    /// Enter this in Xero.
+    Send(Entry),
+    /// Let a person decide.
+    Hold(HoldReason),
+}
+
+/// What is not linked yet, and what cannot stand.
+struct Open<'a> {
+    items: Vec<&'a Item>,
+    entries: Vec<&'a Entry>,
+    links: Vec<Link>,
+    /// Entries of ours whose item is gone.
+    stale: Vec<&'a Entry>,
+    /// What a person changed; shown only when nothing explains it.
+    changed: Vec<(&'a Link, Changed)>,
+}
+
+/// What a person changed of a link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Amount(Money),
+    GoneInConnectwise,
+    GoneInXero,
+}
+
+/// Decides what to do next. Total: what cannot be decided is held.
+#[must_use]
+pub fn reconcile(books: &Books<'_>) -> Verdict {
+    if let Some(link) = books.links.iter().find(|link| link.invoice != books.invoice.id) {
+        let sentence = format!(
+            "The payment {} of {} was entered on another invoice in ConnectWise (id {}) than {} (id {}), which now has the number.",
+            link.payment, link.amount, link.invoice, books.invoice.number, books.invoice.id
+        );
+        return Verdict { links: books.links.to_vec(), next: hold(HoldCode::PaymentChanged, sentence) };
+    }
+    let mut open = Open::of(books);
+    if let Err(reason) = open.match_marks(books) {
+        return Verdict { links: books.links.to_vec(), next: Next::Hold(reason) };
+    }
+    open.match_equals(books);
+    let next = open.next(books);
+    let surplus = open.links.len().saturating_sub(LINKS_MAX);
+    open.links.drain(..surplus);
+    Verdict { links: open.links, next }
+}
+
+/// The payment that a request of unknown outcome made in ConnectWise, if it is there.
+#[must_use]
+pub fn found_after(change: &Change, entries: &[Entry], links: &[Link]) -> Option<Link> {
+    let Change::Enter { link, before } = change else { return None };
+    let is_it = |entry: &&Entry| {
+        entry.amount == link.amount
+            && entry.date == link.date
+            && !before.contains(&entry.id)
+            && links.iter().all(|known| known.payment != entry.id)
+    };
+    entries.iter().find(is_it).map(|entry| Link { payment: entry.id, ..link.clone() })
+}
+
+fn hold(code: HoldCode, sentence: String) -> Next {
+    Next::Hold(HoldReason::new(code, sentence))
+}
+
+impl<'a> Open<'a> {
+    /// What the links of before leave open.
+    fn of(books: &Books<'a>) -> Self {
+        let (items, entries) = (books.document.items.iter().collect(), books.entries.iter().collect());
+        let mut open = Self { items, entries, links: Vec::new(), stale: Vec::new(), changed: Vec::new() };
+        for link in books.links {
+            let item = open.items.iter().position(|item| item.is(link));
+            let entry = open.entries.iter().position(|entry| entry.id == link.payment);
+            match (item, entry.and_then(|at| Some((at, *open.entries.get(at)?)))) {
+                (Some(item), Some((at, entry))) => {
+                    open.items.remove(item);
+                    open.entries.remove(at);
+                    open.links.push(link.clone());
+                    if entry.amount != link.amount {
+                        open.changed.push((link, Changed::Amount(entry.amount)));
+                    }
+                }
+                (Some(_), None) => open.changed.push((link, Changed::GoneInConnectwise)),
+                (None, Some((at, entry))) => match link.made {
+                    Made::InConnectwise if entry.amount == link.amount => {
+                        open.entries.remove(at);
+                        open.stale.push(entry);
+                    }
+                    Made::InConnectwise => open.changed.push((link, Changed::Amount(entry.amount))),
+                    Made::InXero => open.changed.push((link, Changed::GoneInXero)),
+                    Made::Neither => {}
+                },
+                (None, None) => {}
+            }
+        }
+        open
+    }
+
+    fn link(&mut self, books: &Books<'_>, (item, entry): (usize, i64), made: Made) {
+        if item < self.items.len() {
+            let Item { id, amount, date, .. } = self.items.remove(item);
+            self.links.push(Link {
+                item: *id,
+                amount: *amount,
+                date: *date,
+                invoice: books.invoice.id,
+                payment: entry,
+                made,
+            });
+        }
+    }
+
+    /// Payments in Xero that name a payment in ConnectWise, whatever else is forgotten.
+    fn match_marks(&mut self, books: &Books<'_>) -> Result<(), HoldReason> {
+        let mut at = 0;
+        while let Some(item) = self.items.get(at).copied() {
+            let Some(payment) = marked(&item.reference) else {
+                at = at.saturating_add(1);
+                continue;
+            };
+            match self.entries.iter().position(|entry| entry.id == payment) {
+                Some(entry) if self.entries.get(entry).is_some_and(|entry| entry.amount == item.amount) => {
+                    self.entries.remove(entry);
+                    self.link(books, (at, payment), Made::InXero);
+                }
+                found => {
+                    let what = if found.is_some() { "has another amount now" } else { "is not there any more" };
+                    let sentence = format!(
+                        "Xero has the {} for ConnectWise's payment {payment} of {}, which {what}.",
+                        item.told(),
+                        books.invoice.number
+                    );
+                    return Err(HoldReason::new(HoldCode::PaymentChanged, sentence));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Payments that are equal: what a person entered first, then what readypost entered for one that is gone.
+    fn match_equals(&mut self, books: &Books<'_>) {
+        for rank in [Rank::SameCredit, Rank::SameCreditOtherDay, Rank::Same] {
+            let mut at = 0;
+            while let Some(item) = self.items.get(at).copied() {
+                if let Some(entry) = self.entries.iter().position(|entry| rank.fits(item, entry)) {
+                    let entry = self.entries.remove(entry).id;
+                    self.link(books, (at, entry), Made::Neither);
+                } else if let Some(entry) = self.stale.iter().position(|entry| rank.fits(item, entry)) {
+                    let entry = self.stale.remove(entry).id;
+                    self.link(books, (at, entry), Made::InConnectwise);
+                } else {
+                    at = at.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    fn next(&self, books: &Books<'_>) -> Next {
+        if let Some(sentence) = self.changed.iter().find_map(|(link, changed)| self.told(books, link, *changed)) {
+            return hold(HoldCode::PaymentChanged, sentence);
+        }
+        let (from, to) = (books.way.from_xero(), books.way.to_xero());
+        if from && let Some(stale) = self.stale.first() {
+            return Next::Remove(stale.id);
+        }
+        let starts = |date: Date| books.start.is_none_or(|start| date >= start);
+        let item = self.items.iter().filter(|item| starts(item.date)).min_by_key(|item| (item.date, item.id));
+        if from && let Some(item) = item {
+            return self.enter(books, item);
+        }
+        let money = self.entries.iter().filter(|entry| entry.credit.is_none() && starts(entry.date));
+        match money.min_by_key(|entry| (entry.date, entry.id)) {
+            Some(entry) if to => self.send(books, entry),
+            _ => Next::Nothing,
+        }
+    }
+
+    /// What to tell of a change that a person made; none when there is nothing to object to.
+    fn told(&self, books: &Books<'_>, link: &Link, changed: Changed) -> Option<String> {
+        let Link { payment, amount, date, .. } = link;
+        let number = &books.invoice.number;
+        // Since it was linked anew, nothing is missing.
+        let again = |by: &dyn Fn(&Link) -> bool| self.links.iter().any(by);
+        match changed {
+            Changed::Amount(now) => Some(format!(
+                "The payment {payment} of {number} in ConnectWise is {now} now; it was entered as {amount} for Xero's of {date}."
+            )),
+            Changed::GoneInConnectwise if again(&|now| now.item == link.item) => None,
+            Changed::GoneInConnectwise if link.made == Made::InXero => Some(format!(
+                "The payment {payment} of {number} was deleted in ConnectWise, but its payment of {amount} on {date} is in Xero."
+            )),
+            Changed::GoneInConnectwise if link.made == Made::InConnectwise && !books.asked && books.way.from_xero() => {
+                Some(format!(
+                    "The payment {payment} of {number} was deleted in ConnectWise, but Xero's of {amount} on {date} stands."
+                ))
+            }
+            Changed::GoneInXero if !again(&|now| now.payment == link.payment) && !books.asked => Some(format!(
+                "Xero's payment of {amount} on {date} was deleted in Xero, but ConnectWise's payment {payment} of {number} stands."
+            )),
+            Changed::GoneInConnectwise | Changed::GoneInXero => None,
+        }
+    }
+
+    fn enter(&self, books: &Books<'_>, item: &Item) -> Next {
+        if let Some(near) = self.entries.iter().find(|entry| is_near(item, entry)) {
+            return hold(HoldCode::AmbiguousPayment, near_told(books, item, near));
+        }
+        let paid: Money = books.entries.iter().map(|entry| entry.amount).sum();
+        if paid + item.amount > books.invoice.total {
+            let sentence = format!(
+                "ConnectWise has {paid} paid of {} on {}, so the {} of Xero, which has {} paid, would be too much.",
+                books.invoice.total,
+                books.invoice.number,
+                item.told(),
+                books.document.paid()
+            );
+            return hold(HoldCode::PaymentConflict, sentence);
+        }
+        Next::Enter(item.clone())
+    }
+
+    fn send(&self, books: &Books<'_>, entry: &Entry) -> Next {
+        if let Some(near) = self.items.iter().find(|item| is_near(item, entry)) {
+            return hold(HoldCode::AmbiguousPayment, near_told(books, near, entry));
+        }
+        let due = books.document.due.unwrap_or(Money::ZERO);
+        match books.document.status.as_str() {
+            "AUTHORISED" | "PAID" => {}
+            status => {
+                let sentence = format!(
+                    "ConnectWise has the {}, but the invoice {} has the status {status} in Xero.",
+                    entry.told(),
+                    books.document.number
+                );
+                return hold(HoldCode::InvoiceNotApproved, sentence);
+            }
+        }
+        if entry.amount > due || entry.amount <= Money::ZERO {
+            let paid: Money = books.entries.iter().map(|entry| entry.amount).sum();
+            let sentence = format!(
+                "ConnectWise has {paid} paid of {}, with the {}; Xero has {} paid and takes {due} more.",
+                books.invoice.number,
+                entry.told(),
+                books.document.paid()
+            );
+            return hold(HoldCode::PaymentConflict, sentence);
+        }
+        Next::Send(entry.clone())
+    }
+}
+
+/// How well an item and an entry fit, the surest first.
+#[derive(Clone, Copy)]
+enum Rank {
+    SameCredit,
+    SameCreditOtherDay,
+    Same,
+}
+
+impl Rank {
+    fn fits(self, item: &Item, entry: &Entry) -> bool {
+        let credit = item.origin == Origin::CreditNote
+            && entry.credit.as_deref().is_some_and(|number| number.trim() == item.number.trim());
+        let (amount, day) = (item.amount == entry.amount, item.date == entry.date);
+        match self {
+            Self::SameCredit => amount && day && credit,
+            // A credit is applied by hand in each system; the number says that it is the same.
+            Self::SameCreditOtherDay => amount && credit,
+            Self::Same => amount && day && (entry.credit.is_none() || item.origin == Origin::CreditNote),
+        }
+    }
+}
+
+/// Whether both could be one payment that was dated differently.
+fn is_near(item: &Item, entry: &Entry) -> bool {
+    let days = item.date.since(entry.date).map_or(i32::MAX, |span| span.get_days().abs());
+    item.amount == entry.amount && days <= NEAR_DAYS && entry.credit.is_none() == (item.origin != Origin::CreditNote)
+}
+
+fn near_told(books: &Books<'_>, item: &Item, entry: &Entry) -> String {
+    format!(
+        "The {} in Xero and the {} in ConnectWise on {} could be one, dated differently, or two.",
+        item.told(),
+        entry.told(),
+        books.invoice.number
+    )
+}

@@ -1,0 +1,136 @@
+//! Records that only lead to payments: what gives credit in Xero, and invoices of which ConnectWise said something.
+//!
+//! They hand the invoices in Xero to the queue. What is accepted here is accepted once more when the step is repeated,
+//! which changes nothing.
+
+use uuid::Uuid;
+
+use super::deliver::Ended;
+use super::failure::{hold, of_connectwise as failed, of_xero};
+use super::parts::{Company, Connection, Parts};
+use super::payment::ended;
+use crate::domain::delivery::Trigger;
+use crate::domain::draft::DocumentKind;
+use crate::domain::facts::{Existing, Invoice, InvoiceType, RecordFacts};
+use crate::domain::hold::{HoldCode, SkipReason};
+use crate::domain::map::number;
+use crate::domain::payments::{Family, Subject};
+use crate::domain::record::{RecordKey, RecordKind, SourceId};
+use crate::domain::settle::{Failure, IntentFate, Outcome};
+use crate::store::{Lease, StoreError};
+
+/// The invoices that a credit was given to now, and those that it was given to before.
+pub(super) async fn of_credit(
+    lease: Lease,
+    (family, id): (Family, Uuid),
+    company: &Company,
+    parts: &Parts,
+) -> Result<Ended, StoreError> {
+    let invoices = match company.client.allocated_to(family, id).await {
+        Ok(invoices) => invoices.unwrap_or_default(),
+        Err(error) => return Ok(ended(lease, Outcome::Failed(of_xero(error, IntentFate::Keep)))),
+    };
+    let subjects = invoices.into_iter().map(|invoice| Subject::Invoice(company.id.clone(), invoice));
+    let mut sources: Vec<SourceId> = subjects.filter_map(|subject| subject.source()).collect();
+    // What was taken back is not named any more.
+    let before = lease.record.purchases.iter().filter(|known| !sources.contains(*known));
+    let before: Vec<SourceId> = before.cloned().collect();
+    for source in sources.iter().chain(&before) {
+        relate(&lease.record.key, source, parts).await?;
+    }
+    sources.extend(before);
+    let none = sources.is_empty();
+    let found = Outcome::FannedOut { purchases: sources };
+    Ok(ended(lease, if none { Outcome::Skipped(SkipReason::NothingPaid) } else { found }))
+}
+
+/// The invoice in Xero of an invoice in ConnectWise.
+pub(super) async fn of_connectwise(
+    lease: Lease,
+    invoice: i64,
+    connection: &Connection,
+    parts: &Parts,
+) -> Result<Ended, StoreError> {
+    let outcome = match in_xero(&lease, invoice, connection, parts).await? {
+        Ok(source) => {
+            relate(&lease.record.key, &source, parts).await?;
+            Outcome::FannedOut { purchases: vec![source] }
+        }
+        Err(outcome) => *outcome,
+    };
+    Ok(ended(lease, outcome))
+}
+
+/// The record of the payments of an invoice in ConnectWise, or why there is none.
+async fn in_xero(
+    lease: &Lease,
+    id: i64,
+    connection: &Connection,
+    parts: &Parts,
+) -> Result<Result<SourceId, Box<Outcome>>, StoreError> {
+    let stop = |failure: Failure| Ok(Err(Box::new(Outcome::Failed(failure))));
+    let skip = |reason| Ok(Err(Box::new(Outcome::Skipped(reason))));
+    if let Some(source) = posted(&lease.record.key, id, parts).await? {
+        return Ok(Ok(source));
+    }
+    let invoice = match connection.client.invoice(&id.to_string()).await {
+        Ok(Some(invoice)) => invoice,
+        Ok(None) => return skip(SkipReason::Deleted),
+        Err(error) => return stop(failed(&error, parts.clock.now())),
+    };
+    if invoice.kind == InvoiceType::CreditMemo {
+        return skip(SkipReason::NotASale);
+    }
+    let Some(company) = parts.company(&lease.record.key, invoice.location_id) else {
+        return stop(hold(HoldCode::NoCompany, "No configured Xero organisation takes the invoice of this payment."));
+    };
+    if !company.rules.payments.to_xero() {
+        return skip(SkipReason::PaymentsOff);
+    }
+    let number = number(&RecordFacts::from(invoice), &company.rules);
+    match company.client.find(DocumentKind::Invoice, &number).await {
+        Ok(Existing::Found(document)) => {
+            let source = Subject::Invoice(company.id.clone(), document.id).source();
+            Ok(source.ok_or_else(|| Box::new(Outcome::Skipped(SkipReason::NoInvoice))))
+        }
+        Ok(_) => skip(SkipReason::NoInvoice),
+        Err(error) => stop(of_xero(error, IntentFate::Keep)),
+    }
+}
+
+/// The record of the payments of an invoice that this store posted, which spares a look-up.
+async fn posted(key: &RecordKey, invoice: i64, parts: &Parts) -> Result<Option<SourceId>, StoreError> {
+    let key = RecordKey { connection: key.connection.clone(), kind: RecordKind::Invoice, source: invoice.into() };
+    let posted = parts.store.record(&key).await?.and_then(|record| record.posted);
+    let carries = |company: &&Company| company.rules.payments.to_xero();
+    Ok(posted.and_then(|posted| {
+        let company = parts.companies.iter().find(|company| company.id == posted.company).filter(carries)?;
+        let is_invoice = posted.kind == DocumentKind::Invoice;
+        is_invoice.then(|| Subject::Invoice(company.id.clone(), posted.id).source()).flatten()
+    }))
+}
+
+/// Hands a record of payments to the queue, because another record led to it.
+async fn relate(from: &RecordKey, source: &SourceId, parts: &Parts) -> Result<(), StoreError> {
+    let key =
+        RecordKey { connection: from.connection.clone(), kind: RecordKind::Payment, source: source.clone() };
+    parts.store.accept(&key, Trigger::Related { key: from.clone() }, parts.clock.now()).await.map(drop)
+}
+
+/// An invoice was looked at that says it was paid: its payments may have to go to Xero.
+pub(super) async fn after_look(
+    key: &RecordKey,
+    invoice: &Invoice,
+    company: &Company,
+    parts: &Parts,
+) -> Result<(), StoreError> {
+    if !company.rules.payments.to_xero() {
+        return Ok(());
+    }
+    let Some(source) = posted(key, invoice.id, parts).await? else { return Ok(()) };
+    let payments = RecordKey { connection: key.connection.clone(), kind: RecordKind::Payment, source: source.clone() };
+    if invoice.paid.is_zero() && parts.store.record(&payments).await?.is_none() {
+        return Ok(());
+    }
+    relate(key, &source, parts).await
+}

@@ -1,8 +1,10 @@
 //! Payments of invoices, and invoices as far as their payments go.
 
+use std::str::FromStr;
+
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use super::super::lenient::{id, optional_id, optional_money, text};
 use super::Reference;
@@ -66,8 +68,10 @@ pub(in super::super) struct UnpostedPayment {
 /// A working integration sends money as type `P` at midnight UTC. Of a credit only the reference to its memo is sent: its
 /// type is not documented.
 pub(in super::super) fn payment_request(invoice: i64, (amount, date): (Money, Date), memo: Option<i64>) -> Value {
+    // As a number, digit by digit.
+    let amount = Number::from_str(&amount.decimal().normalize().to_string()).ok();
     let mut request = json!({
-        "amount": amount.decimal().normalize(), "paymentDate": format!("{date}T00:00:00Z"), "invoice": {"id": invoice},
+        "amount": amount, "paymentDate": format!("{date}T00:00:00Z"), "invoice": {"id": invoice},
     });
     if let Some(fields) = request.as_object_mut() {
         match memo {

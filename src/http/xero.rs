@@ -77,6 +77,9 @@ impl From<Unread> for Verdict {
     }
 }
 
+/// What a message asks to be looked at, each with its trigger and whether only a record that is known is woken.
+type Records = BTreeMap<RecordKey, (Trigger, bool)>;
+
 /// `POST /xero/webhooks`.
 pub(super) async fn receive(State(surface): State<Arc<Surface>>, request: Request<Body>) -> Response {
     let begun = Instant::now();
@@ -144,7 +147,7 @@ fn records(
     events: &[WebhookEvent],
     senders: &[&Company],
     count: impl Fn(&str, &'static str),
-) -> BTreeMap<RecordKey, Trigger> {
+) -> Records {
     let mut records = BTreeMap::new();
     for event in events {
         // A company whose tenant is not configured is the only one of its app.
@@ -170,23 +173,30 @@ fn records(
         count(company.id.as_str(), "accepted");
         let key = RecordKey { connection: company.connection.clone(), kind: RecordKind::Payment, source };
         let WebhookEvent { category, action, at, .. } = event.clone();
-        records.insert(key, Trigger::Xero { category, action, at });
+        // Where nothing comes from Xero, a change there only helps payments that wait for it.
+        let only_known = !company.rules.payments.from_xero();
+        records.insert(key, (Trigger::Xero { category, action, at }, only_known));
     }
     records
 }
 
 /// Stores all, side by side: they are synced together.
-async fn store(records: BTreeMap<RecordKey, Trigger>, parts: &Parts) -> Result<(), String> {
+async fn store(records: Records, parts: &Parts) -> Result<(), String> {
     let now = parts.clock.now();
     let mut storing = JoinSet::new();
-    for (key, trigger) in records {
+    for (key, (trigger, only_known)) in records {
         let store = Arc::clone(&parts.store);
-        storing.spawn(async move { store.accept(&key, trigger, now).await });
+        storing.spawn(async move {
+            if only_known && store.record(&key).await?.is_none() {
+                return Ok(());
+            }
+            store.accept(&key, trigger, now).await.map(drop)
+        });
     }
     let mut failed = None;
     while let Some(stored) = storing.join_next().await {
         match stored {
-            Ok(Ok(_)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(error)) => failed = Some(error.to_string()),
             Err(error) => failed = Some(error.to_string()),
         }

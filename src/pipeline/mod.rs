@@ -12,8 +12,10 @@ mod payment;
 mod post;
 mod relations;
 mod slots;
+mod sweep;
 mod worker;
 
 pub use lanes::Closed;
 pub use parts::{Company, Connection, Live, Parts};
+pub use sweep::{run as run_sweeps, sweep};
 pub use worker::{Turn, run, turn};

@@ -21,8 +21,10 @@ use crate::domain::rules::Payments;
 use crate::store::{Event, StoreError};
 use crate::xero::ChangedInvoice;
 
-/// Pages of changes in one sweep; the next one goes on where it ended.
-const PAGES_MAX: usize = 3;
+/// Pages of changes after which a sweep that came further ends; the next one goes on there.
+const PAGES_ENOUGH: usize = 3;
+/// Pages of changes in one sweep at most: only of so many within the overlap are more than enough needed.
+const PAGES_MAX: usize = 50;
 /// How far behind its mark a list is asked for: changes may become visible out of order.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// The same of ids in ConnectWise.
@@ -121,8 +123,8 @@ async fn xero_invoices(company: &Company, parts: &Parts) -> Result<(), String> {
     let swept = parts.store.company(&company.id).swept.get(&list).copied();
     let mut mark = swept.and_then(|swept| Timestamp::from_millisecond(swept.mark).ok());
     let mut since = mark.map_or_else(|| start(company, parts), |mark| before(mark, OVERLAP));
-    let mut page = 1;
-    for _ in 0..PAGES_MAX {
+    let (begun, mut page) = (since, 1);
+    for pages in 1..=PAGES_MAX {
         let listed = company.client.changed_invoices(since, page).await;
         let (changed, more) = listed.map_err(|error| error.to_string())?;
         for row in &changed {
@@ -138,7 +140,9 @@ async fn xero_invoices(company: &Company, parts: &Parts) -> Result<(), String> {
             let reached = mark.unwrap_or(since).as_millisecond();
             note(company, (list, reached), parts).await?;
         }
-        if !more {
+        // It ends only where the next one begins further on.
+        let further = mark.is_some_and(|mark| before(mark, OVERLAP) > begun);
+        if !more || (pages >= PAGES_ENOUGH && further) {
             return Ok(());
         }
         // Asked anew from there, because pages shift while invoices change; within one second by pages.

@@ -510,3 +510,286 @@ async fn a_throttled_payment_waits_and_is_entered_once() {
     paying.settle().await;
     assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("10")], "done"));
 }
+
+/// Asks both systems for what changed, and both sides come to rest; webhooks are lost.
+pub(crate) async fn sweep(paying: &Paying) {
+    let _ = paying.world.xero.take_webhooks();
+    readypost::pipeline::sweep(&paying.world.app.parts).await.unwrap();
+    paying.world.settle().await;
+}
+
+#[tokio::test]
+async fn the_sweep_finds_what_no_webhook_told() {
+    let paying = Paying::new().await;
+    let (one, two) = (paying.posted("INV-1").await, paying.posted("INV-2").await);
+    let calls = || paying.world.xero.calls();
+    let before = calls();
+    sweep(&paying).await;
+    assert_eq!(calls() - before, 1, "what was posted and not paid costs no more than the list");
+    let payment = paying.pay("INV-1", "60");
+    paying.world.clock.advance(SignedDuration::from_mins(15));
+    let before = calls();
+    sweep(&paying).await;
+    assert_eq!((paying.amounts(one.0), paying.amounts(two.0)), (vec![dec("60")], vec![]));
+    assert_eq!(calls() - before, 2);
+    for _ in 0..3 {
+        paying.world.clock.advance(SignedDuration::from_mins(15));
+        let before = calls();
+        sweep(&paying).await;
+        assert_eq!(calls() - before, 1, "what was looked at is not looked at again");
+    }
+    // Deleted, after which nothing is paid any more, and moved.
+    paying.world.xero.delete_payment(payment).unwrap();
+    paying.pay("INV-2", "60");
+    paying.world.clock.advance(SignedDuration::from_mins(15));
+    sweep(&paying).await;
+    assert_eq!((paying.amounts(one.0), paying.amounts(two.0)), (vec![], vec![dec("60")]));
+    // What a webhook told of is not looked at again either.
+    paying.pay("INV-2", "10");
+    paying.settle().await;
+    let before = calls();
+    sweep(&paying).await;
+    assert_eq!((calls() - before, paying.amounts(two.0)), (1, vec![dec("10"), dec("60")]));
+    let companies = paying.world.get("/api/v1/companies").await;
+    assert!(companies.to_string().contains("payments_swept\":\"2026"), "{companies}");
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_where_the_one_before_ended_and_passes_over_nothing() {
+    let paying = Paying::new().await;
+    let contact = paying.world.xero.contacts()[0].id;
+    // More than a page in one second, and more than a sweep takes.
+    let mut documents = Vec::new();
+    for number in 0..420 {
+        let sent = json!({"Type": "ACCREC", "InvoiceNumber": format!("X-{number}"), "Contact": {"ContactID": contact},
+            "Date": "2026-12-01", "DueDate": "2026-12-20", "LineAmountTypes": "NoTax", "Status": "AUTHORISED",
+            "LineItems": [{"Description": "Labour", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200"}]});
+        documents.push(paying.world.xero.enter(&sent).unwrap());
+        paying.world.xero.pay(&format!("X-{number}"), dec("10"), DAY).unwrap();
+        if number > 150 {
+            paying.world.clock.advance(SignedDuration::from_secs(1));
+        }
+    }
+    let known = async || {
+        let mut count = 0;
+        for document in &documents {
+            let key = key(*document).parse().unwrap();
+            count += usize::from(paying.world.app.parts.store.record(&key).await.unwrap().is_some());
+        }
+        count
+    };
+    readypost::pipeline::sweep(&paying.world.app.parts).await.unwrap();
+    let first = known().await;
+    assert!((100..=350).contains(&first), "{first}");
+    for _ in 0..3 {
+        readypost::pipeline::sweep(&paying.world.app.parts).await.unwrap();
+    }
+    assert_eq!(known().await, documents.len());
+}
+
+#[tokio::test]
+async fn a_sweep_that_fails_or_is_cut_off_is_repeated() {
+    let mut paying = Paying::new().await;
+    let (invoice, _) = paying.posted("INV-1").await;
+    paying.pay("INV-1", "60");
+    for fault in [Fault::Answer(Canned::new(503, "offline")), Fault::Answer(Canned::new(200, "{}"))] {
+        paying.world.xero.server.faults.add(Rule::every("/Invoices", fault));
+        assert!(readypost::pipeline::sweep(&paying.world.app.parts).await.is_err());
+        paying.world.xero.server.faults.clear();
+    }
+    // Stored, and the process ends before it is worked on.
+    readypost::pipeline::sweep(&paying.world.app.parts).await.unwrap();
+    paying.world.restart().await;
+    paying.world.settle().await;
+    assert_eq!(paying.amounts(invoice), [dec("60")]);
+    // The whole store is lost: what was entered is found.
+    paying.world.lose_store().await;
+    paying.world.clock.advance(SignedDuration::from_mins(1));
+    paying.pay("INV-1", "10");
+    sweep(&paying).await;
+    assert_eq!(paying.amounts(invoice), [dec("10"), dec("60")]);
+}
+
+#[tokio::test]
+async fn nothing_from_before_the_start_is_carried() {
+    let rules = "payments = \"from_xero\"\nstart_date = 2026-11-30\n";
+    let paying = Paying::with(Differently { rules, ..Differently::default() }).await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    paying.world.xero.pay("INV-1", dec("10"), date(2026, 11, 29)).unwrap();
+    paying.settle().await;
+    assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![], "skipped before_start_date"));
+    paying.pay("INV-1", "20");
+    paying.settle().await;
+    assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("20")], "done"));
+}
+
+pub(crate) const TO: &str = "payments = \"to_xero\"\npayment_account = \"090\"\n";
+pub(crate) const BOTH: &str = "payments = \"both\"\npayment_account = \"090\"\n";
+
+/// The standing payments in Xero: amount, day and reference.
+pub(crate) fn in_xero(paying: &Paying) -> Vec<(Decimal, Date, String)> {
+    let standing = paying.world.xero.payments().into_iter().filter(|payment| !payment.is_deleted);
+    let mut rows: Vec<_> =
+        standing.map(|payment| (payment.amount.normalize(), payment.date, payment.reference)).collect();
+    rows.sort();
+    rows
+}
+
+/// A payment that a person enters in ConnectWise.
+pub(crate) fn enter(paying: &Paying, invoice: i64, amount: &str) -> i64 {
+    paying.world.connectwise.add_payment(NewPayment { invoice, amount: dec(amount), date: DAY, ..NewPayment::default() })
+}
+
+#[tokio::test]
+async fn a_payment_in_connectwise_is_entered_in_xero_once() {
+    for tells in [true, false] {
+        let connectwise: fn(&mut readypost::simulator::connectwise::Settings) =
+            if tells { |settings| settings.payment_callbacks = true } else { |_| {} };
+        let paying = Paying::with(Differently { rules: TO, connectwise, ..Differently::default() }).await;
+        let (invoice, document) = paying.posted("INV-1").await;
+        sweep(&paying).await;
+        let (one, two) = (enter(&paying, invoice, "20"), enter(&paying, invoice, "20"));
+        if tells {
+            paying.world.settle().await;
+        } else {
+            sweep(&paying).await;
+        }
+        let expected = [one, two].map(|id| (dec("20"), DAY, format!("CW payment {id}")));
+        assert_eq!(in_xero(&paying), expected, "{tells}");
+        assert_eq!(paying.state(document).await, "done");
+        sweep(&paying).await;
+        let calls = paying.world.xero.calls();
+        sweep(&paying).await;
+        paying.settle().await;
+        assert_eq!((in_xero(&paying).len(), paying.world.xero.calls()), (2, calls), "{tells}");
+        // Money that was entered in Xero stays there.
+        paying.pay("INV-1", "5");
+        paying.settle().await;
+        assert_eq!(paying.amounts(invoice), [dec("20"), dec("20")]);
+        assert_eq!(paying.world.xero.payments()[0].account, "090");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_waits_for_its_invoice_goes_with_it() {
+    let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
+    let invoice = paying.world.invoice("INV-1", vec![labour("1", "100")]);
+    enter(&paying, invoice, "20");
+    sweep(&paying).await;
+    assert_eq!(paying.world.state_of(&format!("acme/payment/{invoice}")).await, "skipped no_invoice");
+    paying.world.ready(invoice);
+    paying.world.settle().await;
+    assert_eq!(in_xero(&paying).len(), 1);
+}
+
+#[tokio::test]
+async fn a_warm_payment_to_xero_costs_three_calls() {
+    let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
+    let (invoice, _) = paying.posted("INV-1").await;
+    enter(&paying, invoice, "10");
+    sweep(&paying).await;
+    enter(&paying, invoice, "20");
+    let before = paying.world.xero.calls();
+    sweep(&paying).await;
+    // The invoice, all payments it ever had, and the new one.
+    assert_eq!((paying.world.xero.calls() - before, in_xero(&paying).len()), (3, 2));
+}
+
+#[tokio::test]
+async fn what_cannot_go_to_xero_is_held() {
+    let rules = "payments = \"to_xero\"\npayment_account = \"090\"\ndocument_status = \"DRAFT\"\n";
+    let paying = Paying::with(Differently { rules, ..Differently::default() }).await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    enter(&paying, invoice, "20");
+    sweep(&paying).await;
+    assert!(paying.held(document).await.starts_with("invoice_not_approved"));
+    paying.world.xero.edit(document, &json!({"Status": "AUTHORISED"})).unwrap();
+    paying.settle().await;
+    assert_eq!((in_xero(&paying).len(), paying.state(document).await.as_str()), (1, "done"), "its approval wakes it");
+    enter(&paying, invoice, "90.01");
+    sweep(&paying).await;
+    let held = paying.held(document).await;
+    assert!(held.starts_with("payment_conflict") && held.contains("90.01") && held.contains("90.00 more"), "{held}");
+    assert_eq!(in_xero(&paying).len(), 1);
+
+    let rules = "payments = \"to_xero\"\npayment_account = \"200\"\n";
+    let paying = Paying::with(Differently { rules, ..Differently::default() }).await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    enter(&paying, invoice, "20");
+    sweep(&paying).await;
+    assert!(paying.held(document).await.starts_with("unusable_account"));
+}
+
+#[tokio::test]
+async fn neither_payment_echoes_where_both_go() {
+    for hidden in [false, true] {
+        let connectwise: fn(&mut readypost::simulator::connectwise::Settings) = if hidden {
+            |settings| settings.api_payments = readypost::simulator::connectwise::ApiPayments::Hidden
+        } else {
+            |settings| {
+                settings.payment_callbacks = true;
+                settings.unposted_payment_offset = 5_000;
+            }
+        };
+        let mut paying = Paying::with(Differently { rules: BOTH, connectwise, ..Differently::default() }).await;
+        let (invoice, document) = paying.posted("INV-1").await;
+        sweep(&paying).await;
+        // One of each, equal but for where they were entered, and another one.
+        let ours = enter(&paying, invoice, "20");
+        paying.pay("INV-1", "30");
+        paying.settle().await;
+        sweep(&paying).await;
+        let own = (dec("20"), DAY, format!("CW payment {ours}"));
+        let expected = ([own, (dec("30"), DAY, String::new())], vec![dec("20"), dec("30")]);
+        let books = |paying: &Paying| (in_xero(paying), paying.amounts(invoice));
+        let check = |paying: &Paying| assert_eq!(books(paying), (expected.0.to_vec(), expected.1.clone()), "{hidden}");
+        check(&paying);
+        for _ in 0..3 {
+            paying.world.clock.advance(SignedDuration::from_mins(15));
+            sweep(&paying).await;
+            paying.settle().await;
+            check(&paying);
+        }
+        // The store is lost, and everything is told anew.
+        paying.world.lose_store().await;
+        paying.subscribe().await;
+        paying.world.xero.edit(document, &json!({"Reference": "told anew"})).unwrap();
+        let (status, _) = paying.world.post(&format!("/api/v1/records/acme/payment/{invoice}/retry"), &json!({})).await;
+        assert_eq!(status, 200);
+        paying.settle().await;
+        sweep(&paying).await;
+        check(&paying);
+        assert_eq!(paying.state(document).await, "done");
+        // What is deleted in Xero after that does not come back from its copy.
+        let copied = paying.world.xero.payments().iter().find(|payment| payment.reference.is_empty()).unwrap().id;
+        paying.world.xero.delete_payment(copied).unwrap();
+        paying.settle().await;
+        assert!(paying.held(document).await.starts_with("ambiguous_payment"));
+        assert_eq!(in_xero(&paying).len(), 1);
+        // Nor what had come from ConnectWise.
+        let sent = paying.world.xero.payments().iter().find(|payment| !payment.is_deleted).unwrap().id;
+        paying.world.xero.delete_payment(sent).unwrap();
+        paying.settle().await;
+        assert!(in_xero(&paying).is_empty());
+        assert!(paying.held(document).await.starts_with("payment_changed"));
+    }
+}
+
+#[tokio::test]
+async fn a_payment_of_ours_that_a_person_deletes_does_not_come_back_by_itself() {
+    let paying = Paying::with(Differently { rules: BOTH, ..Differently::default() }).await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    let ours = enter(&paying, invoice, "20");
+    sweep(&paying).await;
+    assert_eq!(in_xero(&paying).len(), 1);
+    paying.world.connectwise.delete_payment(ours).unwrap();
+    assert_eq!(paying.retry(document).await, 200);
+    paying.settle().await;
+    assert!(paying.held(document).await.starts_with("payment_changed"));
+    assert_eq!((in_xero(&paying).len(), paying.amounts(invoice)), (1, vec![]));
+    let sent = paying.world.xero.payments()[0].id;
+    paying.world.xero.delete_payment(sent).unwrap();
+    paying.settle().await;
+    assert_eq!((in_xero(&paying).len(), paying.amounts(invoice)), (0, vec![]));
+    assert_eq!(paying.state(document).await, "done");
+}

@@ -43,7 +43,11 @@ impl ConnectWise {
     ///
     /// # Errors
     /// As [`RemoteError`] says.
-    pub async fn invoices_numbered(&self, numbers: &[&str], references: &[&str]) -> Result<Vec<PaidInvoice>, RemoteError> {
+    pub async fn invoices_numbered(
+        &self,
+        numbers: &[&str],
+        references: &[&str],
+    ) -> Result<Vec<PaidInvoice>, RemoteError> {
         let by_number = numbers.iter().map(|number| equals("invoiceNumber", number));
         let conditions: Vec<String> =
             by_number.chain(references.iter().map(|reference| equals("reference", reference))).collect();

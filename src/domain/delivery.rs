@@ -409,9 +409,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
             record.purchases.drain(..surplus);
             let payments = record.key.kind == RecordKind::Payment;
-            State::Skipped {
-                reason: if payments { SkipReason::PaymentsApart } else { SkipReason::PurchasesApart },
-            }
+            State::Skipped { reason: if payments { SkipReason::PaymentsApart } else { SkipReason::PurchasesApart } }
         }
         Settlement::Paid { links, looked, more, warnings } => {
             record.progress();

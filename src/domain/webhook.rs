@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn an_odd_event_hides_no_other() {
         let id = Uuid::from_u128(7);
-        let good = format!(r#"{{"resourceId":"{id}","tenantId":"{id}","eventCategory":"INVOICE","eventType":"UPDATE"}}"#);
+        let good =
+            format!(r#"{{"resourceId":"{id}","tenantId":"{id}","eventCategory":"INVOICE","eventType":"UPDATE"}}"#);
         let webhook = read(&format!(r#"{{"events":[{good},{{"resourceId":1}},null],"entropy":"x"}}"#)).unwrap();
         assert_eq!((webhook.events.len(), webhook.unreadable), (1, 2));
         assert_eq!(webhook.events[0].concern(), Some(Concern::Invoice));

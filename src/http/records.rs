@@ -222,7 +222,9 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
 /// The id of a record of payments, if it is one of a company of this connection.
 fn known_payments(surface: &Surface, key: &RecordKey) -> Result<Option<SourceId>, Problem> {
     let asked = || {
-        bad("the id is that of an invoice in ConnectWise, or a company and Xero's id of an invoice, such as acme-au%2F…")
+        bad(
+            "the id is that of an invoice in ConnectWise, or a company and Xero's id of an invoice, such as acme-au%2F…",
+        )
     };
     let subject = Subject::parse(&key.source).ok_or_else(asked)?;
     if let Subject::Invoice(company, _) | Subject::Credit(company, ..) = &subject {

@@ -143,11 +143,7 @@ fn signature(headers: &HeaderMap) -> Option<Signature> {
 }
 
 /// The records that the events of a message are about, each once; `count` hears what became of every event.
-fn records(
-    events: &[WebhookEvent],
-    senders: &[&Company],
-    count: impl Fn(&str, &'static str),
-) -> Records {
+fn records(events: &[WebhookEvent], senders: &[&Company], count: impl Fn(&str, &'static str)) -> Records {
     let mut records = BTreeMap::new();
     for event in events {
         // A company whose tenant is not configured is the only one of its app.

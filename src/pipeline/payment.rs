@@ -17,8 +17,8 @@ use crate::domain::delivery::{About, Intent};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::payments::{
-    Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, choose, found_after,
-    mark, marked, memo, numbers, reconcile,
+    Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, choose,
+    found_after, mark, marked, memo, numbers, reconcile,
 };
 use crate::domain::rules::Payments;
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome, Paid};
@@ -43,7 +43,9 @@ pub(super) async fn deliver(
     let key = &lease.record.key;
     let company = match Subject::parse(&key.source) {
         None => Err(hold(HoldCode::UnreadableField, "The id of the record names no invoice.")),
-        Some(Subject::ConnectWise(invoice)) => return relations::of_connectwise(lease, invoice, connection, parts).await,
+        Some(Subject::ConnectWise(invoice)) => {
+            return relations::of_connectwise(lease, invoice, connection, parts).await;
+        }
         Some(subject @ (Subject::Invoice(..) | Subject::Credit(..))) => company(&lease, subject, parts),
     };
     let (company, subject) = match company {
@@ -67,7 +69,8 @@ pub(super) async fn deliver(
                 Ok(document) => document,
                 Err(error) => return Ok(ended(lease, Outcome::Failed(of_xero(error, IntentFate::Keep)))),
             };
-            let about = document.as_ref().map(|document| about(document, company)).or_else(|| lease.record.about.clone());
+            let about =
+                document.as_ref().map(|document| about(document, company)).or_else(|| lease.record.about.clone());
             let Some(document) = document.filter(|document| document.is_sale) else {
                 return Ok(Ended { lease, outcome: Outcome::Skipped(SkipReason::NotASale), about });
             };
@@ -77,7 +80,11 @@ pub(super) async fn deliver(
     }
 }
 
-fn company<'parts>(lease: &Lease, subject: Subject, parts: &'parts Parts) -> Result<(&'parts Company, Subject), Failure> {
+fn company<'parts>(
+    lease: &Lease,
+    subject: Subject,
+    parts: &'parts Parts,
+) -> Result<(&'parts Company, Subject), Failure> {
     let (Subject::Invoice(id, _) | Subject::Credit(id, ..)) = &subject else {
         return Err(hold(HoldCode::UnreadableField, "The id of the record names no company."));
     };
@@ -313,7 +320,7 @@ impl Payer<'_> {
         &self,
         lease: Lease,
         mut other: Other,
-        (links, payment): (Vec<Link>, i64),
+        (mut links, payment): (Vec<Link>, i64),
         about: Option<About>,
     ) -> Result<Ended, StoreError> {
         let invoice = other.invoice.id;
@@ -322,6 +329,7 @@ impl Payer<'_> {
         let outcome = match self.connection.client.delete_payment(invoice, payment).await {
             Ok(()) => {
                 other.entries.retain(|entry| entry.id != payment);
+                links.retain(|link| link.payment != payment);
                 self.after_change(&lease, &other, links, Vec::new())
             }
             Err(error) => Outcome::Failed(self.failed(&error)),
@@ -384,7 +392,8 @@ impl Payer<'_> {
         let number = &other.invoice.number;
         if let Some(ours) = past.iter().find(|past| marked(&past.reference) == Some(entry.id)) {
             if !ours.is_deleted {
-                let cause = format!("Xero has a payment for the {} of {number}, but not on its invoice yet.", entry.told());
+                let cause =
+                    format!("Xero has a payment for the {} of {number}, but not on its invoice yet.", entry.told());
                 let cause = cause.into();
                 return Err(Failure::Later { not_before: None, cause, blame: Blame::Record, intent: IntentFate::Keep });
             }

@@ -170,7 +170,16 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str
     // Xero takes 128 characters; a longer key is hashed as a whole.
     let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
     let company = subject.company.id.clone();
-    Intent { key, body_hash: hash, company, kind: draft.kind, number: draft.number.clone(), at: now, resend: true, change: None }
+    Intent {
+        key,
+        body_hash: hash,
+        company,
+        kind: draft.kind,
+        number: draft.number.clone(),
+        at: now,
+        resend: true,
+        change: None,
+    }
 }
 
 fn hash(body: &str) -> String {

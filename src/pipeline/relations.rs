@@ -112,8 +112,7 @@ async fn posted(key: &RecordKey, invoice: i64, parts: &Parts) -> Result<Option<S
 
 /// Hands a record of payments to the queue, because another record led to it.
 async fn relate(from: &RecordKey, source: &SourceId, parts: &Parts) -> Result<(), StoreError> {
-    let key =
-        RecordKey { connection: from.connection.clone(), kind: RecordKind::Payment, source: source.clone() };
+    let key = RecordKey { connection: from.connection.clone(), kind: RecordKind::Payment, source: source.clone() };
     parts.store.accept(&key, Trigger::Related { key: from.clone() }, parts.clock.now()).await.map(drop)
 }
 

@@ -156,11 +156,7 @@ async fn xero_invoices(company: &Company, parts: &Parts) -> Result<(), String> {
 }
 
 /// The record of a changed invoice, if its payments may have changed since they were looked at.
-async fn worth_a_look(
-    row: &ChangedInvoice,
-    company: &Company,
-    parts: &Parts,
-) -> Result<Option<RecordKey>, StoreError> {
+async fn worth_a_look(row: &ChangedInvoice, company: &Company, parts: &Parts) -> Result<Option<RecordKey>, StoreError> {
     let Some(source) = Subject::Invoice(company.id.clone(), row.id).source() else { return Ok(None) };
     let key = RecordKey { connection: company.connection.clone(), kind: RecordKind::Payment, source };
     let worth = match parts.store.record(&key).await? {

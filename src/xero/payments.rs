@@ -106,7 +106,11 @@ impl Xero {
                 cause: format!("the invoice {} does not say when it changed", row.id),
             })?;
             let some = |amount: Option<Money>| amount.is_some_and(|amount| !amount.is_zero());
-            changed.push(ChangedInvoice { id: row.id, updated, is_paid: some(row.amount_paid) || some(row.amount_credited) });
+            changed.push(ChangedInvoice {
+                id: row.id,
+                updated,
+                is_paid: some(row.amount_paid) || some(row.amount_credited),
+            });
         }
         Ok((changed, more))
     }
@@ -197,9 +201,10 @@ fn paid(row: wire::PaidRow) -> PaidDocument {
         (Origin::Overpayment, row.overpayments),
         (Origin::Prepayment, row.prepayments),
     ];
-    for (origin, credit) in credits.into_iter().flat_map(|(origin, rows)| {
-        rows.unwrap_or_default().into_iter().map(move |row| (origin, row))
-    }) {
+    for (origin, credit) in credits
+        .into_iter()
+        .flat_map(|(origin, rows)| rows.unwrap_or_default().into_iter().map(move |row| (origin, row)))
+    {
         let day = credit.date_string.as_deref().or(credit.date.as_deref()).and_then(wire::day);
         let item = credit.applied_amount.zip(day).map(|(amount, date)| Item {
             id: credit.id,

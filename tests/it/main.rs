@@ -12,6 +12,7 @@ mod edited;
 mod faults;
 mod harness;
 mod operators;
+mod payment_faults;
 mod payments;
 mod posting;
 mod process;

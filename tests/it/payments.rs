@@ -202,7 +202,10 @@ async fn a_credit_note_is_applied_as_its_memo_or_as_a_payment_with_a_warning() {
     let note = paying.world.xero.enter(&by_hand).unwrap();
     paying.world.xero.allocate(note, document, dec("10")).unwrap();
     paying.settle().await;
-    assert_eq!((paying.amounts(invoice), paying.warnings(document).await), (vec![dec("10")], vec!["credit_as_payment"]));
+    assert_eq!(
+        (paying.amounts(invoice), paying.warnings(document).await),
+        (vec![dec("10")], vec!["credit_as_payment"])
+    );
     assert_eq!(paying.state(document).await, "done");
 }
 
@@ -266,7 +269,10 @@ async fn what_a_person_entered_is_found_and_never_touched() {
     paying.world.xero.pay("INV-1", dec("60"), date(2026, 12, 3)).unwrap();
     paying.settle().await;
     let held = paying.held(document).await;
-    assert!(held.starts_with("ambiguous_payment") && held.contains("2026-12-03") && held.contains("2026-12-01"), "{held}");
+    assert!(
+        held.starts_with("ambiguous_payment") && held.contains("2026-12-03") && held.contains("2026-12-01"),
+        "{held}"
+    );
     assert_eq!(paying.amounts(invoice), [dec("60")]);
     paying.world.connectwise.edit_payment(own, |payment| payment.date = date(2026, 12, 3)).unwrap();
     assert_eq!(paying.retry(document).await, 200);
@@ -306,7 +312,9 @@ async fn what_a_person_did_to_a_payment_of_ours_is_held() {
     paying.settle().await;
     assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("5"), dec("60")], "done"));
     // Deleted in both: nothing is left to say.
-    let ours = paying.world.connectwise.payments(invoice).iter().find(|row| row["amount"] == json!(60.0)).unwrap()["id"].clone();
+    let ours =
+        paying.world.connectwise.payments(invoice).iter().find(|row| row["amount"] == json!(60.0)).unwrap()["id"]
+            .clone();
     paying.world.connectwise.delete_payment(ours.as_i64().unwrap()).unwrap();
     paying.world.xero.delete_payment(payment).unwrap();
     paying.settle().await;
@@ -325,7 +333,8 @@ async fn ambiguous_numbers_are_held_and_unknown_ones_skipped() {
         paying.world.xero.enter(&sent).unwrap()
     };
     // Entered by hand under the numbers of two invoices of the same total.
-    let (one, two) = (paying.world.invoice("A-1", vec![labour("1", "100")]), paying.world.invoice("A-2", vec![labour("1", "100")]));
+    let (one, two) =
+        (paying.world.invoice("A-1", vec![labour("1", "100")]), paying.world.invoice("A-2", vec![labour("1", "100")]));
     let both = by_hand("A-1", "A-2", 110);
     paying.pay("A-1", "10");
     let stranger = by_hand("X-9", "", 110);
@@ -418,11 +427,9 @@ async fn the_door_tells_good_signatures_from_bad_ones() {
     assert!(status(&message).await.is_accepted());
     paying.world.settle().await;
     assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("10")], "done"));
-    for (body, expected) in [
-        ("nonsense", 400),
-        (r#"{"events":null}"#, 200),
-        (r#"{"events":[{"odd":1}],"entropy":"x"}"#, 200),
-    ] {
+    for (body, expected) in
+        [("nonsense", 400), (r#"{"events":null}"#, 200), (r#"{"events":[{"odd":1}],"entropy":"x"}"#, 200)]
+    {
         let reception = status(&send(&paying, body, WEBHOOK_KEY).await).await;
         assert_eq!((reception.status, reception.objection), (Some(expected), None), "{body}");
     }
@@ -637,7 +644,12 @@ pub(crate) fn in_xero(paying: &Paying) -> Vec<(Decimal, Date, String)> {
 
 /// A payment that a person enters in ConnectWise.
 pub(crate) fn enter(paying: &Paying, invoice: i64, amount: &str) -> i64 {
-    paying.world.connectwise.add_payment(NewPayment { invoice, amount: dec(amount), date: DAY, ..NewPayment::default() })
+    paying.world.connectwise.add_payment(NewPayment {
+        invoice,
+        amount: dec(amount),
+        date: DAY,
+        ..NewPayment::default()
+    })
 }
 
 #[tokio::test]

@@ -74,8 +74,9 @@ pub fn choose<'rows>(
 #[must_use]
 pub fn memo(rows: &[PaidInvoice], number: &str) -> Option<i64> {
     let number = number.trim();
-    let mut memos =
-        rows.iter().filter(|row| row.kind == InvoiceType::CreditMemo && row.number.trim() == number && !number.is_empty());
+    let mut memos = rows
+        .iter()
+        .filter(|row| row.kind == InvoiceType::CreditMemo && row.number.trim() == number && !number.is_empty());
     match (memos.next(), memos.next()) {
         (Some(memo), None) => Some(memo.id),
         _ => None,

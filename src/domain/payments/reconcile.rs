@@ -61,8 +61,8 @@ struct Open<'a> {
     items: Vec<&'a Item>,
     entries: Vec<&'a Entry>,
     links: Vec<Link>,
-    /// Entries of ours whose item is gone.
-    stale: Vec<&'a Entry>,
+    /// Entries of ours whose item is gone, with the links that say that they are ours.
+    stale: Vec<(&'a Link, &'a Entry)>,
     /// What a person changed; shown only when nothing explains it.
     changed: Vec<(&'a Link, Changed)>,
 }
@@ -91,6 +91,8 @@ pub fn reconcile(books: &Books<'_>) -> Verdict {
     }
     open.match_equals(books);
     let next = open.next(books);
+    // Until they are deleted they are remembered as ours.
+    open.links.extend(open.stale.iter().map(|(link, _)| (*link).clone()));
     let surplus = open.links.len().saturating_sub(LINKS_MAX);
     open.links.drain(..surplus);
     Verdict { links: open.links, next }
@@ -134,7 +136,7 @@ impl<'a> Open<'a> {
                 (None, Some((at, entry))) => match link.made {
                     Made::InConnectwise if entry.amount == link.amount => {
                         open.entries.remove(at);
-                        open.stale.push(entry);
+                        open.stale.push((link, entry));
                     }
                     Made::InConnectwise => open.changed.push((link, Changed::Amount(entry.amount))),
                     Made::InXero => open.changed.push((link, Changed::GoneInXero)),
@@ -195,8 +197,8 @@ impl<'a> Open<'a> {
                 if let Some(entry) = self.entries.iter().position(|entry| rank.fits(item, entry)) {
                     let entry = self.entries.remove(entry).id;
                     self.link(books, (at, entry), Made::Neither);
-                } else if let Some(entry) = self.stale.iter().position(|entry| rank.fits(item, entry)) {
-                    let entry = self.stale.remove(entry).id;
+                } else if let Some(entry) = self.stale.iter().position(|(_, entry)| rank.fits(item, entry)) {
+                    let entry = self.stale.remove(entry).1.id;
                     self.link(books, (at, entry), Made::InConnectwise);
                 } else {
                     at = at.saturating_add(1);
@@ -210,7 +212,7 @@ impl<'a> Open<'a> {
             return hold(HoldCode::PaymentChanged, sentence);
         }
         let (from, to) = (books.way.from_xero(), books.way.to_xero());
-        if from && let Some(stale) = self.stale.first() {
+        if from && let Some((_, stale)) = self.stale.first() {
             return Next::Remove(stale.id);
         }
         let starts = |date: Date| books.start.is_none_or(|start| date >= start);
@@ -334,4 +336,280 @@ fn near_told(books: &Books<'_>, item: &Item, entry: &Entry) -> String {
         entry.told(),
         books.invoice.number
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::super::mark;
+    use super::*;
+    use crate::domain::facts::InvoiceType;
+
+    fn money(amount: i64) -> Money {
+        Money::CENT * (amount * 100).into()
+    }
+
+    fn item(id: u128, amount: i64, day: i8) -> Item {
+        Item {
+            id: Uuid::from_u128(id),
+            origin: Origin::Payment,
+            amount: money(amount),
+            date: date(2026, 12, day),
+            number: String::new(),
+            reference: String::new(),
+        }
+    }
+
+    fn entry(id: i64, amount: i64, day: i8) -> Entry {
+        Entry { id, amount: money(amount), date: date(2026, 12, day), credit: None }
+    }
+
+    /// Both systems, as far as payments of one invoice go.
+    #[derive(Clone, Debug)]
+    struct World {
+        document: PaidDocument,
+        invoice: PaidInvoice,
+        entries: Vec<Entry>,
+        links: Vec<Link>,
+        way: Payments,
+        ids: i64,
+    }
+
+    impl World {
+        fn new(way: Payments, items: Vec<Item>, entries: Vec<Entry>) -> Self {
+            let document = PaidDocument {
+                id: Uuid::nil(),
+                is_sale: true,
+                number: "INV-1".to_owned(),
+                reference: String::new(),
+                client: String::new(),
+                status: "AUTHORISED".to_owned(),
+                currency: "AUD".to_owned(),
+                total: Some(money(1_000_000)),
+                due: Some(money(1_000_000)),
+                updated: None,
+                items,
+                unreadable: Vec::new(),
+            };
+            let invoice = PaidInvoice {
+                id: 55,
+                number: "INV-1".to_owned(),
+                reference: String::new(),
+                kind: InvoiceType::Standard,
+                date: None,
+                total: money(1_000_000),
+                currency: None,
+                location_id: None,
+            };
+            Self { document, invoice, entries, links: Vec::new(), way, ids: 1000 }
+        }
+
+        fn look(&self) -> Verdict {
+            let Self { document, invoice, entries, links, way, .. } = self;
+            reconcile(&Books { document, invoice, entries, links, way: *way, start: None, asked: false })
+        }
+
+        /// Carries out what comes next; false at the end.
+        fn step(&mut self) -> Result<bool, HoldReason> {
+            let Verdict { links, next } = self.look();
+            // A hold changes nothing that is remembered.
+            if let Next::Hold(reason) = next {
+                return Err(reason);
+            }
+            self.links = links;
+            self.ids += 1;
+            let link = |item: &Item, payment, made| Link {
+                item: item.id,
+                amount: item.amount,
+                date: item.date,
+                invoice: 55,
+                payment,
+                made,
+            };
+            match next {
+                Next::Nothing | Next::Hold(_) => return Ok(false),
+                Next::Enter(item) => {
+                    self.entries.push(Entry { id: self.ids, amount: item.amount, date: item.date, credit: None });
+                    self.links.push(link(&item, self.ids, Made::InConnectwise));
+                }
+                Next::Remove(payment) => self.entries.retain(|entry| entry.id != payment),
+                Next::Send(entry) => {
+                    let id = Uuid::from_u128(self.ids.unsigned_abs().into());
+                    let item =
+                        Item { id, amount: entry.amount, date: entry.date, reference: mark(entry.id), ..item(0, 1, 1) };
+                    self.links.push(link(&item, entry.id, Made::InXero));
+                    self.document.items.push(item);
+                }
+            }
+            Ok(true)
+        }
+
+        /// To the end, which must come soon.
+        fn run(&mut self) -> Result<(), HoldReason> {
+            for _ in 0..=self.document.items.len() + self.entries.len() {
+                if !self.step()? {
+                    return Ok(());
+                }
+            }
+            panic!("it does not end: {self:?}");
+        }
+
+        /// Amounts and days on both sides.
+        fn bags(&self) -> [Vec<(Money, Date)>; 2] {
+            let mut bags = [
+                self.document.items.iter().map(|item| (item.amount, item.date)).collect::<Vec<_>>(),
+                self.entries.iter().map(|entry| (entry.amount, entry.date)).collect(),
+            ];
+            bags.iter_mut().for_each(|bag| bag.sort());
+            bags
+        }
+    }
+
+    fn held(world: &mut World) -> (HoldCode, String) {
+        let reason = world.run().unwrap_err();
+        (reason.code, reason.sentence.to_string())
+    }
+
+    #[test]
+    fn two_equal_payments_of_one_day_are_two() {
+        let mut world = World::new(Payments::FromXero, vec![item(1, 10, 1), item(2, 10, 1)], vec![entry(7, 10, 1)]);
+        world.run().unwrap();
+        assert_eq!(world.bags()[1].len(), 2);
+        assert_eq!(world.links.iter().filter(|link| link.made == Made::Neither && link.payment == 7).count(), 1);
+    }
+
+    #[test]
+    fn what_could_be_one_payment_dated_differently_is_held() {
+        let mut world = World::new(Payments::FromXero, vec![item(1, 10, 6)], vec![entry(7, 10, 1)]);
+        let (code, told) = held(&mut world);
+        assert_eq!(code, HoldCode::AmbiguousPayment);
+        assert!(told.contains("2026-12-06") && told.contains("2026-12-01"), "{told}");
+        let mut world = World::new(Payments::FromXero, vec![item(1, 10, 7)], vec![entry(7, 10, 1)]);
+        world.run().unwrap();
+        assert_eq!(world.entries.len(), 2);
+        let mut world = World::new(Payments::ToXero, vec![item(1, 10, 6)], vec![entry(7, 10, 1)]);
+        assert_eq!(held(&mut world).0, HoldCode::AmbiguousPayment);
+    }
+
+    #[test]
+    fn nobody_pays_more_than_the_invoice() {
+        let mut world = World::new(Payments::FromXero, vec![item(1, 60, 1)], vec![entry(7, 50, 20)]);
+        world.invoice.total = money(100);
+        let (code, told) = held(&mut world);
+        assert_eq!(code, HoldCode::PaymentConflict);
+        assert!(told.contains("50.00") && told.contains("60.00") && told.contains("100.00"), "{told}");
+        let mut world = World::new(Payments::ToXero, vec![item(1, 60, 1)], vec![entry(7, 50, 20)]);
+        world.document.due = Some(money(40));
+        assert_eq!(held(&mut world).0, HoldCode::PaymentConflict);
+    }
+
+    #[test]
+    fn a_credit_is_known_by_its_number_on_any_day() {
+        let note = Item { origin: Origin::CreditNote, number: "CM-1".to_owned(), ..item(1, 10, 20) };
+        let credit = |number: &str| Entry { credit: Some(number.to_owned()), ..entry(7, 10, 1) };
+        let mut world = World::new(Payments::Both, vec![note.clone()], vec![credit("CM-1")]);
+        world.run().unwrap();
+        assert_eq!((world.entries.len(), world.document.items.len()), (1, 1));
+        let mut world = World::new(Payments::Both, vec![note], vec![credit("CM-2")]);
+        world.run().unwrap();
+        assert_eq!((world.entries.len(), world.document.items.len()), (2, 1), "another memo is another credit");
+    }
+
+    #[test]
+    fn the_invoice_of_the_links_must_be_the_same() {
+        let mut world = World::new(Payments::FromXero, vec![item(1, 10, 1)], Vec::new());
+        world.run().unwrap();
+        world.invoice.id = 56;
+        assert_eq!(held(&mut world).0, HoldCode::PaymentChanged);
+    }
+
+    #[test]
+    fn what_a_lost_answer_made_is_the_one_that_was_not_there_before() {
+        let link = Link {
+            item: Uuid::from_u128(1),
+            amount: money(10),
+            date: date(2026, 12, 1),
+            invoice: 55,
+            payment: 0,
+            made: Made::InConnectwise,
+        };
+        let change = Change::Enter { link: link.clone(), before: vec![7] };
+        let found = |entries: &[Entry], links: &[Link]| found_after(&change, entries, links).map(|link| link.payment);
+        assert_eq!(found(&[entry(7, 10, 1)], &[]), None);
+        assert_eq!(found(&[entry(7, 10, 1), entry(8, 10, 1)], &[]), Some(8));
+        assert_eq!(found(&[entry(8, 10, 1)], &[Link { payment: 8, ..link }]), None);
+        assert_eq!(found(&[entry(8, 10, 2), entry(9, 11, 1)], &[]), None);
+    }
+
+    /// Days that lie apart, so that nothing is near.
+    fn apart() -> impl Strategy<Value = i8> {
+        prop_oneof![Just(1_i8), Just(11), Just(21)]
+    }
+
+    fn items(days: impl Strategy<Value = i8>) -> impl Strategy<Value = Vec<Item>> {
+        let rows = proptest::collection::vec((1_i64..4, days), 0..6);
+        rows.prop_map(|rows| (1..).zip(rows).map(|(id, (amount, day))| item(id, amount, day)).collect())
+    }
+
+    fn entries(days: impl Strategy<Value = i8>) -> impl Strategy<Value = Vec<Entry>> {
+        let rows = proptest::collection::vec((1_i64..4, days), 0..6);
+        rows.prop_map(|rows| (1..).zip(rows).map(|(id, (amount, day))| entry(id, amount, day)).collect())
+    }
+
+    fn way() -> impl Strategy<Value = Payments> {
+        prop_oneof![Just(Payments::FromXero), Just(Payments::ToXero), Just(Payments::Both)]
+    }
+
+    proptest! {
+        /// One by one, the changes end with each payment on the side that it goes to, and none more.
+        #[test]
+        fn changes_end_in_equal_bags(way in way(), items in items(apart()), entries in entries(apart())) {
+            let mut world = World::new(way, items.clone(), entries.clone());
+            world.run().unwrap();
+            let [in_xero, in_connectwise] = world.bags();
+            let without = |mut bag: Vec<(Money, Date)>, other: &[(Money, Date)]| {
+                for row in other {
+                    if let Some(at) = bag.iter().position(|held| held == row) { bag.remove(at); }
+                }
+                bag
+            };
+            if way.from_xero() { prop_assert_eq!(without(in_xero.clone(), &in_connectwise), Vec::new()); }
+            if way.to_xero() { prop_assert_eq!(without(in_connectwise.clone(), &in_xero), Vec::new()); }
+            if way == Payments::Both { prop_assert_eq!(&in_xero, &in_connectwise); }
+            if !way.from_xero() { prop_assert_eq!(in_connectwise.len(), entries.len()); }
+            if !way.to_xero() { prop_assert_eq!(in_xero.len(), items.len()); }
+            // With nothing remembered, nothing is done again.
+            world.links.clear();
+            prop_assert_eq!(world.look().next, Next::Nothing);
+        }
+
+        /// Whatever is deleted in Xero and added meanwhile, what a person entered in ConnectWise stays as it is.
+        #[test]
+        fn what_a_person_entered_is_never_touched(
+            way in way(), first in items(1_i8..28), entries in entries(1_i8..28), gone in proptest::collection::vec(any::<bool>(), 6),
+            more in items(1_i8..28),
+        ) {
+            let mut world = World::new(way, first, entries.clone());
+            let _ = world.run();
+            let mut gone = gone.into_iter().cycle();
+            world.document.items.retain(|_| !gone.next().unwrap());
+            world.document.items.extend(more.into_iter().map(|item| Item { id: Uuid::from_u128(item.id.as_u128() + 100), ..item }));
+            let _ = world.run();
+            for own in &entries {
+                prop_assert!(world.entries.contains(own), "{:?} is gone from {:?}", own, world);
+            }
+            // Entries of ours are in Xero as well, each for one there.
+            let ours: Vec<_> = world.entries.iter().filter(|entry| entry.id > 1000).collect();
+            if world.look().next == Next::Nothing && way.from_xero() {
+                prop_assert!(ours.iter().all(|entry| world.links.iter().any(|link| link.payment == entry.id)));
+            }
+            let mut linked: Vec<i64> = world.links.iter().map(|link| link.payment).collect();
+            linked.sort_unstable();
+            linked.dedup();
+            prop_assert_eq!(linked.len(), world.links.len(), "a payment is linked once");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
 pub use super::trigger::{Accepted, Sweep, Trigger};
 use super::warning::Warning;
+pub use super::warning::{Acknowledged, OpenWarning};
 
 /// Message ids kept per record; older ones are forgotten first.
 const MESSAGES_MAX: usize = 16;
@@ -228,30 +229,6 @@ pub struct Posted {
     /// The batch in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
-}
-
-/// A warning and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenWarning {
-    /// The warning.
-    pub warning: Warning,
-    /// When it was raised.
-    pub at: Timestamp,
-    /// Who has seen it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acknowledged: Option<Acknowledged>,
-}
-
-/// Who has seen a warning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledged {
-    /// The operator.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// What they noted.
-    #[serde(default)]
-    pub note: Sentence,
 }
 
 /// A decision that the record's state does not allow.

@@ -80,7 +80,6 @@ impl Money {
     }
 
     /// The same for serde, which passes what it asks about by reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
     pub(crate) fn is_nothing(&self) -> bool {
         self.0.is_zero()
     }

@@ -1,5 +1,6 @@
 //! Warnings: the record was posted, and a person should look at it once.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::money::Money;
@@ -120,6 +121,30 @@ impl Warning {
         self.parts = parts;
         self
     }
+}
+
+/// A warning and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWarning {
+    /// The warning.
+    pub warning: Warning,
+    /// When it was raised.
+    pub at: Timestamp,
+    /// Who has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// Who has seen a warning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The operator.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What they noted.
+    #[serde(default)]
+    pub note: Sentence,
 }
 
 /// A value with what a person should look at.

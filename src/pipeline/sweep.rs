@@ -133,10 +133,10 @@ async fn xero_invoices(company: &Company, parts: &Parts) -> Result<(), String> {
             }
         }
         let sorted = changed.is_sorted_by_key(|row| row.updated);
-        let last = changed.iter().map(|row| row.updated).max();
+        let latest = changed.iter().map(|row| row.updated).max();
         // Unless they come in order, only the end of the list says how far it went.
         if sorted || !more {
-            mark = mark.max(last);
+            mark = mark.max(latest);
             let reached = mark.unwrap_or(since).as_millisecond();
             note(company, (list, reached), parts).await?;
         }
@@ -146,7 +146,7 @@ async fn xero_invoices(company: &Company, parts: &Parts) -> Result<(), String> {
             return Ok(());
         }
         // Asked anew from there, because pages shift while invoices change; within one second by pages.
-        let second = last.and_then(|last| Timestamp::from_second(last.as_second()).ok()).filter(|_| sorted);
+        let second = latest.filter(|_| sorted).and_then(|latest| Timestamp::from_second(latest.as_second()).ok());
         match second.filter(|second| *second > since) {
             Some(second) => (since, page) = (second, 1),
             None => page = page.saturating_add(1),

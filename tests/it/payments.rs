@@ -392,7 +392,7 @@ async fn a_warm_payment_costs_one_call_to_xero_and_three_to_connectwise() {
 }
 
 /// Signs and sends a body as Xero would.
-async fn send(paying: &Paying, body: &str, key: &str) -> xero::Webhook {
+fn send(paying: &Paying, body: &str, key: &str) -> xero::Webhook {
     let signature = Some(xero::signature(key, body.as_bytes()));
     let url = format!("{}/xero/webhooks", paying.world.url);
     xero::Webhook { url, body: body.as_bytes().to_vec(), signature }
@@ -430,11 +430,11 @@ async fn the_door_tells_good_signatures_from_bad_ones() {
     for (body, expected) in
         [("nonsense", 400), (r#"{"events":null}"#, 200), (r#"{"events":[{"odd":1}],"entropy":"x"}"#, 200)]
     {
-        let reception = status(&send(&paying, body, WEBHOOK_KEY).await).await;
+        let reception = status(&send(&paying, body, WEBHOOK_KEY)).await;
         assert_eq!((reception.status, reception.objection), (Some(expected), None), "{body}");
     }
     let large = format!("{{\"entropy\":\"{}\"}}", "x".repeat(1 << 20));
-    assert_eq!(status(&send(&paying, &large, WEBHOOK_KEY).await).await.status, Some(413));
+    assert_eq!(status(&send(&paying, &large, WEBHOOK_KEY)).await.status, Some(413));
 }
 
 #[tokio::test]
@@ -454,7 +454,7 @@ async fn events_of_other_tenants_and_other_things_are_passed_over() {
         event(tenant, "INVOICE", "UPDATE", ids[3]),
         event(tenant, "PREPAYMENT", "CREATE", ids[4]),
     ], "firstEventSequence": 1, "lastEventSequence": 5, "entropy": "x"});
-    let webhook = send(&paying, &body.to_string(), WEBHOOK_KEY).await;
+    let webhook = send(&paying, &body.to_string(), WEBHOOK_KEY);
     assert!(paying.world.xero.send_webhook(&webhook).await.is_accepted());
     let known = paying.world.get("/api/v1/records?kind=payment").await;
     let mut keys: Vec<&str> =

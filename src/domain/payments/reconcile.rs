@@ -463,7 +463,9 @@ mod tests {
                 self.document.items.iter().map(|item| (item.amount, item.date)).collect::<Vec<_>>(),
                 self.entries.iter().map(|entry| (entry.amount, entry.date)).collect(),
             ];
-            bags.iter_mut().for_each(|bag| bag.sort());
+            for bag in &mut bags {
+                bag.sort();
+            }
             bags
         }
     }

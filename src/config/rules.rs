@@ -48,6 +48,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         reference: section.text("reference").unwrap_or(default.reference),
         description: section.text("description").unwrap_or(default.description),
         payments: section.choice("payments", default.payments, "off, from_xero, to_xero, both"),
+        credits: section.choice("credits", default.credits, "off, to_xero"),
         payment_account: section.text("payment_account").unwrap_or_default(),
         payment_sweep_minutes: section.parsed("payment_sweep_minutes").unwrap_or(default.payment_sweep_minutes),
     };

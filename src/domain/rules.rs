@@ -78,6 +78,8 @@ pub struct Rules {
     pub description: String,
     /// Which way payments go.
     pub payments: Payments,
+    /// Whether credit memos that are applied in ConnectWise are allocated in Xero.
+    pub credits: Credits,
     /// Code of the account in Xero that payments entered in ConnectWise go to.
     pub payment_account: String,
     /// Every so many minutes both systems are asked for payments that nobody told of; 0 = never.
@@ -120,6 +122,7 @@ impl Default for Rules {
             reference: "Your: {po} | Project: {project} | {agreement}".to_owned(),
             description: "{description}".to_owned(),
             payments: Payments::Off,
+            credits: Credits::Off,
             payment_account: String::new(),
             payment_sweep_minutes: 15,
         }
@@ -234,6 +237,30 @@ choice! {
         ToXero = "to_xero",
         /// Each is entered in the other.
         Both = "both",
+    }
+}
+
+choice! {
+    /// Whether credit memos that are applied in ConnectWise are allocated in Xero.
+    Credits {
+        /// They are not.
+        Off = "off",
+        /// Their credit notes are allocated to the same invoice.
+        ToXero = "to_xero",
+    }
+}
+
+impl Rules {
+    /// Whether something that is paid or credited in ConnectWise goes to Xero.
+    #[must_use]
+    pub fn tells_xero(&self) -> bool {
+        self.payments.to_xero() || self.credits == Credits::ToXero
+    }
+
+    /// Whether anything that is paid or credited goes anywhere.
+    #[must_use]
+    pub fn carries_payments(&self) -> bool {
+        self.payments != Payments::Off || self.tells_xero()
     }
 }
 

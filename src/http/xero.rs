@@ -18,7 +18,6 @@ use super::body::{self, Unread};
 use crate::domain::delivery::Trigger;
 use crate::domain::payments::Subject;
 use crate::domain::record::{RecordKey, RecordKind};
-use crate::domain::rules::Payments;
 use crate::domain::signature::{Signature, verify_webhook};
 use crate::domain::webhook::{Concern, Webhook, WebhookEvent};
 use crate::pipeline::{Company, Parts};
@@ -157,7 +156,7 @@ fn records(events: &[WebhookEvent], senders: &[&Company], count: impl Fn(&str, &
         };
         let id = company.id.clone();
         let subject = match event.concern() {
-            _ if company.rules.payments == Payments::Off => None,
+            _ if !company.rules.carries_payments() => None,
             None => None,
             Some(Concern::Invoice) => Some(Subject::Invoice(id, event.id)),
             Some(Concern::Credit(family)) => Some(Subject::Credit(id, family, event.id)),

@@ -3,6 +3,7 @@
 //! All branching between the two systems is here; nothing below calls back up.
 
 mod again;
+mod allocation;
 mod deliver;
 mod failure;
 mod lanes;

@@ -5,8 +5,8 @@
 //! be at work on it.
 
 use jiff::SignedDuration;
-use uuid::Uuid;
 
+use super::allocation::Credit;
 use super::deliver::Ended;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::lanes::enter;
@@ -17,10 +17,9 @@ use crate::domain::delivery::{About, Intent};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::payments::{
-    Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, choose,
-    found_after, mark, marked, memo, numbers, reconcile,
+    Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, allocated,
+    choose, found_after, mark, marked, memo, numbers, reconcile,
 };
-use crate::domain::rules::Payments;
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome, Paid};
 use crate::domain::text::shorten;
 use crate::domain::warning::{Warning, WarningCode};
@@ -52,7 +51,7 @@ pub(super) async fn deliver(
         Ok(found) => found,
         Err(failure) => return Ok(ended(lease, Outcome::Failed(failure))),
     };
-    if company.rules.payments == Payments::Off {
+    if !company.rules.carries_payments() {
         return Ok(ended(lease, Outcome::Skipped(SkipReason::PaymentsOff)));
     }
     if let Some(lane) = Lane::of(&lease.record)
@@ -111,16 +110,16 @@ fn about(document: &PaidDocument, company: &Company) -> About {
 }
 
 /// An invoice whose payments are carried.
-struct Payer<'parts> {
-    document: PaidDocument,
-    company: &'parts Company,
+pub(super) struct Payer<'parts> {
+    pub(super) document: PaidDocument,
+    pub(super) company: &'parts Company,
     connection: &'parts Connection,
     parts: &'parts Parts,
 }
 
 /// The other side, read after the invoice in Xero.
-struct Other {
-    invoice: PaidInvoice,
+pub(super) struct Other {
+    pub(super) invoice: PaidInvoice,
     /// Everything that was found by number, credit memos among it.
     rows: Vec<PaidInvoice>,
     entries: Vec<Entry>,
@@ -144,6 +143,10 @@ async fn carry(lease: Lease, payer: Payer<'_>, about: Option<About>) -> Result<E
         Next::Enter(item) => return payer.enter(lease, other, (verdict.links, item), about).await,
         Next::Remove(payment) => return payer.remove(lease, other, (verdict.links, payment), about).await,
         Next::Send(entry) => return Box::pin(payer.send(lease, other, (verdict.links, entry), about)).await,
+        Next::Allocate(entry, number, amount) => {
+            let credit = Credit { entry, number, amount, links: verdict.links };
+            return Box::pin(payer.allocate(lease, other, credit, about)).await;
+        }
     };
     Ok(Ended { lease, outcome, about })
 }
@@ -157,7 +160,7 @@ impl Payer<'_> {
             return Err(stop(hold(HoldCode::UnreadableField, sentence)));
         }
         let idle = document.items.is_empty() && record.links.is_empty() && record.intent.is_none();
-        if idle && !self.company.rules.payments.to_xero() {
+        if idle && !self.company.rules.tells_xero() {
             return Err(Box::new(Outcome::Skipped(SkipReason::NothingPaid)));
         }
         let other = self.other(lease).await?;
@@ -175,6 +178,7 @@ impl Payer<'_> {
             entries: &other.entries,
             links,
             way: self.company.rules.payments,
+            credits: self.company.rules.credits,
             start: self.company.rules.start_date,
             asked: lease.record.asked.is_some(),
         }
@@ -236,6 +240,10 @@ impl Payer<'_> {
                 let is_there = self.document.items.iter().any(|item| marked(&item.reference) == Some(*payment));
                 if is_there { None } else { self.unsettled(intent, UNSETTLED_IN_XERO_FOR) }
             }
+            Some(Change::Allocate { number, until }) => {
+                let is_there = allocated(&self.document, number) >= *until;
+                if is_there { None } else { self.unsettled(intent, UNSETTLED_IN_XERO_FOR) }
+            }
             // To delete twice is to delete once.
             Some(Change::Remove { .. }) | None => None,
         };
@@ -251,6 +259,11 @@ impl Payer<'_> {
         (self.parts.clock.now() < until).then_some(later)
     }
 
+    /// So long from now.
+    pub(super) fn later(&self, by: SignedDuration) -> Option<jiff::Timestamp> {
+        self.parts.clock.now().checked_add(by).ok()
+    }
+
     fn paid(&self, links: Vec<Link>, more: bool, warnings: Vec<Warning>) -> Outcome {
         Outcome::Paid(Paid { links, looked: self.document.updated, more, warnings })
     }
@@ -264,7 +277,7 @@ impl Payer<'_> {
         Outcome::Skipped(if none { SkipReason::NothingPaid } else { SkipReason::BeforeStartDate })
     }
 
-    fn intent(&self, lease: &Lease, change: Change) -> Intent {
+    pub(super) fn intent(&self, lease: &Lease, change: Change) -> Intent {
         let key = format!("rp:{}:{}", lease.record.key, lease.record.generation);
         Intent {
             // Xero takes 128 characters; a key of a record that has a longer one is its end, which differs.
@@ -280,7 +293,7 @@ impl Payer<'_> {
     }
 
     /// Makes the change durable before it is asked for.
-    async fn arm(&self, lease: Lease, intent: Intent, body: String) -> Result<Lease, StoreError> {
+    pub(super) async fn arm(&self, lease: Lease, intent: Intent, body: String) -> Result<Lease, StoreError> {
         let about = about(&self.document, self.company);
         let armed = self.parts.store.arm(lease, ArmRequest { intent, about, body }, self.parts.clock.now()).await?;
         Ok(armed.into_lease())
@@ -364,7 +377,8 @@ impl Payer<'_> {
         let outcome = match xero.enter_payment(permit, &key, &body).await {
             Ok(item) => {
                 links.push(Link { item, amount, date, invoice: other.invoice.id, payment, made: Made::InXero });
-                let sent = self.with_item((item, payment), &entry);
+                let (origin, number, reference) = (Origin::Payment, String::new(), mark(payment));
+                let sent = self.with_item(Item { id: item, origin, amount, date, number, reference });
                 sent.after_change(&lease, &other, links, Vec::new())
             }
             Err(error) => Outcome::Failed(of_xero(error, IntentFate::Clear)),
@@ -373,12 +387,10 @@ impl Payer<'_> {
     }
 
     /// The invoice in Xero as it is with one more payment.
-    fn with_item(&self, (id, payment): (Uuid, i64), entry: &Entry) -> Self {
+    pub(super) fn with_item(&self, item: Item) -> Self {
         let mut document = self.document.clone();
-        let Entry { amount, date, .. } = *entry;
-        let (number, reference) = (String::new(), mark(payment));
-        document.items.push(Item { id, origin: Origin::Payment, amount, date, number, reference });
-        document.due = document.due.map(|due| due - amount);
+        document.due = document.due.map(|due| due - item.amount);
+        document.items.push(item);
         // It has changed by that, so the next sweep looks once more.
         document.updated = None;
         Self { document, ..*self }
@@ -423,7 +435,13 @@ impl Payer<'_> {
     }
 
     /// The end of a step that changed something: done, if nothing is left.
-    fn after_change(&self, lease: &Lease, other: &Other, links: Vec<Link>, warnings: Vec<Warning>) -> Outcome {
+    pub(super) fn after_change(
+        &self,
+        lease: &Lease,
+        other: &Other,
+        links: Vec<Link>,
+        warnings: Vec<Warning>,
+    ) -> Outcome {
         let left = reconcile(&self.books(lease, other, &links)).next;
         self.paid(links, left != Next::Nothing, warnings)
     }

@@ -84,7 +84,7 @@ async fn in_xero(
     let Some(company) = parts.company(&lease.record.key, invoice.location_id) else {
         return stop(hold(HoldCode::NoCompany, "No configured Xero organisation takes the invoice of this payment."));
     };
-    if !company.rules.payments.to_xero() {
+    if !company.rules.tells_xero() {
         return skip(SkipReason::PaymentsOff);
     }
     let number = number(&RecordFacts::from(invoice), &company.rules);
@@ -102,7 +102,7 @@ async fn in_xero(
 async fn posted(key: &RecordKey, invoice: i64, parts: &Parts) -> Result<Option<SourceId>, StoreError> {
     let key = RecordKey { connection: key.connection.clone(), kind: RecordKind::Invoice, source: invoice.into() };
     let posted = parts.store.record(&key).await?.and_then(|record| record.posted);
-    let carries = |company: &&Company| company.rules.payments.to_xero();
+    let carries = |company: &&Company| company.rules.tells_xero();
     Ok(posted.and_then(|posted| {
         let company = parts.companies.iter().find(|company| company.id == posted.company).filter(carries)?;
         let is_invoice = posted.kind == DocumentKind::Invoice;
@@ -123,7 +123,7 @@ pub(super) async fn after_look(
     company: &Company,
     parts: &Parts,
 ) -> Result<(), StoreError> {
-    if !company.rules.payments.to_xero() {
+    if !company.rules.tells_xero() {
         return Ok(());
     }
     let Some(source) = posted(key, invoice.id, parts).await? else { return Ok(()) };

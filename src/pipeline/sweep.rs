@@ -17,7 +17,6 @@ use super::parts::{Company, Live, Parts};
 use crate::domain::delivery::{State, Sweep, Trigger};
 use crate::domain::payments::Subject;
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
-use crate::domain::rules::Payments;
 use crate::store::{Event, StoreError};
 use crate::xero::ChangedInvoice;
 
@@ -86,7 +85,7 @@ pub async fn sweep(live: &Live) -> Result<(), String> {
 }
 
 fn is_swept(company: &Company) -> bool {
-    company.rules.payments != Payments::Off && company.rules.payment_sweep_minutes > 0
+    company.rules.carries_payments() && company.rules.payment_sweep_minutes > 0
 }
 
 async fn of_company(id: &CompanyId, parts: &Parts) -> Result<(), String> {
@@ -99,7 +98,7 @@ async fn of_company(id: &CompanyId, parts: &Parts) -> Result<(), String> {
     if company.rules.payments.from_xero() {
         xero_invoices(company, parts).await?;
     }
-    if company.rules.payments.to_xero() {
+    if company.rules.tells_xero() {
         connectwise_payments(company, parts).await?;
     }
     Ok(())

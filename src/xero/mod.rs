@@ -3,6 +3,7 @@
 //! Every write is a PUT, which can only create, and goes out under an idempotency key; every error says
 //! who acts next. Facts of Xero's API are in its own words where they are quoted.
 
+mod allocations;
 mod budget;
 mod client;
 mod contacts;
@@ -23,6 +24,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+pub use allocations::{CreditNote, allocation_body};
 pub use budget::BudgetView;
 pub use client::{Permit, Settings, Xero};
 pub use documents::{Created, Request, body};

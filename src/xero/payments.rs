@@ -172,7 +172,7 @@ pub fn payment_body(invoice: Uuid, account: &str, (amount, date): (Money, Date),
     serde_json::to_string(&wire::NewPayments { payments: [payment] }).unwrap_or_default()
 }
 
-fn body<T: DeserializeOwned>(answer: &Answer) -> Result<T, XeroError> {
+pub(super) fn body<T: DeserializeOwned>(answer: &Answer) -> Result<T, XeroError> {
     let malformed = || XeroError::Malformed { cause: format!("{}: {}", answer.status, answer.excerpt()) };
     let bytes = Some(&answer.body).filter(|_| answer.status.is_success()).ok_or_else(malformed)?;
     wire::parse(bytes).ok_or_else(malformed)
@@ -249,7 +249,7 @@ fn entered(answer: &Answer) -> Result<Uuid, XeroError> {
     }
 }
 
-fn refused(answer: &Answer) -> XeroError {
+pub(super) fn refused(answer: &Answer) -> XeroError {
     match wire::problems(&answer.body).as_slice() {
         [] => refusal(&[format!("{} {}", answer.status, answer.excerpt())]),
         problems => refusal(problems),

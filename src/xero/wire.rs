@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::domain::money::Money;
 
 pub(super) use payment::{
-    AllocatedDocuments, NewPayment, NewPaymentAccount, NewPaymentInvoice, NewPayments, PaidDocuments, PaidRow, Payments,
+    AllocatedDocuments, Allocations, NewAllocation, NewAllocations, NewPayment, NewPaymentAccount, NewPaymentInvoice,
+    NewPayments, PaidDocuments, PaidRow, Payments,
 };
 
 /// Reads a body; none when it is not what Xero promises.

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod companies;
+mod credits;
 mod door;
 mod door_limits;
 mod durable;

@@ -77,7 +77,7 @@ impl Paying {
     }
 
     /// The sentence of a hold.
-    async fn held(&self, document: Uuid) -> String {
+    pub(crate) async fn held(&self, document: Uuid) -> String {
         let record = self.world.app.parts.store.record(&key(document).parse().unwrap()).await.unwrap().unwrap();
         match record.state {
             State::Held { reason } => format!("{}: {}", reason.code.as_str(), reason.sentence),

@@ -17,7 +17,7 @@ use super::money::Money;
 use super::record::{CompanyId, SourceId};
 
 pub use choose::{choose, memo, numbers};
-pub use reconcile::{Books, Next, Verdict, found_after, reconcile};
+pub use reconcile::{Books, Next, Verdict, allocated, found_after, reconcile};
 
 /// Links that are remembered of one invoice; older ones are forgotten first, and found again by amount and day.
 pub const LINKS_MAX: usize = 200;
@@ -161,7 +161,9 @@ pub struct Item {
 
 impl Item {
     fn is(&self, link: &Link) -> bool {
-        self.id == link.item && self.amount == link.amount && self.date == link.date
+        // Which day Xero shows for an allocation is not known for sure.
+        let day = self.date == link.date || self.origin != Origin::Payment;
+        self.id == link.item && self.amount == link.amount && day
     }
 
     /// What it is, for people.
@@ -292,6 +294,13 @@ pub enum Change {
         /// ConnectWise's id of the payment, which is its mark in Xero.
         payment: i64,
     },
+    /// Allocate a credit note in Xero.
+    Allocate {
+        /// Its number.
+        number: String,
+        /// How much of it the invoice has afterwards.
+        until: Money,
+    },
 }
 
 impl Change {
@@ -303,6 +312,9 @@ impl Change {
                 format!("About to enter a payment of {} on {} in ConnectWise", link.amount, link.date)
             }
             Self::Remove { payment, .. } => format!("About to delete the payment {payment} in ConnectWise"),
+            Self::Allocate { number, until } => {
+                format!("About to allocate the credit note {number} in Xero, up to {until}")
+            }
             Self::Send { payment } => format!("About to enter ConnectWise's payment {payment} in Xero"),
         }
     }

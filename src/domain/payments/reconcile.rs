@@ -3,12 +3,14 @@
 //! Payments are compared as two bags of amounts and days: two equal payments of one day are two. What a person
 //! entered in ConnectWise is never changed. One change at a time, so that each is read back before the next.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::{Change, Entry, Item, LINKS_MAX, Link, Made, Origin, PaidDocument, PaidInvoice, marked};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::money::Money;
-use crate::domain::rules::Payments;
+use crate::domain::rules::{Credits, Payments};
 
 /// Payments of the same amount that lie no more days apart could be one that was dated differently.
 const NEAR_DAYS: i32 = 5;
@@ -26,6 +28,8 @@ pub struct Books<'a> {
     pub links: &'a [Link],
     /// Which way payments go.
     pub way: Payments,
+    /// Whether credits go to Xero.
+    pub credits: Credits,
     /// Payments dated before it are left alone; none = none are.
     pub start: Option<Date>,
     /// An operator asked for another look, after a person changed what readypost had made.
@@ -52,6 +56,8 @@ pub enum Next {
     Remove(i64),
     /// Enter this in Xero.
     Send(Entry),
+    /// Allocate this much of the credit note of this number in Xero, for the entry.
+    Allocate(Entry, String, Money),
     /// Let a person decide.
     Hold(HoldReason),
 }
@@ -90,6 +96,7 @@ pub fn reconcile(books: &Books<'_>) -> Verdict {
         return Verdict { links: books.links.to_vec(), next: Next::Hold(reason) };
     }
     open.match_equals(books);
+    open.match_sums();
     let next = open.next(books);
     // Until they are deleted they are remembered as ours.
     open.links.extend(open.stale.iter().map(|(link, _)| (*link).clone()));
@@ -207,6 +214,22 @@ impl<'a> Open<'a> {
         }
     }
 
+    /// Drops credits whose sums agree, however they are divided: Xero may show several allocations as one.
+    fn match_sums(&mut self) {
+        let numbers: BTreeSet<String> =
+            self.entries.iter().filter_map(|entry| named(entry)).map(str::to_owned).collect();
+        for number in numbers {
+            let is_item = |item: &&Item| item.origin == Origin::CreditNote && item.number.trim() == number;
+            let is_entry = |entry: &&Entry| named(entry) == Some(&number);
+            let in_xero: Money = self.items.iter().copied().filter(is_item).map(|item| item.amount).sum();
+            let entered: Money = self.entries.iter().copied().filter(is_entry).map(|entry| entry.amount).sum();
+            if in_xero == entered {
+                self.items.retain(|item| !is_item(item));
+                self.entries.retain(|entry| !is_entry(entry));
+            }
+        }
+    }
+
     fn next(&self, books: &Books<'_>) -> Next {
         if let Some(sentence) = self.changed.iter().find_map(|(link, changed)| self.told(books, link, *changed)) {
             return hold(HoldCode::PaymentChanged, sentence);
@@ -221,8 +244,13 @@ impl<'a> Open<'a> {
             return self.enter(books, item);
         }
         let money = self.entries.iter().filter(|entry| entry.credit.is_none() && starts(entry.date));
-        match money.min_by_key(|entry| (entry.date, entry.id)) {
-            Some(entry) if to => self.send(books, entry),
+        if to && let Some(entry) = money.min_by_key(|entry| (entry.date, entry.id)) {
+            return self.send(books, entry);
+        }
+        let credits = self.entries.iter().filter(|entry| starts(entry.date) && entry.amount > Money::ZERO);
+        let short = |entry: &&&Entry| missing(books, entry).is_some();
+        match credits.filter(short).min_by_key(|entry| (entry.date, entry.id)) {
+            Some(entry) if books.credits == Credits::ToXero => allocate(books, entry),
             _ => Next::Nothing,
         }
     }
@@ -246,11 +274,18 @@ impl<'a> Open<'a> {
                     "The payment {payment} of {number} was deleted in ConnectWise, but Xero's of {amount} on {date} stands."
                 ))
             }
+            Changed::GoneInXero if self.is_made_up(books, link) => None,
             Changed::GoneInXero if !again(&|now| now.payment == link.payment) && !books.asked => Some(format!(
                 "Xero's payment of {amount} on {date} was deleted in Xero, but ConnectWise's payment {payment} of {number} stands."
             )),
             Changed::GoneInConnectwise | Changed::GoneInXero => None,
         }
+    }
+
+    /// Whether a credit that is not found as it was is a part of what Xero shows for its credit note now.
+    fn is_made_up(&self, books: &Books<'_>, link: &Link) -> bool {
+        let credit = self.entries.iter().find(|entry| entry.id == link.payment && entry.credit.is_some());
+        credit.is_some_and(|entry| missing(books, entry).is_none())
     }
 
     fn enter(&self, books: &Books<'_>, item: &Item) -> Next {
@@ -301,6 +336,51 @@ impl<'a> Open<'a> {
     }
 }
 
+/// The number of the credit memo that an entry comes from.
+fn named(entry: &Entry) -> Option<&str> {
+    entry.credit.as_deref().map(str::trim).filter(|number| !number.is_empty())
+}
+
+/// How much of the memo of an entry Xero lacks on this invoice, if any.
+fn missing(books: &Books<'_>, entry: &Entry) -> Option<Money> {
+    let number = named(entry)?;
+    let same = |other: &&Entry| named(other) == Some(number);
+    let entered: Money = books.entries.iter().filter(same).map(|entry| entry.amount).sum();
+    let short = entered - allocated(books.document, number);
+    (short > Money::ZERO).then_some(short)
+}
+
+/// What of the credit note of a number is allocated to an invoice.
+#[must_use]
+pub fn allocated(document: &PaidDocument, number: &str) -> Money {
+    let items = document.items.iter().filter(|item| item.origin == Origin::CreditNote && item.number.trim() == number);
+    items.map(|item| item.amount).sum()
+}
+
+fn allocate(books: &Books<'_>, entry: &Entry) -> Next {
+    let (number, short) = (named(entry).unwrap_or_default(), missing(books, entry).unwrap_or_default());
+    let (amount, due) = (entry.amount.min(short), books.document.due.unwrap_or_default());
+    if books.document.status != "AUTHORISED" && books.document.status != "PAID" {
+        let sentence = format!(
+            "ConnectWise has the {}, but the invoice {} has the status {} in Xero.",
+            entry.told(),
+            books.document.number,
+            books.document.status
+        );
+        return hold(HoldCode::InvoiceNotApproved, sentence);
+    }
+    if amount > due {
+        let sentence = format!(
+            "ConnectWise has the {} from {number} on {}; Xero has {} paid and takes {due} more.",
+            entry.told(),
+            books.invoice.number,
+            books.document.paid()
+        );
+        return hold(HoldCode::PaymentConflict, sentence);
+    }
+    Next::Allocate(entry.clone(), number.to_owned(), amount)
+}
+
 /// How well an item and an entry fit, the surest first.
 #[derive(Clone, Copy)]
 enum Rank {
@@ -318,7 +398,12 @@ impl Rank {
             Self::SameCredit => amount && day && credit,
             // A credit is applied by hand in each system; the number says that it is the same.
             Self::SameCreditOtherDay => amount && credit,
-            Self::Same => amount && day && (entry.credit.is_none() || item.origin == Origin::CreditNote),
+            // One that names another memo is another one.
+            Self::Same => {
+                let may =
+                    entry.credit.as_deref().is_none_or(|number| number.is_empty() && item.origin == Origin::CreditNote);
+                amount && day && may
+            }
         }
     }
 }
@@ -375,6 +460,7 @@ mod tests {
         entries: Vec<Entry>,
         links: Vec<Link>,
         way: Payments,
+        credits: Credits,
         ids: i64,
     }
 
@@ -404,12 +490,13 @@ mod tests {
                 currency: None,
                 location_id: None,
             };
-            Self { document, invoice, entries, links: Vec::new(), way, ids: 1000 }
+            Self { document, invoice, entries, links: Vec::new(), way, credits: Credits::Off, ids: 1000 }
         }
 
         fn look(&self) -> Verdict {
             let Self { document, invoice, entries, links, way, .. } = self;
-            reconcile(&Books { document, invoice, entries, links, way: *way, start: None, asked: false })
+            let credits = self.credits;
+            reconcile(&Books { document, invoice, entries, links, way: *way, credits, start: None, asked: false })
         }
 
         /// Carries out what comes next; false at the end.
@@ -434,6 +521,10 @@ mod tests {
                 Next::Enter(item) => {
                     self.entries.push(Entry { id: self.ids, amount: item.amount, date: item.date, credit: None });
                     self.links.push(link(&item, self.ids, Made::InConnectwise));
+                }
+                Next::Allocate(_, number, amount) => {
+                    let note = Item { origin: Origin::CreditNote, number, amount, ..item(9000, 1, 27) };
+                    self.document.items.push(note);
                 }
                 Next::Remove(payment) => self.entries.retain(|entry| entry.id != payment),
                 Next::Send(entry) => {

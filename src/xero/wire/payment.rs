@@ -115,6 +115,16 @@ pub(in super::super) struct AllocatedDocuments {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in super::super) struct AllocatedRow {
+    #[serde(rename = "CreditNoteID", default)]
+    pub(in super::super) id: Uuid,
+    #[serde(rename = "CreditNoteNumber", default)]
+    pub(in super::super) number: Option<String>,
+    #[serde(rename = "Type", default)]
+    pub(in super::super) kind: String,
+    #[serde(default)]
+    pub(in super::super) status: String,
+    #[serde(default)]
+    pub(in super::super) remaining_credit: Option<Money>,
     #[serde(default)]
     pub(in super::super) allocations: Option<Vec<AllocationRow>>,
 }
@@ -123,6 +133,8 @@ pub(in super::super) struct AllocatedRow {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in super::super) struct AllocationRow {
+    #[serde(default)]
+    pub(in super::super) amount: Option<Money>,
     #[serde(default)]
     pub(in super::super) invoice: Option<InvoiceRef>,
 }
@@ -151,6 +163,30 @@ pub(in super::super) struct NewPayment<'a> {
     #[serde(with = "rust_decimal::serde::arbitrary_precision")]
     pub(in super::super) amount: Decimal,
     pub(in super::super) reference: &'a str,
+}
+
+/// The body of a write of allocations.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in super::super) struct NewAllocations {
+    pub(in super::super) allocations: [NewAllocation; 1],
+}
+
+/// An allocation as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in super::super) struct NewAllocation {
+    pub(in super::super) invoice: NewPaymentInvoice,
+    #[serde(with = "rust_decimal::serde::arbitrary_precision")]
+    pub(in super::super) amount: Decimal,
+    pub(in super::super) date: Date,
+}
+
+/// The answer to a write of allocations.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in super::super) struct Allocations {
+    pub(in super::super) allocations: Vec<AllocationRow>,
 }
 
 /// What is paid, by its id.

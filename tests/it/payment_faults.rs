@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::credits;
 use crate::harness::{Differently, dec};
 use crate::payments::{FROM, Paying, TO, enter, in_xero};
 
@@ -24,9 +25,11 @@ enum Way {
     Deleted,
     /// They are entered in ConnectWise.
     ToXero,
+    /// They are parts of a credit memo, applied in ConnectWise.
+    Credits,
 }
 
-const WAYS: [Way; 3] = [Way::FromXero, Way::Deleted, Way::ToXero];
+const WAYS: [Way; 4] = [Way::FromXero, Way::Deleted, Way::ToXero, Way::Credits];
 
 /// A remote call of the way: whether it is to Xero, its method, its path, and calls that go through before.
 type Call = (bool, Method, &'static str, u32);
@@ -46,6 +49,10 @@ fn calls(way: Way) -> Vec<Call> {
         Way::ToXero => {
             let get = (true, Method::GET, "/Payments", 0);
             [0, 1].map(|skip| (true, Method::PUT, "/Payments", skip)).into_iter().chain([get]).collect()
+        }
+        Way::Credits => {
+            let get = (true, Method::GET, "/CreditNotes", 0);
+            [0, 1].map(|skip| (true, Method::PUT, "/Allocations", skip)).into_iter().chain([get]).collect()
         }
     });
     calls
@@ -71,11 +78,16 @@ struct Scene {
     way: Way,
     invoice: i64,
     document: Uuid,
+    memo: i64,
 }
 
 impl Scene {
     async fn new(way: Way) -> Self {
-        let rules = if way == Way::ToXero { TO } else { FROM };
+        let rules = match way {
+            Way::ToXero => TO,
+            Way::Credits => credits::CREDITS,
+            Way::FromXero | Way::Deleted => FROM,
+        };
         let paying = Paying::with(Differently { rules, ..Differently::default() }).await;
         let (invoice, document) = paying.posted("INV-1").await;
         if way == Way::Deleted {
@@ -84,7 +96,14 @@ impl Scene {
             paying.settle().await;
             assert_eq!(paying.amounts(invoice).len(), 2);
         }
-        Self { paying, way, invoice, document }
+        let mut memo = 0;
+        if way == Way::Credits {
+            memo = credits::memo(&paying, "CM-1");
+            paying.world.ready(memo);
+            paying.world.settle().await;
+            let _ = paying.world.xero.take_webhooks();
+        }
+        Self { paying, way, invoice, document, memo }
     }
 
     fn server(&self, xero: bool) -> &Server {
@@ -108,6 +127,12 @@ impl Scene {
                 enter(&self.paying, self.invoice, "20");
                 readypost::pipeline::sweep(&self.paying.world.app.parts).await.unwrap();
             }
+            Way::Credits => {
+                for _ in 0..2 {
+                    let _ = self.paying.world.connectwise.apply_credit(self.memo, self.invoice, dec("20"));
+                }
+                readypost::pipeline::sweep(&self.paying.world.app.parts).await.unwrap();
+            }
         }
         for reception in self.paying.world.xero.deliver_webhooks().await {
             assert!(reception.is_accepted());
@@ -127,6 +152,10 @@ impl Scene {
         assert_eq!(self.paying.state(self.document).await, "done", "{label}");
         let wanted = if self.way == Way::Deleted { vec![] } else { vec![dec("20"); 2] };
         assert_eq!(self.paying.amounts(self.invoice), wanted, "{label}");
+        if self.way == Way::Credits {
+            assert_eq!(credits::credited(&self.paying, self.document), dec("40"), "{label}");
+            return;
+        }
         let standing: Vec<_> = in_xero(&self.paying).into_iter().map(|(amount, ..)| amount).collect();
         assert_eq!(standing, wanted, "{label}");
     }

@@ -16,6 +16,7 @@ use super::slots::Slot;
 use crate::domain::delivery::{About, Intent};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
+use crate::domain::money::Money;
 use crate::domain::payments::{
     Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, allocated,
     choose, found_after, mark, marked, memo, numbers, reconcile,
@@ -51,25 +52,32 @@ pub(super) async fn deliver(
         Ok(found) => found,
         Err(failure) => return Ok(ended(lease, Outcome::Failed(failure))),
     };
+    // From here on a failure is this company's alone, whatever else is known.
+    let known = Some(of_company(&lease, company));
     if !company.rules.carries_payments() {
-        return Ok(ended(lease, Outcome::Skipped(SkipReason::PaymentsOff)));
+        return Ok(Ended { lease, outcome: Outcome::Skipped(SkipReason::PaymentsOff), about: known });
     }
     if let Some(lane) = Lane::of(&lease.record)
         && let Err(cause) = enter(slot, company, &lane, parts)
     {
         let not_before = Some(parts.clock.now());
         let failure = Failure::Later { not_before, cause, blame: Blame::Outage, intent: IntentFate::Keep };
-        return Ok(ended(lease, Outcome::Failed(failure)));
+        return Ok(Ended { lease, outcome: Outcome::Failed(failure), about: known });
     }
     match subject {
-        Subject::Credit(_, family, id) => relations::of_credit(lease, (family, id), company, parts).await,
+        Subject::Credit(_, family, id) => {
+            let outcome = relations::of_credit(&lease, (family, id), company, parts).await?;
+            Ok(Ended { lease, outcome, about: known })
+        }
         Subject::Invoice(_, id) => {
             let document = match company.client.paid_document(id).await {
                 Ok(document) => document,
-                Err(error) => return Ok(ended(lease, Outcome::Failed(of_xero(error, IntentFate::Keep)))),
+                Err(error) => {
+                    let outcome = Outcome::Failed(of_xero(error, IntentFate::Keep));
+                    return Ok(Ended { lease, outcome, about: known });
+                }
             };
-            let about =
-                document.as_ref().map(|document| about(document, company)).or_else(|| lease.record.about.clone());
+            let about = document.as_ref().map(|document| about(document, company)).or(known);
             let Some(document) = document.filter(|document| document.is_sale) else {
                 return Ok(Ended { lease, outcome: Outcome::Skipped(SkipReason::NotASale), about });
             };
@@ -94,9 +102,21 @@ fn company<'parts>(
 }
 
 /// The end of a step that learned nothing new about its record.
-pub(super) fn ended(lease: Lease, outcome: Outcome) -> Ended {
+fn ended(lease: Lease, outcome: Outcome) -> Ended {
     let about = lease.record.about.clone();
     Ended { lease, outcome, about }
+}
+
+/// What is known of a record before it was read: at least whose it is.
+pub(super) fn of_company(lease: &Lease, company: &Company) -> About {
+    let nothing = || About {
+        company: None,
+        number: String::new(),
+        client: "".into(),
+        total: Money::ZERO,
+        currency: String::new(),
+    };
+    About { company: Some(company.id.clone()), ..lease.record.about.clone().unwrap_or_else(nothing) }
 }
 
 fn about(document: &PaidDocument, company: &Company) -> About {

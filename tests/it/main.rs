@@ -21,3 +21,4 @@ mod purchase_faults;
 mod purchases;
 mod reload;
 mod slow;
+mod webhooks;

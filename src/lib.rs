@@ -104,7 +104,7 @@
 //! | settlement | What happens after a step, as it is journalled: [`Settlement`]. |
 //! | company | One Xero organisation: [`CompanyId`]. What ConnectWise calls a company is a *client* here. |
 //! | connection | One ConnectWise system: [`ConnectionId`]. |
-//! | batch | What marks a record as posted in ConnectWise, one for each: [`batch_name`]. |
+//! | batch | What marks a record as posted in ConnectWise, one for each: [`batch::name`]. |
 //!
 //! [`Accepted`]: domain::delivery::Accepted
 //! [`Armed`]: store::Armed
@@ -161,7 +161,7 @@
 //! [`Xero::find`]: xero::Xero::find
 //! [`Xero::organisation`]: xero::Xero::organisation
 //! [`after_post`]: domain::plan::after_post
-//! [`batch_name`]: domain::plan::batch_name
+//! [`batch::name`]: domain::batch::name
 //! [`settle`]: domain::settle::settle
 //! [`triage`]: domain::plan::triage
 //! [`verify`]: domain::signature::verify

@@ -56,6 +56,12 @@ struct Verdict {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    company: Text,
+    verdict: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StepLabels {
     kind: Text,
     outcome: Text,
@@ -101,6 +107,7 @@ pub struct CompanyGauges {
 pub struct Metrics {
     registry: Registry,
     callbacks: Family<Verdict, Counter>,
+    webhook_events: Family<EventLabels, Counter>,
     ack: Histogram,
     steps: Family<StepLabels, Counter>,
     event_to_posted: Histogram,
@@ -124,6 +131,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("readypost"),
             callbacks: Family::default(),
+            webhook_events: Family::default(),
             ack,
             steps: Family::default(),
             event_to_posted,
@@ -140,6 +148,8 @@ impl Default for Metrics {
         };
         let registry = &mut metrics.registry;
         registry.register("callbacks_received", "Callbacks by what became of them", metrics.callbacks.clone());
+        let help = "Events of Xero's webhooks by what became of them";
+        registry.register("webhook_events", help, metrics.webhook_events.clone());
         registry.register_with_unit(
             "callback_ack",
             "Time from a callback's arrival to its answer",
@@ -179,6 +189,12 @@ impl Metrics {
         self.ack.observe(took.as_secs_f64());
     }
 
+    /// An event of a webhook was looked at; `company` is empty when it is nobody's.
+    pub fn webhook_event(&self, company: &str, verdict: &'static str) {
+        let labels = EventLabels { company: Text(company.to_owned()), verdict: Text(verdict.to_owned()) };
+        self.webhook_events.get_or_create(&labels).inc();
+    }
+
     /// A step of a record of this kind ended, `since_first_seen` after the first news of it.
     pub fn step(&self, kind: RecordKind, outcome: &Outcome, since_first_seen: SignedDuration) {
         let (name, reason) = match outcome {
@@ -190,6 +206,7 @@ impl Metrics {
             }
             Outcome::FannedOut { .. } => ("skipped", SkipReason::PurchasesApart.as_str()),
             Outcome::HandedOver { .. } => ("skipped", SkipReason::PostedWithReport.as_str()),
+            Outcome::Paid(paid) => ("paid", if paid.more { "more" } else { "" }),
             Outcome::Failed(Failure::Later { .. }) => ("retried", "later"),
             Outcome::Failed(Failure::Everyone { .. }) => ("retried", "company"),
         };

@@ -83,6 +83,7 @@ fn intent(key: &str) -> Intent {
         number: "1".to_owned(),
         at: now(1),
         resend: true,
+        change: None,
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 
 use crate::clock::Clock;
 use crate::config::{self, Changes, Config};
 use crate::connectwise::{self, ConnectWise};
 use crate::domain::record::ConnectionId;
+use crate::domain::signature::WebhookKey;
 use crate::pipeline::{Company, Connection, Parts};
 use crate::store::Store;
 use crate::vault::{Sealer, Vault};
@@ -58,6 +60,8 @@ impl Workshop {
                 locations: company.locations.clone(),
                 rules: company.rules.clone(),
                 client,
+                tenant: company.xero.tenant_id,
+                webhook_key: company.xero.webhook_key.as_ref().map(|key| WebhookKey::new(key.expose_secret().trim())),
                 since,
             });
         }

@@ -128,10 +128,12 @@ impl App {
     /// When the store failed meanwhile: the process should end and be started again.
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let working = tokio::spawn(pipeline::run(Arc::clone(&self.parts), shutdown.clone()));
+        let sweeping = tokio::spawn(pipeline::run_sweeps(Arc::clone(&self.parts), shutdown.clone()));
         let poisoned = self.watch_store(shutdown.clone());
         let serving = self.serve_only(listener, shutdown.clone());
         let (cause, ()) = tokio::join!(poisoned, serving);
         working.await.context("the worker stopped")?;
+        sweeping.await.context("the sweeps stopped")?;
         self.parts.store.close().await;
         match cause {
             None => Ok(()),

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use super::{Company, Config, Connection, Log, Operator, Server, Store, XeroAccess};
 use crate::domain::text::hex;
 
+/// Of the door alone: the client in Xero does not know it.
+const WEBHOOK_KEY: &str = "xero.webhook_key";
+
 /// What a reload changes, or would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
@@ -95,7 +98,8 @@ impl Changes {
     pub fn keep_xero(&self, company: &str) -> bool {
         let change = self.companies.iter().find(|change| change.name == company);
         change.is_none_or(|change| {
-            change.change == How::Changed && !change.settings.iter().any(|setting| setting.starts_with("xero."))
+            let of_client = |setting: &String| setting.starts_with("xero.") && setting != WEBHOOK_KEY;
+            change.change == How::Changed && !change.settings.iter().any(of_client)
         })
     }
 
@@ -140,8 +144,17 @@ fn secret(secret: &SecretString) -> String {
 
 fn settings(company: &Company) -> Settings {
     let Company { id: _, connection, locations, xero, rules } = company;
-    let XeroAccess { api_url, token_url, client_id, client_secret, grant, refresh_token, tenant_id, minute_limit } =
-        xero;
+    let XeroAccess {
+        api_url,
+        token_url,
+        client_id,
+        client_secret,
+        grant,
+        refresh_token,
+        tenant_id,
+        minute_limit,
+        webhook_key,
+    } = xero;
     let mut settings = named([
         ("connectwise", connection.to_string()),
         ("locations", format!("{locations:?}")),
@@ -153,6 +166,7 @@ fn settings(company: &Company) -> Settings {
         ("xero.refresh_token", refresh_token.as_ref().map(secret).unwrap_or_default()),
         ("xero.tenant_id", format!("{tenant_id:?}")),
         ("xero.minute_limit", minute_limit.to_string()),
+        (WEBHOOK_KEY, webhook_key.as_ref().map(secret).unwrap_or_default()),
     ]);
     let rules = serde_json::to_value(rules).unwrap_or_default();
     let rules = rules.as_object().into_iter().flatten();

@@ -168,6 +168,8 @@ pub struct XeroAccess {
     pub tenant_id: Option<Uuid>,
     /// Calls a minute that Xero allows.
     pub minute_limit: u32,
+    /// What its webhooks are signed with; none = it sends none.
+    pub webhook_key: Option<SecretString>,
 }
 
 /// How tokens are had.
@@ -361,9 +363,8 @@ fn xero(section: Section<'_, '_>) -> Option<XeroAccess> {
         refresh_token: section.secret("refresh_token", "refresh_token_file"),
         tenant_id: section.parsed("tenant_id"),
         minute_limit: section.parsed("minute_limit").unwrap_or(60),
+        webhook_key: section.secret("webhook_key", "webhook_key_file"),
     };
-    // Used by payments, which this version does not post.
-    let _ = section.secret("webhook_key", "webhook_key_file");
     if access.grant == Grant::RefreshToken && access.tenant_id.is_none() {
         section.fault("tenant_id", "is missing: an app with refresh tokens serves several organisations");
     }

@@ -55,6 +55,10 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         terms_overflow: section.choice("terms_overflow", default.terms_overflow, "clamp, roll_over"),
         reference: section.text("reference").unwrap_or(default.reference),
         description: section.text("description").unwrap_or(default.description),
+        payments: section.choice("payments", default.payments, "off, from_xero, to_xero, both"),
+        credits: section.choice("credits", default.credits, "off, to_xero"),
+        payment_account: section.text("payment_account").unwrap_or_default(),
+        payment_sweep_minutes: section.parsed("payment_sweep_minutes").unwrap_or(default.payment_sweep_minutes),
     };
     if rules.sent_to_contact && rules.document_status == DocumentStatus::Draft {
         section.fault(
@@ -68,17 +72,11 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
     for status in rules.expense_statuses.iter().filter(|status| is_approved(status) != Some(true)) {
         section.fault("expense_statuses", &format!("{status:?} is no status of approved expenses"));
     }
-    // Settings of record kinds that this version does not post: read, so that one file serves all versions.
-    section.choice("payments", Payments::Off, "from_xero, off");
+    if rules.payments.to_xero() && rules.payment_account.trim().is_empty() {
+        section.fault("payment_account", "is missing: the code of the account in Xero that payments go to");
+    }
     section.finish();
     rules
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Payments {
-    FromXero,
-    Off,
 }
 
 fn ceiling(section: &Section<'_, '_>, key: &'static str, default: Money) -> Money {

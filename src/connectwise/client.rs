@@ -139,9 +139,10 @@ impl ConnectWise {
     async fn send_to(&self, root: &str, call: &Call) -> Result<Result<Answer, Denied>, RemoteError> {
         let settings = &self.settings;
         let address = format!("{root}/{}", call.path);
-        let request = match &call.body {
-            None => self.http.get(address),
-            Some(body) => self.http.post(address).json(body),
+        let request = match &call.what {
+            What::Get => self.http.get(address),
+            What::Post(body) => self.http.post(address).json(body),
+            What::Delete => self.http.delete(address),
         };
         let request = request
             .query(&call.query)
@@ -172,17 +173,28 @@ pub(super) struct Call {
     /// Below the root, without a slash before it.
     path: String,
     query: Vec<(String, String)>,
-    /// What is posted; a GET without.
-    body: Option<Value>,
+    what: What,
+}
+
+/// What is asked of a path.
+#[derive(Clone, Debug)]
+enum What {
+    Get,
+    Post(Value),
+    Delete,
 }
 
 impl Call {
     pub(super) fn get(path: &str) -> Self {
-        Self { path: path.to_owned(), query: Vec::new(), body: None }
+        Self { path: path.to_owned(), query: Vec::new(), what: What::Get }
     }
 
     pub(super) fn post(path: &str, body: Value) -> Self {
-        Self { path: path.to_owned(), query: Vec::new(), body: Some(body) }
+        Self { path: path.to_owned(), query: Vec::new(), what: What::Post(body) }
+    }
+
+    pub(super) fn delete(path: &str) -> Self {
+        Self { path: path.to_owned(), query: Vec::new(), what: What::Delete }
     }
 }
 

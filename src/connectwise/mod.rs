@@ -1,7 +1,7 @@
 //! The ConnectWise client: signing keys, what is known of a record, and the batch that marks it.
 //!
-//! It only ever writes one thing, the batch of [`ConnectWise::mark`]; everything else is a read, and the
-//! accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
+//! It writes two things only, the batch of [`ConnectWise::mark`] and payments of invoices; everything else is a
+//! read, and the accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
 //! shapes in `lenient` and `dates`; no address that ConnectWise sends is ever followed, only the
 //! configured one, so credentials go nowhere else.
 
@@ -16,6 +16,7 @@ mod kept;
 mod keys;
 mod lenient;
 mod party;
+mod payments;
 mod purchases;
 mod read;
 mod root;
@@ -31,5 +32,6 @@ pub use batch::Marked;
 pub use check::CallbackEntry;
 pub use client::ConnectWise;
 pub use keys::KeyError;
+pub use payments::{Entered, UnpostedPayment};
 pub use read::Posting;
 pub use settings::{Endpoint, Settings};

@@ -156,5 +156,6 @@ fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError
         progress_applied: found.previous_progress_applied.unwrap_or_default(),
         total: found.total,
         batch,
+        paid: found.payments.unwrap_or_default().abs() + found.credits.unwrap_or_default().abs(),
     })
 }

@@ -4,6 +4,7 @@
 //! because ConnectWise adds both without a new version. Nulls are left out of its answers.
 
 mod expense;
+mod payment;
 mod purchase;
 
 use serde::Deserialize;
@@ -19,6 +20,7 @@ pub(super) use expense::{
     ExpenseBill, ExpenseEntry, ExpenseExport, ExpenseJournal, ExpenseReport, Member, UnpostedExpense,
     expense_export_request,
 };
+pub(super) use payment::{InvoicePayment, InvoiceRow, UnpostedPayment, payment_request};
 pub(super) use purchase::{
     OrderLine, OrderStatus, PurchaseDetail, PurchaseExport, PurchaseOrder, PurchaseTaxRow, PurchaseTransaction,
     UnpostedPurchase, purchase_export_request,
@@ -124,6 +126,10 @@ pub(super) struct Invoice {
     pub(super) total: Money,
     #[serde(default)]
     pub(super) gl_batch: Reference,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) payments: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) credits: Option<Money>,
 }
 
 /// The billing status as an invoice refers to it.

@@ -90,6 +90,7 @@ mod tests {
             progress_applied: Money::ZERO,
             total: Money::ZERO,
             batch: None,
+            paid: Money::ZERO,
         })
     }
 

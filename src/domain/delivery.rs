@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use super::decision::{Actor, Decision};
-use super::draft::DocumentKind;
-use super::facts::ContentHash;
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
-use super::record::{CompanyId, RecordKey, SourceId};
+use super::payments::Link;
+pub use super::posted::{Intent, Posted};
+use super::record::{CompanyId, RecordKey, RecordKind, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
-pub use super::trigger::{Accepted, Trigger};
+pub use super::trigger::{Accepted, Sweep, Trigger};
 use super::warning::Warning;
+pub use super::warning::{Acknowledged, OpenWarning};
 
 /// Message ids kept per record; older ones are forgotten first.
 const MESSAGES_MAX: usize = 16;
@@ -79,6 +80,12 @@ pub struct Record {
     /// The expense report that it was handed over to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<i64>,
+    /// Payments of both systems that are one, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// When what was looked at last had changed, by the clock of the system that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<Timestamp>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -183,73 +190,6 @@ pub struct About {
     pub currency: String,
 }
 
-/// A request to Xero that was about to be sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The idempotency key.
-    pub key: String,
-    /// SHA-256 of the body, in hex.
-    pub body_hash: String,
-    /// The Xero organisation it went to.
-    pub company: CompanyId,
-    /// What it asked for; the record in ConnectWise may become another one meanwhile.
-    pub kind: DocumentKind,
-    /// The number it asked for.
-    pub number: String,
-    /// When it was first sent.
-    pub at: Timestamp,
-    /// Whether the same bytes may be sent again while Xero remembers the key; else look first.
-    pub resend: bool,
-}
-
-/// The document that a record became.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    /// Xero's id.
-    pub id: Uuid,
-    /// The Xero organisation it is in.
-    pub company: CompanyId,
-    /// Invoice or credit note.
-    pub kind: DocumentKind,
-    /// Its number.
-    pub number: String,
-    /// ConnectWise's total.
-    pub total: Money,
-    /// The total that Xero calculated.
-    pub xero_total: Money,
-    /// When it was posted or adopted.
-    pub at: Timestamp,
-    /// What ConnectWise said then.
-    pub content: ContentHash,
-    /// The batch in ConnectWise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch: Option<String>,
-}
-
-/// A warning and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenWarning {
-    /// The warning.
-    pub warning: Warning,
-    /// When it was raised.
-    pub at: Timestamp,
-    /// Who has seen it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acknowledged: Option<Acknowledged>,
-}
-
-/// Who has seen a warning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledged {
-    /// The operator.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// What they noted.
-    #[serde(default)]
-    pub note: Sentence,
-}
-
 /// A decision that the record's state does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {decision} a record that is {state}: {advice}")]
@@ -279,7 +219,7 @@ pub fn accept(
 ) -> (Record, Accepted) {
     let message = match trigger {
         Trigger::Callback { message, .. } => *message,
-        Trigger::Order { .. } | Trigger::Entry { .. } | Trigger::Report { .. } | Trigger::Operator { .. } => None,
+        _ => None,
     };
     let order = if let Trigger::Order { order } = trigger { Some(*order) } else { None };
     let Some(mut record) = record else {
@@ -302,6 +242,8 @@ pub fn accept(
             purchases: Vec::new(),
             edited: false,
             report: None,
+            links: Vec::new(),
+            looked: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -400,16 +342,17 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.intent = None;
             State::Skipped { reason }
         }
-        Settlement::FannedOut { purchases, unnamed } => {
-            record.purchases.retain(|known| !purchases.contains(known));
-            record.purchases.extend(purchases);
-            let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
-            record.purchases.drain(..surplus);
-            unnamed.map_or(State::Skipped { reason: SkipReason::PurchasesApart }, |reason| State::Held { reason })
-        }
+        Settlement::FannedOut { purchases, unnamed } => record.fan_out(purchases, unnamed),
         Settlement::HandedOver { report } => {
             record.report = Some(report);
             State::Skipped { reason: SkipReason::PostedWithReport }
+        }
+        Settlement::Paid { links, looked, more, warnings } => {
+            record.progress();
+            record.links = links;
+            record.looked = looked.or(record.looked);
+            record.warn(warnings, now);
+            if more { queued(Step::Post, now) } else { State::Done }
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);
@@ -474,6 +417,9 @@ pub fn resolve(
             return refuse("a request to Xero has no known outcome yet; retry it first");
         }
         Decision::Skip => record.state = State::Skipped { reason: SkipReason::Operator },
+        Decision::Adopt { .. } if record.key.kind == RecordKind::Payment => {
+            return refuse("payments have no document to adopt; make both systems agree and retry it");
+        }
         Decision::Adopt { .. } if !record.key.kind.has_document() => return refuse("it has no document of its own"),
         Decision::Adopt { .. } if record.intent.is_some() && matches!(record.state, State::Queued { .. }) => {
             return refuse("a request to Xero has no known outcome yet; wait until it has");
@@ -510,6 +456,17 @@ impl Record {
         self.changed = now;
     }
 
+    /// Remembers what it led to; where it stands itself.
+    fn fan_out(&mut self, purchases: Vec<SourceId>, unnamed: Option<HoldReason>) -> State {
+        self.purchases.retain(|known| !purchases.contains(known));
+        self.purchases.extend(purchases);
+        let surplus = self.purchases.len().saturating_sub(PURCHASES_MAX);
+        self.purchases.drain(..surplus);
+        let payments = self.key.kind == RecordKind::Payment;
+        let reason = if payments { SkipReason::PaymentsApart } else { SkipReason::PurchasesApart };
+        unnamed.map_or(State::Skipped { reason }, |reason| State::Held { reason })
+    }
+
     fn progress(&mut self) {
         self.intent = None;
         self.adopt = None;
@@ -543,6 +500,8 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+    use crate::domain::draft::DocumentKind;
+    use crate::domain::facts::ContentHash;
     use crate::domain::warning::WarningCode;
 
     #[derive(Clone, Debug)]
@@ -583,6 +542,7 @@ mod tests {
             number,
             at: at(0),
             resend: true,
+            change: None,
         }
     }
 

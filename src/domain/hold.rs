@@ -149,6 +149,18 @@ hold_codes! {
     /// ConnectWise refused to read or batch the record.
     RefusedByConnectWise, "refused_by_connectwise", ConnectWise, true,
         "Read what ConnectWise said and check the rights of the API member, then retry.";
+    /// It cannot be told which invoice or payment is meant.
+    AmbiguousPayment, "ambiguous_payment", ConnectWise, true,
+        "Compare the two that are named. If they are one, give both the same number, total or day; if they are two, enter the missing one by hand with the other system's day. Then retry.";
+    /// Both systems have payments that are too much together.
+    PaymentConflict, "payment_conflict", ConnectWise, true,
+        "Compare the payments of both systems and delete the one that is wrong, or enter it on the invoice that it belongs to, then retry.";
+    /// A person changed or deleted a payment that readypost entered, or its other side.
+    PaymentChanged, "payment_changed", ConnectWise, true,
+        "Make both systems agree: undo the change, or make it in the other system, too. Then retry. A payment that readypost entered and a person deleted is entered again by a retry.";
+    /// Payments cannot be entered in Xero before the invoice is approved.
+    InvoiceNotApproved, "invoice_not_approved", Xero, true,
+        "Approve the invoice in Xero, then retry.";
     /// All attempts failed.
     AttemptsSpent, "attempts_spent", Readypost, true,
         "Look at the last error. When its cause is gone, retry.";
@@ -204,6 +216,16 @@ pub enum SkipReason {
     CompanyPaid,
     /// It is an expense, and the rules do not post them.
     ExpensesOff,
+    /// It leads to payments that are records of their own.
+    PaymentsApart,
+    /// Nothing was paid.
+    NothingPaid,
+    /// It is not about a sales invoice.
+    NotASale,
+    /// ConnectWise has no invoice of its number.
+    NoInvoice,
+    /// The rules do not carry payments.
+    PaymentsOff,
     /// It no longer exists in ConnectWise.
     Deleted,
     /// An operator skipped it.
@@ -226,6 +248,11 @@ impl SkipReason {
         Self::EntriesApart,
         Self::CompanyPaid,
         Self::ExpensesOff,
+        Self::PaymentsApart,
+        Self::NothingPaid,
+        Self::NotASale,
+        Self::NoInvoice,
+        Self::PaymentsOff,
         Self::Deleted,
         Self::Operator,
     ];
@@ -247,6 +274,11 @@ impl SkipReason {
             Self::EntriesApart => "entries_apart",
             Self::CompanyPaid => "company_paid",
             Self::ExpensesOff => "expenses_off",
+            Self::PaymentsApart => "payments_apart",
+            Self::NothingPaid => "nothing_paid",
+            Self::NotASale => "not_a_sale",
+            Self::NoInvoice => "no_invoice",
+            Self::PaymentsOff => "payments_off",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
         }
@@ -269,6 +301,11 @@ impl SkipReason {
             Self::EntriesApart => "its expense entries are posted by themselves",
             Self::CompanyPaid => "the company paid all of it, and the rules leave that out",
             Self::ExpensesOff => "the rule `expenses` is off",
+            Self::PaymentsApart => "the payments that it leads to are carried by themselves",
+            Self::NothingPaid => "nothing was paid",
+            Self::NotASale => "it is no sales invoice",
+            Self::NoInvoice => "the other system has no invoice of its number",
+            Self::PaymentsOff => "the rule `payments` does not carry them",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",
         }

@@ -79,6 +79,11 @@ impl Money {
         self.0.is_zero()
     }
 
+    /// The same for serde, which passes what it asks about by reference.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.0.is_zero()
+    }
+
     /// Whether it is below zero.
     #[must_use]
     pub fn is_negative(self) -> bool {

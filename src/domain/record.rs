@@ -81,11 +81,14 @@ pub enum RecordKind {
     Expense,
     /// The expenses of a member and a period; its source id is the ConnectWise report id.
     ExpenseReport,
+    /// The payments of one invoice; its source id is a [`Subject`](super::payments::Subject).
+    Payment,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase, Self::Expense, Self::ExpenseReport];
+    pub const ALL: [Self; 6] =
+        [Self::Invoice, Self::PurchaseOrder, Self::Purchase, Self::Expense, Self::ExpenseReport, Self::Payment];
 
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
@@ -96,6 +99,7 @@ impl RecordKind {
             Self::Purchase => "purchase",
             Self::Expense => "expense",
             Self::ExpenseReport => "expense_report",
+            Self::Payment => "payment",
         }
     }
 
@@ -114,6 +118,7 @@ impl RecordKind {
             Self::Purchase => "purchases",
             Self::Expense => "expenses",
             Self::ExpenseReport => "expense reports",
+            Self::Payment => "payments",
         }
     }
 }

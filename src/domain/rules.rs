@@ -95,6 +95,14 @@ pub struct Rules {
     pub reference: String,
     /// Template of a line's description.
     pub description: String,
+    /// Which way payments go.
+    pub payments: Payments,
+    /// Whether credit memos that are applied in ConnectWise are allocated in Xero.
+    pub credits: Credits,
+    /// Code of the account in Xero that payments entered in ConnectWise go to.
+    pub payment_account: String,
+    /// Every so many minutes both systems are asked for payments that nobody told of; 0 = never.
+    pub payment_sweep_minutes: u32,
 }
 
 impl Default for Rules {
@@ -139,6 +147,10 @@ impl Default for Rules {
             terms_overflow: Overflow::Clamp,
             reference: "Your: {po} | Project: {project} | {agreement}".to_owned(),
             description: "{description}".to_owned(),
+            payments: Payments::Off,
+            credits: Credits::Off,
+            payment_account: String::new(),
+            payment_sweep_minutes: 15,
         }
     }
 }
@@ -260,6 +272,58 @@ choice! {
         Post = "post",
     }
 }
+choice! {
+    /// Which way payments go.
+    Payments {
+        /// None are carried.
+        Off = "off",
+        /// What is paid in Xero is entered in ConnectWise.
+        FromXero = "from_xero",
+        /// What is paid in ConnectWise is entered in Xero.
+        ToXero = "to_xero",
+        /// Each is entered in the other.
+        Both = "both",
+    }
+}
+
+choice! {
+    /// Whether credit memos that are applied in ConnectWise are allocated in Xero.
+    Credits {
+        /// They are not.
+        Off = "off",
+        /// Their credit notes are allocated to the same invoice.
+        ToXero = "to_xero",
+    }
+}
+
+impl Rules {
+    /// Whether something that is paid or credited in ConnectWise goes to Xero.
+    #[must_use]
+    pub fn tells_xero(&self) -> bool {
+        self.payments.to_xero() || self.credits == Credits::ToXero
+    }
+
+    /// Whether anything that is paid or credited goes anywhere.
+    #[must_use]
+    pub fn carries_payments(&self) -> bool {
+        self.payments != Payments::Off || self.tells_xero()
+    }
+}
+
+impl Payments {
+    /// Whether what is paid in Xero is entered in ConnectWise.
+    #[must_use]
+    pub fn from_xero(self) -> bool {
+        matches!(self, Self::FromXero | Self::Both)
+    }
+
+    /// Whether what is paid in ConnectWise is entered in Xero.
+    #[must_use]
+    pub fn to_xero(self) -> bool {
+        matches!(self, Self::ToXero | Self::Both)
+    }
+}
+
 choice! {
     /// What the number of a bill is when the vendor's is not known.
     MissingVendorInvoice {

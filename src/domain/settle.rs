@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Posted;
 use super::hold::{HoldCode, HoldReason, SkipReason};
+use super::payments::Link;
 use super::record::SourceId;
 use super::text::Sentence;
 use super::warning::Warning;
@@ -40,8 +41,23 @@ pub enum Outcome {
         /// ConnectWise's id of the report.
         report: i64,
     },
+    /// The payments of both systems agree, or came one change nearer.
+    Paid(Paid),
     /// It did not work.
     Failed(Failure),
+}
+
+/// What a step found or made of the payments of an invoice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// What is linked now.
+    pub links: Vec<Link>,
+    /// When what was looked at had changed, by the clock of its system.
+    pub looked: Option<Timestamp>,
+    /// Whether there is more to do.
+    pub more: bool,
+    /// What to look at.
+    pub warnings: Vec<Warning>,
 }
 
 /// Why a step failed, by who acts next.
@@ -134,6 +150,20 @@ pub enum Settlement {
         /// ConnectWise's id of its report, which was accepted.
         report: i64,
     },
+    /// The payments of both systems are these.
+    Paid {
+        /// What is linked now.
+        links: Vec<Link>,
+        /// When what was looked at had changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        looked: Option<Timestamp>,
+        /// Whether there is more to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+        /// What to look at.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Warning>,
+    },
     /// A person decides.
     Hold {
         /// Why.
@@ -214,6 +244,7 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         Outcome::Skipped(reason) => Settlement::Skip { reason },
         Outcome::FannedOut { purchases, unnamed } => Settlement::FannedOut { purchases, unnamed },
         Outcome::HandedOver { report } => Settlement::HandedOver { report },
+        Outcome::Paid(Paid { links, looked, more, warnings }) => Settlement::Paid { links, looked, more, warnings },
         Outcome::Failed(Failure::Never { reason, intent }) => {
             Settlement::Hold { reason, posted: None, intent, warnings: Vec::new() }
         }

@@ -1,4 +1,4 @@
-//! Verification of ConnectWise callbacks: no unverified body can be read as a callback.
+//! Verification of ConnectWise callbacks and Xero webhooks: no unverified body can be read as either.
 //!
 //! Source: ConnectWise developer guide, "Verifying the Callback Source". The HMAC key is the SHA-256 of
 //! the signing key's UTF-8 text; the signature is base64 of HMAC-SHA256 over the body as received.
@@ -25,7 +25,25 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// A well-formed `x-content-signature` header: 32 bytes, not yet compared.
+/// The key that a Xero app signs its webhooks with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookKey(Vec<u8>);
+
+impl WebhookKey {
+    /// The key as Xero shows it; its text is the HMAC key.
+    #[must_use]
+    pub fn new(key: &str) -> Self {
+        Self(key.as_bytes().to_vec())
+    }
+}
+
+impl std::fmt::Debug for WebhookKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookKey(..)")
+    }
+}
+
+/// A well-formed `x-content-signature` or `x-xero-signature` header: 32 bytes, not yet compared.
 #[derive(Clone, Debug)]
 pub struct Signature([u8; 32]);
 
@@ -76,10 +94,34 @@ pub fn verify<'body>(
     signature: &Signature,
     key: &SigningKey,
 ) -> Result<Verified<'body>, SignatureError> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).map_err(|_| SignatureError::Mismatch)?;
+    compare(body, signature, &key.0)
+}
+
+/// Compares the signature of a webhook's `body` in constant time.
+///
+/// # Errors
+/// [`SignatureError::Mismatch`] when the body, the key or the signature is another one.
+pub fn verify_webhook<'body>(
+    body: &'body [u8],
+    signature: &Signature,
+    key: &WebhookKey,
+) -> Result<Verified<'body>, SignatureError> {
+    compare(body, signature, &key.0)
+}
+
+fn compare<'body>(body: &'body [u8], signature: &Signature, key: &[u8]) -> Result<Verified<'body>, SignatureError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| SignatureError::Mismatch)?;
     mac.update(body);
     mac.verify_slice(&signature.0).map_err(|_| SignatureError::Mismatch)?;
     Ok(Verified(body))
+}
+
+/// The header that Xero would send under a webhook key.
+#[cfg(test)]
+pub(crate) fn sign_webhook(key: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(body);
+    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// The header a sender with `signing_key` would send.
@@ -105,6 +147,17 @@ mod tests {
     fn the_documented_vector_verifies() {
         assert_eq!(BODY.len(), 412);
         assert_eq!(check(BODY, Some(SIGNATURE), "test-signing-key"), Ok(()));
+    }
+
+    #[test]
+    fn a_webhook_verifies_under_its_own_key_only() {
+        // A vector made with openssl.
+        let body = br#"{"events":[],"firstEventSequence":0,"lastEventSequence":0,"entropy":"S0m3r4Nd0mt3xt"}"#;
+        let signature = Signature::parse(Some(b"6pcKNc1quOoLDQB7+cCoaGmm2+UnmKhR8Ky7B5GBVe0=")).unwrap();
+        assert!(verify_webhook(body, &signature, &WebhookKey::new("s+Tl8D0ZbQ==")).is_ok());
+        for (body, key) in [(&body[..], "s+Tl8D0ZbQ="), (&body[1..], "s+Tl8D0ZbQ=="), (&body[..], "")] {
+            assert!(verify_webhook(body, &signature, &WebhookKey::new(key)).is_err(), "{key}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::record::RecordKey;
+
 /// Why a record is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,11 +35,52 @@ pub enum Trigger {
         /// ConnectWise's id of the report.
         report: i64,
     },
+    /// Xero said so.
+    Xero {
+        /// What sort of document changed, such as `INVOICE`.
+        category: String,
+        /// `CREATE` or `UPDATE`, in Xero's words.
+        action: String,
+        /// When it changed, as Xero wrote it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        at: String,
+    },
+    /// It was in a list of what changed.
+    Swept {
+        /// Which list.
+        list: Sweep,
+    },
+    /// What it belongs to was looked at.
+    Related {
+        /// The record that was looked at.
+        key: RecordKey,
+    },
     /// An operator said so, about a record that nobody had heard of.
     Operator {
         /// Who.
         name: String,
     },
+}
+
+/// A list that is asked at intervals for what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sweep {
+    /// Sales invoices in Xero, by when they changed; the mark is in milliseconds since 1970.
+    XeroInvoices,
+    /// Payments that ConnectWise lists as unposted, by their ids.
+    ConnectwisePayments,
+}
+
+impl Sweep {
+    /// What is listed, in a sentence.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::XeroInvoices => "changed invoices in Xero",
+            Self::ConnectwisePayments => "unposted payments in ConnectWise",
+        }
+    }
 }
 
 /// What became of a trigger.

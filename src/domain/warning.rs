@@ -1,5 +1,6 @@
 //! Warnings: the record was posted, and a person should look at it once.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::money::Money;
@@ -76,6 +77,9 @@ warning_codes! {
     /// What the company paid was left out of a bill for expenses.
     CompanyPaidLeftOut, "company_paid_left_out",
         "The company paid part of the expenses. That is not owed to the member, so the bill is without it, and it is marked in ConnectWise all the same: see that the company's card or bank account has it.";
+    /// A credit note's allocation became a payment.
+    CreditAsPayment, "credit_as_payment",
+        "A credit note was allocated in Xero and ConnectWise has it as a payment, because the credit memo was not found or not taken. The invoice is paid in both; settle the credit memo in ConnectWise by hand.";
     /// The document was found in Xero, not created.
     Adopted, "adopted",
         "The document was already in Xero with the same content, so it was linked and not posted again.";
@@ -123,6 +127,30 @@ impl Warning {
         self.parts = parts;
         self
     }
+}
+
+/// A warning and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWarning {
+    /// The warning.
+    pub warning: Warning,
+    /// When it was raised.
+    pub at: Timestamp,
+    /// Who has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// Who has seen a warning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The operator.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What they noted.
+    #[serde(default)]
+    pub note: Sentence,
 }
 
 /// A value with what a person should look at.

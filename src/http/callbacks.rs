@@ -11,10 +11,9 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Surface;
+use super::body::{self, Unread};
 use crate::connectwise::{ConnectWise, KeyError};
 use crate::domain::callback::{Callback, CallbackError, KeyUrl, Parsed};
 use crate::domain::delivery::{Accepted, Trigger};
@@ -66,6 +65,17 @@ impl Verdict {
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
             Self::TooSlow | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+impl From<Unread> for Verdict {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => Self::TooLarge,
+            Unread::TooSlow => Self::TooSlow,
+            Unread::Broken(cause) => Self::Unreadable(cause),
+            Unread::NoRoom => Self::Busy(FULL.to_owned()),
         }
     }
 }
@@ -170,7 +180,7 @@ async fn admit(
 ) -> Result<Verdict, Verdict> {
     let (head, body) = request.into_parts();
     let signature = signature(&head.headers)?;
-    let (body, _held) = read(body, &head.headers, surface).await?;
+    let (body, _held) = body::read(body, &head.headers, surface, BODY_TIME).await?;
     let key_url = door.key_url(&body)?;
     let _slot =
         surface.verifying.try_acquire().map_err(|_| Verdict::Busy("too many callbacks at the same time".to_owned()))?;
@@ -196,47 +206,6 @@ fn signature(headers: &HeaderMap) -> Result<Signature, SignatureError> {
     }
 }
 
-/// The whole body, if it is small and quick enough.
-async fn read<'surface>(
-    body: Body,
-    headers: &HeaderMap,
-    surface: &'surface Surface,
-) -> Result<Held<'surface>, Verdict> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let bytes_max = surface.body_bytes_max;
-    if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > bytes_max)) {
-        return Err(Verdict::TooLarge);
-    }
-    let collecting = collect(body, bytes_max, &surface.bodies);
-    tokio::time::timeout(BODY_TIME, collecting).await.unwrap_or(Err(Verdict::TooSlow))
-}
-
-/// A body, and its share of the bytes that may be held.
-type Held<'surface> = (Vec<u8>, Option<SemaphorePermit<'surface>>);
-
-/// Collects a body; room is taken for what has arrived, so that an announcement alone takes none.
-async fn collect(mut body: Body, bytes_max: usize, room: &Semaphore) -> Result<Held<'_>, Verdict> {
-    let (mut bytes, mut held, mut held_kib): (Vec<u8>, Option<SemaphorePermit<'_>>, usize) = (Vec::new(), None, 0);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Verdict::Unreadable(format!("the body did not arrive whole: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        let length = bytes.len().saturating_add(data.len());
-        if length > bytes_max {
-            return Err(Verdict::TooLarge);
-        }
-        let more_kib = length.div_ceil(1 << 10).saturating_sub(held_kib);
-        let more = u32::try_from(more_kib).ok().and_then(|more| room.try_acquire_many(more).ok());
-        let more = more.ok_or_else(|| Verdict::Busy(FULL.to_owned()))?;
-        held_kib = held_kib.saturating_add(more_kib);
-        match &mut held {
-            Some(held) => held.merge(more),
-            None => held = Some(more),
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok((bytes, held))
-}
-
 /// Verifies with the cached key, and once more with a fresh one, because keys are rotated.
 async fn verified<'body>(
     body: &'body [u8],
@@ -259,19 +228,6 @@ async fn verified<'body>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_body_takes_room_for_what_has_arrived_and_gives_it_back() {
-        let room = Semaphore::new(3);
-        let (bytes, held) = collect(Body::from(vec![b'x'; 1500]), 4096, &room).await.unwrap();
-        assert_eq!((bytes.len(), room.available_permits()), (1500, 1));
-        let full = collect(Body::from(vec![b'x'; 1025]), 4096, &room).await.unwrap_err();
-        assert_eq!((full.status(), room.available_permits()), (StatusCode::TOO_MANY_REQUESTS, 1));
-        let large = collect(Body::from(vec![b'x'; 4097]), 4096, &room).await.unwrap_err();
-        assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
-        drop(held);
-        assert_eq!(room.available_permits(), 3);
-    }
 
     #[test]
     fn a_body_that_is_too_slow_is_asked_for_again() {

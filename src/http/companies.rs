@@ -36,6 +36,9 @@ pub struct CompanyView {
     pub paused: Vec<PauseView>,
     /// When something was posted last.
     pub last_posted: Option<Timestamp>,
+    /// When both systems were last asked for payments that nobody told of.
+    #[serde(default)]
+    pub payments_swept: Option<Timestamp>,
     /// Calls in the last minute.
     pub calls_last_minute: u32,
     /// Calls that a minute may have.
@@ -112,6 +115,7 @@ fn view(company: &Company, surface: &Surface, overview: &Overview) -> CompanyVie
         }),
         paused: standing.pauses.iter().map(PauseView::from).collect(),
         last_posted: overview.last_posted.iter().find(|(posted, _)| *posted == company.id).map(|(_, at)| *at),
+        payments_swept: standing.swept.values().map(|swept| swept.at).max(),
         calls_last_minute: budget.minute_used,
         calls_per_minute: budget.minute_limit,
         calls_remaining_today: budget.day_remaining,

@@ -1,6 +1,7 @@
 //! The outer surface: the door for callbacks, and what operators and monitors ask.
 
 mod access;
+mod body;
 mod callbacks;
 mod companies;
 mod error;
@@ -12,6 +13,7 @@ mod reload;
 mod serve;
 mod status;
 mod view;
+mod xero;
 
 use std::sync::{Arc, RwLock};
 
@@ -52,6 +54,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
     let record = "/api/v1/records/{connection}/{kind}/{source}";
     Router::new()
         .route("/callbacks/{connection}", post(callbacks::receive))
+        .route("/xero/webhooks", post(xero::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -15,7 +15,9 @@ use super::error::Problem;
 use super::view::{self, HistoryView, PageView, RecordView};
 use crate::domain::callback::whole_id;
 use crate::domain::delivery::{Actor, Decision, Record, StateName, Trigger};
-use crate::domain::record::{RecordKey, RecordKind};
+use crate::domain::payments::Subject;
+use crate::domain::record::{RecordKey, RecordKind, SourceId};
+use crate::pipeline::Company;
 use crate::store::{Filter, ResolveError};
 
 /// Entries of a record's history that are shown.
@@ -209,6 +211,7 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
                 key.connection
             )));
         }
+        RecordKind::Payment => known_payments(surface, key)?,
     };
     if canonical.as_ref() != Some(&key.source) {
         return Err(bad("the id is a whole number from 1: ConnectWise's internal id, not its number"));
@@ -216,4 +219,21 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
     store.accept(key, Trigger::Operator { name: actor.by.clone() }, now).await?;
     // The history keeps the note, too.
     Ok(store.resolve(key, Decision::Retry, actor, now).await?)
+}
+
+/// The id of a record of payments, if it is one of a company of this connection.
+fn known_payments(surface: &Surface, key: &RecordKey) -> Result<Option<SourceId>, Problem> {
+    let asked = || {
+        bad(
+            "the id is that of an invoice in ConnectWise, or a company and Xero's id of an invoice, such as acme-au%2F…",
+        )
+    };
+    let subject = Subject::parse(&key.source).ok_or_else(asked)?;
+    if let Subject::Invoice(company, _) | Subject::Credit(company, ..) = &subject {
+        let ours = |known: &Company| known.id == *company && known.connection == key.connection;
+        if !surface.parts.current().companies.iter().any(ours) {
+            return Err(bad(format!("there is no company {company} of the connection {}", key.connection)));
+        }
+    }
+    Ok(subject.source())
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Surface;
 use super::companies::{self, CompanyView};
-use crate::domain::delivery::{Decision, Record, State, StateName, Step, Trigger};
+use crate::domain::delivery::{Decision, Intent, Record, State, StateName, Step, Trigger};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
+use crate::domain::money::Money;
 use crate::domain::record::SourceId;
 use crate::domain::settle::Settlement;
 use crate::pipeline::Parts;
@@ -320,8 +321,21 @@ impl From<&Entry> for HistoryView {
             Event::Accepted { trigger: Trigger::Report { report }, .. } => {
                 ("report", format!("Its expense report {report} was looked at"), None)
             }
+            Event::Accepted { trigger: Trigger::Xero { category, action, at }, .. } => {
+                let at = if at.is_empty() { String::new() } else { format!(" at {at}") };
+                ("webhook", format!("Xero reported {category} {action}{at}"), None)
+            }
+            Event::Accepted { trigger: Trigger::Swept { list }, .. } => {
+                ("sweep", format!("It was in the list of {}", list.noun()), None)
+            }
+            Event::Accepted { trigger: Trigger::Related { key }, .. } => {
+                ("related", format!("{key} was looked at, which leads to it"), None)
+            }
             Event::Accepted { trigger: Trigger::Operator { name }, .. } => {
                 ("asked", format!("{name} asked for it, without a callback"), None)
+            }
+            Event::Armed { intent: Intent { change: Some(change), .. }, body, .. } => {
+                ("request", change.told(), Some(body.clone()).filter(|body| !body.is_empty()))
             }
             Event::Armed { intent, body, .. } => {
                 ("request", format!("About to be sent to Xero under the key {}", intent.key), Some(body.clone()))
@@ -346,6 +360,7 @@ impl From<&Entry> for HistoryView {
             Event::Paused { actor, .. } => ("paused", format!("{} paused it. {}", actor.by, actor.note), None),
             Event::Resumed { actor, .. } => ("resumed", format!("{} resumed it. {}", actor.by, actor.note), None),
             // The token is encrypted, and still nobody's business.
+            Event::Swept { list, .. } => ("swept", format!("The list of {} was asked for", list.noun()), None),
             Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }
@@ -366,6 +381,11 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
             format!("Its purchases are posted by themselves: {}{but}", names.join(", "))
         }
         Settlement::HandedOver { report } => format!("It is posted with its expense report {report}"),
+        Settlement::Paid { links, more, .. } => {
+            let sum: Money = links.iter().map(|link| link.amount).sum();
+            let more = if *more { "; there is more to do" } else { "" };
+            format!("{} payments of {sum} together are in both systems{more}", links.len())
+        }
         Settlement::Hold { reason, .. } => format!("Held, {}: {}", reason.code.as_str(), reason.sentence),
         Settlement::Retry { due, cause, .. } => format!("Again at {}: {cause}", due.strftime("%H:%M:%S")),
     };
@@ -374,6 +394,7 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
         Settlement::Done { .. } => "marked",
         Settlement::Hold { .. } | Settlement::FannedOut { unnamed: Some(_), .. } => "held",
         Settlement::Skip { .. } | Settlement::FannedOut { .. } | Settlement::HandedOver { .. } => "skipped",
+        Settlement::Paid { .. } => "paid",
         Settlement::Retry { .. } => "retry",
     };
     (event, sentence, None)

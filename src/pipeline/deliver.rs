@@ -8,7 +8,7 @@ use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::number;
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
-use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
+use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, Paid, settle};
 use crate::domain::text::{Sentence, shorten};
 use crate::remote::RemoteError;
 use crate::store::{Event, Lane, Lease, Rest, StoreError};
@@ -19,9 +19,9 @@ use super::failure::{hold, of_connectwise, of_xero};
 use super::lanes::enter;
 use super::order;
 use super::parts::{Company, Connection, Parts};
-use super::post;
 use super::report::{self, Begun};
 use super::slots::Slot;
+use super::{payment, post, relations, unknown};
 
 /// What a step needs to know of its record, once it was read.
 pub(super) struct Subject<'parts> {
@@ -122,6 +122,9 @@ fn log(key: &RecordKey, outcome: &Outcome) {
             }
         }
         Outcome::HandedOver { report } => tracing::info!(record.key = %key, report, "it is posted with its report"),
+        Outcome::Paid(Paid { links, more, .. }) => {
+            tracing::info!(record.key = %key, payments = links.len(), more, "payments are the same in both systems");
+        }
         Outcome::Failed(Failure::Never { reason, .. }) => {
             tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
         }
@@ -145,6 +148,9 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     };
     if key.kind == RecordKind::PurchaseOrder {
         return order::fan_out(lease, connection, parts).await;
+    }
+    if key.kind == RecordKind::Payment {
+        return Box::pin(payment::deliver(lease, slot, connection, parts)).await;
     }
     let (lease, record) = if matches!(key.kind, RecordKind::Expense | RecordKind::ExpenseReport) {
         match Box::pin(report::begin(lease, connection, parts)).await? {
@@ -172,6 +178,9 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     {
         let failure = Failure::Later { not_before: Some(now), cause, blame: Blame::Outage, intent: IntentFate::Keep };
         return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
+    }
+    if let RecordFacts::Invoice(facts) = &record {
+        relations::after_look(&key, &facts.invoice, company, parts).await?;
     }
     let subject = Subject { key, record, connection, company };
     match lease.record.posted.clone() {
@@ -282,7 +291,7 @@ async fn fresh(lease: Lease, subject: Subject<'_>, about: Option<About>, parts: 
         None => Box::pin(post::post(lease, subject, about, parts)).await,
         Some(action) => {
             let unfinished = match &lease.record.intent {
-                Some(intent) => post::unfinished(&subject, intent, parts).await,
+                Some(intent) => unknown::unfinished(&subject, intent, parts).await,
                 None => Ok(()),
             };
             let outcome = unfinished.map_or_else(Outcome::Failed, |()| verdict(action));

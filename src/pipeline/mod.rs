@@ -3,16 +3,22 @@
 //! All branching between the two systems is here; nothing below calls back up.
 
 mod again;
+mod allocation;
 mod deliver;
 mod failure;
 mod lanes;
 mod order;
 mod parts;
+mod payment;
 mod post;
+mod relations;
 mod report;
 mod slots;
+mod sweep;
+mod unknown;
 mod worker;
 
 pub use lanes::Closed;
 pub use parts::{Company, Connection, Live, Parts};
+pub use sweep::{run as run_sweeps, sweep};
 pub use worker::{Turn, run, turn};

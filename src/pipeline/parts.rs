@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::slots::Slots;
 use crate::clock::Clock;
@@ -12,6 +13,7 @@ use crate::connectwise::ConnectWise;
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
 use crate::domain::rules::Rules;
 use crate::domain::settle::RetryPolicy;
+use crate::domain::signature::WebhookKey;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::xero::Xero;
@@ -36,6 +38,10 @@ pub struct Company {
     pub rules: Rules,
     /// Its client.
     pub client: Arc<Xero>,
+    /// The organisation in Xero; none when it is the only one that the app serves.
+    pub tenant: Option<Uuid>,
+    /// What its webhooks are signed with; none = it sends none.
+    pub webhook_key: Option<WebhookKey>,
     /// Since when its client is used; what was closed before may have been posted by another one.
     pub since: Timestamp,
 }

@@ -7,11 +7,12 @@ use uuid::Uuid;
 use super::deliver::{Ended, Subject, verdict};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
+use super::unknown::{believable, is_another, unfinished};
 use crate::connectwise::Posting;
 use crate::domain::balance::Balanced;
 use crate::domain::contact::{self, ContactMatch};
 use crate::domain::delivery::{About, Intent, Posted};
-use crate::domain::draft::{ContactChoice, DocumentKind, Draft};
+use crate::domain::draft::{ContactChoice, Draft};
 use crate::domain::facts::{Existing, ExistingDocument, Facts, Party};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::plan::{Action, Plan, plan};
@@ -25,8 +26,6 @@ use crate::xero::{self, Request, XeroError};
 ///
 /// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
 const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// Xero may still be at work on a request this long after it was sent, and remembers its key as long.
-const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
 /// By how much the clocks of ConnectWise and this machine may differ.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Settings of the organisation older than this are read anew before a hold is blamed on them; older than
@@ -171,7 +170,16 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str
     let fits = key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic());
     let key = if fits { key } else { format!("rp:{}", self::hash(&key)) };
     let company = subject.company.id.clone();
-    Intent { key, body_hash: hash, company, kind: draft.kind, number: draft.number.clone(), at: now, resend: true }
+    Intent {
+        key,
+        body_hash: hash,
+        company,
+        kind: draft.kind,
+        number: draft.number.clone(),
+        at: now,
+        resend: true,
+        change: None,
+    }
 }
 
 fn hash(body: &str) -> String {
@@ -251,60 +259,6 @@ async fn known_contact(
 /// Looks for the document that the record would become.
 async fn look_up(subject: &Subject<'_>, facts: &Facts, number: &str) -> Result<Existing, Stop> {
     subject.company.client.find(facts.record.becomes(), number).await.map_err(xero_failed)
-}
-
-/// Whether the record would not become the document of this intent any more, so that looking for the one
-/// would not find the other.
-fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
-    let wanted = (&subject.company.id, subject.record.becomes(), subject.number());
-    (&intent.company, intent.kind, intent.number.clone()) != wanted
-}
-
-/// Whether "there is no such document" can be believed about a request of unknown outcome.
-///
-/// An invoice may be sent again at once: of two of the same number Xero takes one. For all else Xero is given
-/// the time in which it may still be at work.
-fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
-    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
-    if intent.kind == DocumentKind::Invoice || now >= until {
-        return Ok(());
-    }
-    Err(still_at_work(until))
-}
-
-fn still_at_work(until: Timestamp) -> Failure {
-    let cause = "A request to Xero has no known outcome; Xero may still be at work on it.".into();
-    Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst }
-}
-
-/// Sees to it that a request of unknown outcome made nothing, now that the record asks for something else.
-pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &Parts) -> Result<(), Failure> {
-    let Some(company) = parts.companies.iter().find(|company| company.id == intent.company) else {
-        let sentence = format!(
-            "A request for {} {} went to the company '{}', which is not in the configuration any more: look for it there.",
-            intent.kind.noun(),
-            intent.number,
-            intent.company
-        );
-        return Err(hold(HoldCode::EditedAfterPost, sentence));
-    };
-    let found = company.client.find(intent.kind, &intent.number).await;
-    let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
-    if let Some(document) = found.marked(subject.mark().as_deref()) {
-        let (number, status) = (subject.number(), subject.record.status());
-        let sentence = format!(
-            "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
-            document.kind.noun(),
-            document.number,
-            document.total,
-            intent.company,
-            status,
-            subject.company.id
-        );
-        return Err(hold(HoldCode::EditedAfterPost, sentence));
-    }
-    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
-    if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.

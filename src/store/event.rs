@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::journal::Position;
-use crate::domain::delivery::{About, Actor, Decision, Intent, Trigger};
+use crate::domain::delivery::{About, Actor, Decision, Intent, Sweep, Trigger};
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
 use crate::domain::settle::Settlement;
 use crate::domain::text::Sentence;
@@ -124,6 +124,15 @@ pub enum Event {
         kind: Option<RecordKind>,
         /// Who and why.
         actor: Actor,
+    },
+    /// A list of changes was gone through up to a mark.
+    Swept {
+        /// The organisation.
+        company: CompanyId,
+        /// Which list.
+        list: Sweep,
+        /// How far: what that is depends on the list.
+        mark: i64,
     },
     /// A refresh token was received; it is stored before it is used.
     TokenKept {

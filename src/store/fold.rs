@@ -3,7 +3,7 @@
 
 use super::event::{Entry, Event, Pause};
 use super::journal::Position;
-use super::memory::{Memory, Row};
+use super::memory::{Memory, Row, Swept};
 use crate::domain::delivery::{self, Accepted, Record, Refused, Trigger};
 
 /// What an event makes of its record.
@@ -69,6 +69,9 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
             memory.company(company).pause(Pause { kind: *kind, actor: actor.clone(), since: at });
         }
         Event::Resumed { company, kind, .. } => memory.company(company).resume(*kind),
+        Event::Swept { company, list, mark } => {
+            memory.company(company).swept.insert(*list, Swept { mark: *mark, at });
+        }
         Event::TokenKept { company, sealed } => memory.company(company).token = Some(sealed.clone()),
         _ => {}
     }

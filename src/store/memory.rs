@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::event::{Pause, Rest};
 use super::journal::{Link, Position};
 use super::queue::Queue;
-use crate::domain::delivery::{Record, State, StateName};
+use crate::domain::delivery::{Record, State, StateName, Sweep};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 
 /// A record with its place in the journal.
@@ -28,6 +28,15 @@ pub(crate) struct Row {
     pub(crate) first: bool,
 }
 
+/// How far a list of changes was gone through, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// How far: what that is depends on the list.
+    pub mark: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What is known of one Xero organisation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Company {
@@ -37,6 +46,9 @@ pub struct Company {
     /// What operators let not be posted, at most once for each kind and once for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Pause>,
+    /// How far lists of changes were gone through.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub swept: BTreeMap<Sweep, Swept>,
     /// The last refresh token, encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
@@ -48,8 +60,9 @@ pub struct Company {
 impl Company {
     /// All but its contacts, which may be thousands.
     pub(crate) fn without_contacts(&self) -> Self {
-        let Self { rest, pauses, token, contacts: _ } = self;
-        Self { rest: rest.clone(), pauses: pauses.clone(), token: token.clone(), contacts: BTreeMap::new() }
+        let Self { rest, pauses, swept, token, contacts: _ } = self;
+        let (rest, pauses, swept, token) = (rest.clone(), pauses.clone(), swept.clone(), token.clone());
+        Self { rest, pauses, swept, token, contacts: BTreeMap::new() }
     }
 
     /// The pause that stops records of a kind.

@@ -31,7 +31,7 @@ use uuid::Uuid;
 pub use event::{Entry, Event, Pause, Rest};
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
-pub use memory::{Company, Counts};
+pub use memory::{Company, Counts, Swept};
 pub use page::{Filter, Page};
 pub use queue::Lane;
 

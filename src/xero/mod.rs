@@ -1,14 +1,16 @@
-//! Client of one Xero organisation: its settings, its contacts, its documents.
+//! Client of one Xero organisation: its settings, its contacts, its documents, what was paid on them.
 //!
 //! Every write is a PUT, which can only create, and goes out under an idempotency key; every error says
 //! who acts next. Facts of Xero's API are in its own words where they are quoted.
 
+mod allocations;
 mod budget;
 mod client;
 mod contacts;
 mod documents;
 mod error;
 mod lookup;
+mod payments;
 mod reference;
 mod refusal;
 mod token;
@@ -22,10 +24,12 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+pub use allocations::{CreditNote, allocation_body};
 pub use budget::BudgetView;
 pub use client::{Permit, Settings, Xero};
 pub use documents::{Created, Request, body};
 pub use error::{CompanyFault, XeroError};
+pub use payments::{ChangedInvoice, PastPayment, payment_body};
 pub use token::Grant;
 
 /// Keeps the refresh token of one organisation; client credentials need none.

@@ -1,5 +1,7 @@
 //! Xero's own names and number formats: the only file of the client that knows them.
 
+mod payment;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,6 +12,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::money::Money;
+
+pub(super) use payment::{
+    AllocatedDocuments, Allocations, NewAllocation, NewAllocations, NewPayment, NewPaymentAccount, NewPaymentInvoice,
+    NewPayments, PaidDocuments, PaidRow, Payments,
+};
 
 /// Reads a body; none when it is not what Xero promises.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Option<T> {

@@ -153,6 +153,7 @@ fn arm_request(now: Timestamp) -> ArmRequest {
             number: "1001".to_owned(),
             at: now,
             resend: true,
+            change: None,
         },
         about: About {
             company: Some("acme-au".parse().unwrap()),

@@ -25,6 +25,9 @@ pub(crate) const TOKEN: &str = "test-token";
 pub(crate) const VIEWER: &str = "viewer-token";
 const TOKEN_SHA256: &str = "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e";
 
+/// What the webhooks of the usual company are signed with.
+pub(crate) const WEBHOOK_KEY: &str = "s+Tl8D0ZbQ==";
+
 /// The name of the configuration file.
 const FILE: &str = "readypost.toml";
 
@@ -412,6 +415,7 @@ client_id = "{client_id}"
 client_secret = "{client_secret}"
 tenant_id = "{tenant}"
 minute_limit = {minute}
+webhook_key = "{WEBHOOK_KEY}"
 {grant}
 [company.rules]
 {rules}

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod companies;
+mod credits;
 mod doctor;
 mod door;
 mod door_limits;
@@ -15,9 +16,12 @@ mod expenses;
 mod faults;
 mod harness;
 mod operators;
+mod payment_faults;
+mod payments;
 mod posting;
 mod process;
 mod purchase_faults;
 mod purchases;
 mod reload;
 mod slow;
+mod webhooks;

@@ -77,6 +77,9 @@ pub struct Invoice {
     /// Name of the accounting batch it is in.
     #[serde(default)]
     pub batch: Option<String>,
+    /// What was paid on it or credited to it so far; zero when ConnectWise does not say.
+    #[serde(default, skip_serializing_if = "Money::is_nothing")]
+    pub paid: Money,
 }
 
 impl Invoice {

@@ -1,0 +1,68 @@
+//! Requests to Xero of unknown outcome: what they made is looked for, and "nothing" is believed only in time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::deliver::Subject;
+use super::failure::{hold, of_xero};
+use super::parts::Parts;
+use crate::domain::delivery::Intent;
+use crate::domain::draft::DocumentKind;
+use crate::domain::hold::HoldCode;
+use crate::domain::settle::{Blame, Failure, IntentFate};
+
+/// Xero may still be at work on a request this long after it was sent, and remembers its key as long.
+const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
+
+/// Whether the record would not become the document of this intent any more, so that looking for the one
+/// would not find the other.
+pub(super) fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
+    let wanted = (&subject.company.id, subject.record.becomes(), subject.number());
+    (&intent.company, intent.kind, intent.number.clone()) != wanted
+}
+
+/// Whether "there is no such document" can be believed about a request of unknown outcome.
+///
+/// An invoice may be sent again at once: of two of the same number Xero takes one. For all else Xero is given
+/// the time in which it may still be at work.
+pub(super) fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
+    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+    if intent.kind == DocumentKind::Invoice || now >= until {
+        return Ok(());
+    }
+    Err(still_at_work(until))
+}
+
+fn still_at_work(until: Timestamp) -> Failure {
+    let cause = "A request to Xero has no known outcome; Xero may still be at work on it.".into();
+    Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst }
+}
+
+/// Sees to it that a request of unknown outcome made nothing, now that the record asks for something else.
+pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &Parts) -> Result<(), Failure> {
+    let Some(company) = parts.companies.iter().find(|company| company.id == intent.company) else {
+        let sentence = format!(
+            "A request for {} {} went to the company '{}', which is not in the configuration any more: look for it there.",
+            intent.kind.noun(),
+            intent.number,
+            intent.company
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
+    };
+    let found = company.client.find(intent.kind, &intent.number).await;
+    let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
+    if let Some(document) = found.marked(subject.mark().as_deref()) {
+        let (number, status) = (subject.number(), subject.record.status());
+        let sentence = format!(
+            "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
+            document.kind.noun(),
+            document.number,
+            document.total,
+            intent.company,
+            status,
+            subject.company.id
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
+    }
+    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+    if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
+}

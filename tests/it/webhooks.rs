@@ -1,0 +1,224 @@
+//! Xero's webhooks among several companies, slow senders and odd input: each payment where it belongs, or a hold.
+
+use std::time::{Duration, Instant};
+
+use axum::http::Method;
+use jiff::SignedDuration;
+use readypost::simulator::connectwise::{NewPayment, Oddities, View};
+use readypost::simulator::faults::{Canned, Fault, Rule};
+use readypost::simulator::xero;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use crate::companies::{NZ, nz_invoice, organisation};
+use crate::harness::{Differently, WEBHOOK_KEY, company_text, dec};
+use crate::payments::{DAY, FROM, Paying, TO, enter, sweep};
+
+/// A world with a second company, whose webhooks are signed with this key.
+async fn two(key: &str) -> (Paying, xero::Xero) {
+    let paying = Paying::with(Differently { rules: FROM, ..Differently::default() }).await;
+    let nz = organisation(&paying.world, |_| {}).await;
+    let company = company_text("acme-nz", "acme", &format!("[{NZ}]"), &nz);
+    let company = company.replace("minute_limit", &format!("webhook_key = \"{key}\"\nminute_limit")) + FROM;
+    let (status, answer) = paying.world.reload(&(paying.world.configuration() + &company)).await;
+    assert_eq!(status, 200, "{answer}");
+    (paying, nz)
+}
+
+fn event(xero: &xero::Xero, document: Uuid) -> Value {
+    json!({"resourceUrl": "https://example.com/x", "resourceId": document, "tenantId": xero.settings().tenant_id,
+        "tenantType": "ORGANISATION", "eventCategory": "INVOICE", "eventType": "UPDATE",
+        "eventDateUtc": "2026-12-01T00:00:00.000"})
+}
+
+/// Sends these events in one message, signed with a key.
+async fn tell(paying: &Paying, events: &[Value], key: &str) -> Option<u16> {
+    let body = json!({"events": events, "firstEventSequence": 1, "lastEventSequence": 2, "entropy": "x"}).to_string();
+    let signature = Some(xero::signature(key, body.as_bytes()));
+    let url = format!("{}/xero/webhooks", paying.world.url);
+    paying.world.xero.send_webhook(&xero::Webhook { url, body: body.into_bytes(), signature }).await.status
+}
+
+#[tokio::test]
+async fn one_message_may_be_about_several_companies_of_one_key() {
+    let (paying, nz) = two(WEBHOOK_KEY).await;
+    let (au_invoice, au_document) = paying.posted("INV-1").await;
+    let nz_invoice = nz_invoice(&paying.world, "INV-2");
+    paying.world.ready(nz_invoice);
+    paying.world.settle().await;
+    let nz_document = nz.documents()[0].id;
+    // In the books of New Zealand there is one of the same number as in Australia's, of a client of its own.
+    let contact = nz.contacts()[0].id;
+    let twin = json!({"Type": "ACCREC", "InvoiceNumber": "INV-1", "Contact": {"ContactID": contact},
+        "Date": "2026-12-01", "DueDate": "2026-12-20", "LineAmountTypes": "NoTax", "Status": "AUTHORISED",
+        "LineItems": [{"Description": "Labour", "Quantity": 1, "UnitAmount": 110, "AccountCode": "200"}]});
+    let twin = nz.enter(&twin).unwrap();
+    paying.pay("INV-1", "10");
+    nz.pay("INV-2", dec("20"), DAY).unwrap();
+    nz.pay("INV-1", dec("30"), DAY).unwrap();
+    let events = [event(&paying.world.xero, au_document), event(&nz, nz_document), event(&nz, twin)];
+    assert_eq!(tell(&paying, &events, WEBHOOK_KEY).await, Some(200));
+    paying.world.settle().await;
+    assert_eq!((paying.amounts(au_invoice), paying.amounts(nz_invoice)), (vec![dec("10")], vec![dec("20")]));
+    let state = paying.world.state_of(&format!("acme/payment/acme-nz/{twin}")).await;
+    assert_eq!(state, "skipped no_invoice", "that number is another company's");
+}
+
+#[tokio::test]
+async fn a_key_speaks_only_for_its_own_companies() {
+    let (paying, nz) = two("another-key").await;
+    let nz_invoice = nz_invoice(&paying.world, "INV-2");
+    paying.world.ready(nz_invoice);
+    paying.world.settle().await;
+    let document = nz.documents()[0].id;
+    nz.pay("INV-2", dec("20"), DAY).unwrap();
+    assert_eq!(tell(&paying, &[event(&nz, document)], WEBHOOK_KEY).await, Some(200));
+    paying.world.settle().await;
+    assert!(paying.amounts(nz_invoice).is_empty(), "the key of Australia says nothing about New Zealand");
+    assert_eq!(tell(&paying, &[event(&nz, document)], "another-key").await, Some(200));
+    paying.world.settle().await;
+    assert_eq!(paying.amounts(nz_invoice), [dec("20")]);
+    assert_eq!(tell(&paying, &[event(&nz, document)], "a third").await, Some(401));
+}
+
+#[tokio::test]
+async fn what_stops_one_company_stops_no_other() {
+    let (paying, nz) = two(WEBHOOK_KEY).await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    paying.pay("INV-1", "10");
+    nz.disconnect();
+    let stranger = Uuid::new_v4();
+    assert_eq!(tell(&paying, &[event(&nz, stranger)], WEBHOOK_KEY).await, Some(200));
+    paying.world.settle().await;
+    assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], WEBHOOK_KEY).await, Some(200));
+    paying.world.settle().await;
+    assert_eq!(paying.amounts(invoice), [dec("10")], "only the company that is disconnected rests");
+    let companies = paying.world.get("/api/v1/companies").await;
+    let resting: Vec<bool> =
+        companies.as_array().unwrap().iter().map(|company| !company["resting"].is_null()).collect();
+    assert_eq!(resting, [false, true], "{companies}");
+    // A pause of payments alone lets invoices through.
+    let (status, _) = paying.world.post("/api/v1/companies/acme-au/pause", &json!({"kind": "payment"})).await;
+    assert_eq!(status, 200);
+    paying.pay("INV-1", "20");
+    let (other, _) = paying.posted("INV-9").await;
+    assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], WEBHOOK_KEY).await, Some(200));
+    paying.world.settle().await;
+    assert_eq!((paying.amounts(invoice), paying.world.state(other).await.as_str()), (vec![dec("10")], "done"));
+    paying.world.post("/api/v1/companies/acme-au/resume", &json!({"kind": "payment"})).await;
+    paying.world.settle().await;
+    assert_eq!(paying.amounts(invoice), [dec("10"), dec("20")]);
+}
+
+#[tokio::test]
+async fn a_new_key_is_taken_in_without_a_restart_and_without_a_new_client() {
+    let paying = Paying::new().await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    let (status, answer) = paying.world.reload(&paying.world.configuration().replace(WEBHOOK_KEY, "rotated")).await;
+    assert_eq!((status, &answer["companies"][0]["settings"]), (200, &json!(["xero.webhook_key"])));
+    paying.pay("INV-1", "10");
+    let calls = paying.world.xero.calls();
+    assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], WEBHOOK_KEY).await, Some(401));
+    assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], "rotated").await, Some(200));
+    paying.world.settle().await;
+    assert_eq!((paying.amounts(invoice), paying.world.xero.calls() - calls), (vec![dec("10")], 1));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_within_the_time_of_xero() {
+    let paying = Paying::new().await;
+    let mut stream = TcpStream::connect(paying.world.url.trim_start_matches("http://")).await.unwrap();
+    let signature = xero::signature(WEBHOOK_KEY, b"x");
+    let head = format!(
+        "POST /xero/webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nx-xero-signature: {signature}\r\n\r\n{{"
+    );
+    let begun = Instant::now();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn odd_payments_of_connectwise_are_read_or_held_by_the_name_of_their_field() {
+    let field = |pointer, value: Value| Oddities::default().field(View::Record, pointer, value);
+    let rows = [
+        ("amounts as text", Oddities { amounts_as_text: true, ..Oddities::default() }, "done"),
+        ("a source that is new", field("/source", json!("Crypto")), "done"),
+        ("a type that is new", field("/type", json!("Barter")), "done"),
+        ("an American date", field("/paymentDate", json!("12/01/2026")), "done"),
+        ("no day", field("/paymentDate", Value::Null), "unreadable_field: ConnectWise gives no readable paymentDate"),
+        ("a day that is none", field("/paymentDate", json!("soon")), "unreadable_field"),
+        ("no amount", field("/amount", Value::Null), "unreadable_field: ConnectWise gives no readable amount"),
+    ];
+    for (name, oddities, expected) in rows {
+        let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
+        let (invoice, document) = paying.posted("INV-1").await;
+        let amount = dec("7");
+        let _ = paying.world.connectwise.add_payment(NewPayment {
+            invoice,
+            amount,
+            date: DAY,
+            oddities,
+            ..NewPayment::default()
+        });
+        sweep(&paying).await;
+        if expected == "done" {
+            assert_eq!(paying.state(document).await, "done", "{name}");
+        } else {
+            let held = paying.held(document).await;
+            assert!(held.starts_with(expected) && held.contains("INV-1"), "{name}: {held}");
+        }
+        assert_eq!(paying.world.xero.payments().len(), usize::from(expected == "done"), "{name}");
+    }
+    // One that names no invoice hides no other.
+    let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
+    let (invoice, _) = paying.posted("INV-1").await;
+    let oddities = Oddities::default().field(View::Unposted, "/invoice", Value::Null);
+    let _ = paying.world.connectwise.add_payment(NewPayment {
+        invoice,
+        amount: dec("7"),
+        oddities,
+        ..NewPayment::default()
+    });
+    sweep(&paying).await;
+    assert!(paying.world.xero.payments().is_empty());
+    enter(&paying, invoice, "8");
+    sweep(&paying).await;
+    assert_eq!(paying.world.xero.payments().len(), 2);
+}
+
+#[tokio::test]
+async fn odd_invoices_of_xero_are_held_or_tried_again() {
+    let paying = Paying::new().await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    paying.pay("INV-1", "10");
+    let path = format!("/Invoices/{document}");
+    let shown = |payment: Value| {
+        json!({"Invoices": [{"InvoiceID": document, "Type": "ACCREC", "InvoiceNumber": "INV-1", "Total": 110,
+            "Status": "AUTHORISED", "CurrencyCode": "AUD", "Payments": [payment]}]})
+        .to_string()
+    };
+    let id = Uuid::new_v4();
+    for (payment, named) in [
+        (json!({"PaymentID": id, "Date": "/Date(1796083200000+0000)/"}), "amount"),
+        (json!({"PaymentID": id, "Date": "soon", "Amount": 10}), "date"),
+    ] {
+        let odd = Fault::Answer(Canned::new(200, &shown(payment)));
+        paying.world.xero.server.faults.add(Rule::next(Method::GET, &path, odd));
+        assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], WEBHOOK_KEY).await, Some(200));
+        paying.world.settle().await;
+        let held = paying.held(document).await;
+        assert!(held.starts_with("unreadable_field") && held.contains(named) && held.contains("INV-1"), "{held}");
+    }
+    // What is no answer at all is asked again.
+    paying.world.xero.server.faults.add(Rule::next(Method::GET, &path, Fault::Answer(Canned::new(200, "[]"))));
+    assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], WEBHOOK_KEY).await, Some(200));
+    paying.world.settle().await;
+    assert!(paying.state(document).await.starts_with("queued"));
+    paying.world.pass(SignedDuration::from_mins(1)).await;
+    assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("10")], "done"));
+}

@@ -12,6 +12,7 @@ mod parts;
 mod payment;
 mod post;
 mod relations;
+mod send;
 mod slots;
 mod sweep;
 mod worker;

@@ -805,3 +805,41 @@ async fn a_payment_of_ours_that_a_person_deletes_does_not_come_back_by_itself() 
     assert_eq!((in_xero(&paying).len(), paying.amounts(invoice)), (0, vec![]));
     assert_eq!(paying.state(document).await, "done");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_running_service_sweeps_at_its_start_and_at_intervals() {
+    let paying = Paying::with(Differently {
+        rules: "payments = \"from_xero\"\npayment_sweep_minutes = 7\n",
+        ..Differently::default()
+    })
+    .await;
+    let (one, two) = (paying.posted("INV-1").await, paying.posted("INV-2").await);
+    paying.pay("INV-1", "10");
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let running = readypost::pipeline::run_sweeps(std::sync::Arc::clone(&paying.world.app.parts), shutdown.clone());
+    let running = tokio::spawn(running);
+    let known = async |document: Uuid| {
+        let key = key(document).parse().unwrap();
+        for _ in 0..100 {
+            if paying.world.app.parts.store.record(&key).await.unwrap().is_some() {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        false
+    };
+    assert!(known(one.1).await);
+    paying.pay("INV-2", "10");
+    for _ in 0..6 {
+        paying.world.clock.advance(SignedDuration::from_mins(1));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let key = key(two.1).parse().unwrap();
+    assert!(paying.world.app.parts.store.record(&key).await.unwrap().is_none(), "its time has not come");
+    paying.world.clock.advance(SignedDuration::from_mins(1));
+    assert!(known(two.1).await);
+    shutdown.cancel();
+    running.await.unwrap();
+    paying.world.settle().await;
+    assert_eq!((paying.amounts(one.0), paying.amounts(two.0)), (vec![dec("10")], vec![dec("10")]));
+}

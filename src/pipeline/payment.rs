@@ -157,6 +157,10 @@ async fn carry(lease: Lease, payer: Payer<'_>, about: Option<About>) -> Result<E
         Ok(weighed) => weighed,
         Err(outcome) => return Ok(Ended { lease, outcome: *outcome, about }),
     };
+    let changes = matches!(verdict.next, Next::Enter(_) | Next::Send(_) | Next::Allocate(..));
+    if changes && let Some(failure) = payer.newborn() {
+        return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
+    }
     let outcome = match verdict.next {
         Next::Nothing => payer.nothing(&lease, verdict.links),
         Next::Hold(reason) => Outcome::Failed(Failure::Never { reason, intent: IntentFate::Keep }),
@@ -276,6 +280,15 @@ impl Payer<'_> {
         let cause = "A payment was about to be entered and is not there; the request may still be under way.".into();
         let later =
             Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst };
+        (self.parts.clock.now() < until).then_some(later)
+    }
+
+    /// To wait, while a request that a lost store knew of may still be under way.
+    fn newborn(&self) -> Option<Failure> {
+        let until = self.parts.store.trusted_since().saturating_add(UNSETTLED_IN_XERO_FOR);
+        let until = until.unwrap_or(jiff::Timestamp::MAX);
+        let cause = "The store is new: payments are entered once no request from before it can be under way.".into();
+        let later = Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::Keep };
         (self.parts.clock.now() < until).then_some(later)
     }
 

@@ -35,6 +35,8 @@
 //! | post | [`Xero::create`] | the armed request | [`Created`] | no |
 //! | settle | [`settle`], [`Store::settle`] | [`Outcome`]; [`Lease`], [`Settlement`] | [`Settlement`]; nothing | yes; no |
 //! | mark | [`ConnectWise::mark`], after [`after_post`] | [`Invoice`], batch name | [`Marked`] | no |
+//! | carry payments | [`reconcile`](domain::payments::reconcile) | an invoice and its payments in both systems | one change, or none | yes |
+//! | sweep | [`sweep`](pipeline::sweep) | what changed since the last sweep | triggers | no |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
 //!
 //! The door is in [`http`], the steps are in [`pipeline`], and [`app`] puts them together.
@@ -45,7 +47,7 @@
 //! - [`cli`]: the commands; most of them ask the running service over HTTP.
 //! - [`clock`]: time as a value, so that tests own it.
 //! - [`config`]: one TOML file and the environment become a checked configuration, or a list of all faults.
-//! - [`connectwise`]: the client of ConnectWise: signing keys, facts of an invoice, and the batch.
+//! - [`connectwise`]: the client of ConnectWise: signing keys, facts of an invoice, the batch, and payments.
 //! - [`domain`]: the pure core: every decision, and no async, no IO, no clock, no log.
 //! - [`http`]: the outer surface: the door, the API of operators, the page, health and metrics.
 //! - [`pipeline`]: the shell: it leases a record, does one step and settles it.
@@ -54,7 +56,7 @@
 //! - [`store`]: the journal, which is the truth, and its index.
 //! - [`telemetry`]: logs and metrics.
 //! - [`vault`]: refresh tokens, encrypted at rest.
-//! - [`xero`]: the client of Xero: tokens, budget, contacts, settings, documents and look-ups.
+//! - [`xero`]: the client of Xero: tokens, budget, contacts, settings, documents, look-ups and payments.
 //!
 //! A module uses only modules further down: `cli`; `app`; `http`; `pipeline` and `vault`; `telemetry`; then
 //! `config`, `connectwise`, `xero` and `store`; then `remote`, `domain` and `clock`. The simulator uses `clock`
@@ -86,6 +88,9 @@
 //! |---|---|
 //! | record | One invoice or credit memo of ConnectWise, named by connection, kind and id: [`RecordKey`], [`Record`]. |
 //! | callback | ConnectWise's message that a record changed: [`Callback`]. |
+//! | payments | What was paid on one sales invoice in Xero, a record of its own: [`Subject`](domain::payments::Subject). |
+//! | link | A payment in ConnectWise and one in Xero that are the same: [`Link`](domain::payments::Link). |
+//! | sweep | A list of changes that is asked for at intervals: [`Sweep`](domain::trigger::Sweep). |
 //! | trigger | Why a record is looked at: [`Trigger`]. |
 //! | lease | The right to work on a record until a time: [`Lease`]. |
 //! | lane | Records that are worked on, or wait, for the same reasons: [`Lane`]. |

@@ -49,7 +49,7 @@ impl Payer<'_> {
         let Credit { entry, number, amount, mut links } = credit;
         let body = allocation_body(self.document.id, amount, entry.date);
         let until = allocated(&self.document, &number) + amount;
-        let intent = self.intent(&lease, Change::Allocate { number: number.clone(), until });
+        let intent = self.intent(&lease, Change::Allocate { number: number.clone(), until }, &body);
         let key = intent.key.clone();
         let lease = self.arm(lease, intent, body.clone()).await?;
         let outcome = match xero.allocate(permit, note.id, (&key, &body)).await {

@@ -13,6 +13,7 @@ mod payment;
 mod post;
 mod relations;
 mod report;
+mod send;
 mod slots;
 mod sweep;
 mod unknown;

@@ -11,6 +11,7 @@ use super::deliver::Ended;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::lanes::enter;
 use super::parts::{Company, Connection, Parts};
+use super::post::hash;
 use super::relations;
 use super::slots::Slot;
 use crate::domain::delivery::{About, Intent};
@@ -19,14 +20,13 @@ use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::money::Money;
 use crate::domain::payments::{
     Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, allocated,
-    choose, found_after, mark, marked, memo, numbers, reconcile,
+    choose, found_after, marked, memo, numbers, reconcile,
 };
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome, Paid};
 use crate::domain::text::shorten;
 use crate::domain::warning::{Warning, WarningCode};
 use crate::remote::RemoteError;
 use crate::store::{ArmRequest, Lane, Lease, StoreError};
-use crate::xero::payment_body;
 
 /// ConnectWise may still be at work on a request this long after it was sent; ours are given up after half a minute.
 const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(5);
@@ -157,6 +157,10 @@ async fn carry(lease: Lease, payer: Payer<'_>, about: Option<About>) -> Result<E
         Ok(weighed) => weighed,
         Err(outcome) => return Ok(Ended { lease, outcome: *outcome, about }),
     };
+    let changes = matches!(verdict.next, Next::Enter(_) | Next::Send(_) | Next::Allocate(..));
+    if changes && let Some(failure) = payer.newborn() {
+        return Ok(Ended { lease, outcome: Outcome::Failed(failure), about });
+    }
     let outcome = match verdict.next {
         Next::Nothing => payer.nothing(&lease, verdict.links),
         Next::Hold(reason) => Outcome::Failed(Failure::Never { reason, intent: IntentFate::Keep }),
@@ -279,6 +283,15 @@ impl Payer<'_> {
         (self.parts.clock.now() < until).then_some(later)
     }
 
+    /// To wait, while a request that a lost store knew of may still be under way.
+    fn newborn(&self) -> Option<Failure> {
+        let until = self.parts.store.trusted_since().saturating_add(UNSETTLED_IN_XERO_FOR);
+        let until = until.unwrap_or(jiff::Timestamp::MAX);
+        let cause = "The store is new: payments are entered once no request from before it can be under way.".into();
+        let later = Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::Keep };
+        (self.parts.clock.now() < until).then_some(later)
+    }
+
     /// So long from now.
     pub(super) fn later(&self, by: SignedDuration) -> Option<jiff::Timestamp> {
         self.parts.clock.now().checked_add(by).ok()
@@ -297,12 +310,16 @@ impl Payer<'_> {
         Outcome::Skipped(if none { SkipReason::NothingPaid } else { SkipReason::BeforeStartDate })
     }
 
-    pub(super) fn intent(&self, lease: &Lease, change: Change) -> Intent {
-        let key = format!("rp:{}:{}", lease.record.key, lease.record.generation);
+    /// A change that is about to be asked for; `body` is what Xero gets, empty for ConnectWise.
+    pub(super) fn intent(&self, lease: &Lease, change: Change, body: &str) -> Intent {
+        let body_hash = hash(body);
+        let short = body_hash.get(..32).unwrap_or_default();
+        // After a store was lost its numbers begin anew, so the body is a part of the key.
+        let key = format!("rp:{}:{}:{short}", lease.record.key, lease.record.generation);
         Intent {
-            // Xero takes 128 characters; a key of a record that has a longer one is its end, which differs.
-            key: key.chars().rev().take(128).collect::<Vec<char>>().into_iter().rev().collect(),
-            body_hash: String::new(),
+            // Xero takes 128 characters; a longer key is hashed as a whole.
+            key: if key.len() > 128 { format!("rp:{}", hash(&key)) } else { key },
+            body_hash,
             company: self.company.id.clone(),
             kind: DocumentKind::Invoice,
             number: self.document.number.clone(),
@@ -331,7 +348,7 @@ impl Payer<'_> {
         let invoice = other.invoice.id;
         let link = Link { item: id, amount, date, invoice, payment: 0, made: Made::InConnectwise };
         let before = other.entries.iter().map(|entry| entry.id).collect();
-        let intent = self.intent(&lease, Change::Enter { link: link.clone(), before });
+        let intent = self.intent(&lease, Change::Enter { link: link.clone(), before }, "");
         let lease = self.arm(lease, intent, String::new()).await?;
         let memo = (item.origin == Origin::CreditNote).then(|| memo(&other.rows, &item.number)).flatten();
         let outcome = match self.connection.client.enter_payment(invoice, (amount, date), memo).await {
@@ -357,7 +374,7 @@ impl Payer<'_> {
         about: Option<About>,
     ) -> Result<Ended, StoreError> {
         let invoice = other.invoice.id;
-        let intent = self.intent(&lease, Change::Remove { invoice, payment });
+        let intent = self.intent(&lease, Change::Remove { invoice, payment }, "");
         let lease = self.arm(lease, intent, String::new()).await?;
         let outcome = match self.connection.client.delete_payment(invoice, payment).await {
             Ok(()) => {
@@ -370,42 +387,6 @@ impl Payer<'_> {
         Ok(Ended { lease, outcome, about })
     }
 
-    /// Enters a payment in Xero.
-    async fn send(
-        &self,
-        lease: Lease,
-        other: Other,
-        (mut links, entry): (Vec<Link>, Entry),
-        about: Option<About>,
-    ) -> Result<Ended, StoreError> {
-        let xero = &self.company.client;
-        let ready = match self.never_sent(&lease, &other, &entry).await {
-            Ok(()) => xero.permit().await.map_err(|error| of_xero(error, IntentFate::Keep)),
-            Err(failure) => Err(failure),
-        };
-        // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
-        let permit = match ready {
-            Ok(permit) => permit,
-            Err(failure) => return Ok(Ended { lease, outcome: Outcome::Failed(failure), about }),
-        };
-        let (document, account) = (self.document.id, self.company.rules.payment_account.trim());
-        let Entry { id: payment, amount, date, .. } = entry;
-        let body = payment_body(document, account, (amount, date), &mark(payment));
-        let intent = self.intent(&lease, Change::Send { payment });
-        let key = intent.key.clone();
-        let lease = self.arm(lease, intent, body.clone()).await?;
-        let outcome = match xero.enter_payment(permit, &key, &body).await {
-            Ok(item) => {
-                links.push(Link { item, amount, date, invoice: other.invoice.id, payment, made: Made::InXero });
-                let (origin, number, reference) = (Origin::Payment, String::new(), mark(payment));
-                let sent = self.with_item(Item { id: item, origin, amount, date, number, reference });
-                sent.after_change(&lease, &other, links, Vec::new())
-            }
-            Err(error) => Outcome::Failed(of_xero(error, IntentFate::Clear)),
-        };
-        Ok(Ended { lease, outcome, about })
-    }
-
     /// The invoice in Xero as it is with one more payment.
     pub(super) fn with_item(&self, item: Item) -> Self {
         let mut document = self.document.clone();
@@ -414,44 +395,6 @@ impl Payer<'_> {
         // It has changed by that, so the next sweep looks once more.
         document.updated = None;
         Self { document, ..*self }
-    }
-
-    /// Looks for the payment among all that the invoice ever had in Xero: one that was entered or deleted there before must
-    /// not come back.
-    async fn never_sent(&self, lease: &Lease, other: &Other, entry: &Entry) -> Result<(), Failure> {
-        let past = self.company.client.past_payments(self.document.id).await;
-        let past = past.map_err(|error| of_xero(error, IntentFate::Keep))?;
-        let number = &other.invoice.number;
-        if let Some(ours) = past.iter().find(|past| marked(&past.reference) == Some(entry.id)) {
-            if !ours.is_deleted {
-                let cause =
-                    format!("Xero has a payment for the {} of {number}, but not on its invoice yet.", entry.told());
-                let cause = cause.into();
-                return Err(Failure::Later { not_before: None, cause, blame: Blame::Record, intent: IntentFate::Keep });
-            }
-            if lease.record.asked.is_none() {
-                let sentence =
-                    format!("The {} of {number} was entered in Xero before, and deleted there.", entry.told());
-                return Err(hold(HoldCode::PaymentChanged, sentence));
-            }
-        }
-        let copied = past.iter().find(|past| {
-            past.is_deleted
-                && marked(&past.reference).is_none()
-                && past.amount == Some(entry.amount)
-                && past.date == Some(entry.date)
-        });
-        match copied {
-            None => Ok(()),
-            Some(gone) => {
-                let sentence = format!(
-                    "The {} of {number} in ConnectWise equals a payment that was deleted in Xero ({}): it may be its copy.",
-                    entry.told(),
-                    gone.id
-                );
-                Err(hold(HoldCode::AmbiguousPayment, sentence))
-            }
-        }
     }
 
     /// The end of a step that changed something: done, if nothing is left.

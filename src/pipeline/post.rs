@@ -182,7 +182,8 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str
     }
 }
 
-fn hash(body: &str) -> String {
+/// SHA-256 of a body or key, in hex.
+pub(super) fn hash(body: &str) -> String {
     hex(&Sha256::digest(body.as_bytes()))
 }
 

@@ -225,6 +225,24 @@ mod tests {
     }
 
     #[test]
+    fn what_payments_added_is_read_where_it_is_missing_and_keeps_its_names() {
+        let armed = r#"{"armed":{"key":"acme/invoice/1","intent":{"key":"k","body_hash":"h","company":"acme-au",
+            "kind":"invoice","number":"1","at":"2026-11-30T09:00:00Z","resend":true},
+            "about":{"company":"acme-au","number":"1","client":"x","total":"1.00","currency":""},"body":"{}"}}"#;
+        let Event::Armed { intent, .. } = serde_json::from_str(armed).unwrap() else { panic!("{armed}") };
+        assert_eq!(intent.change, None);
+        assert!(!serde_json::to_string(&intent).unwrap().contains("change"));
+        let swept = Event::Swept { company: "acme-au".parse().unwrap(), list: Sweep::XeroInvoices, mark: 7 };
+        let text = r#"{"swept":{"company":"acme-au","list":"xero_invoices","mark":7}}"#;
+        assert_eq!(serde_json::to_string(&swept).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Event>(text).unwrap(), swept);
+        let mut company = Company::default();
+        company.swept.insert(Sweep::ConnectwisePayments, crate::store::Swept { mark: 1, at: Timestamp::UNIX_EPOCH });
+        let text = serde_json::to_string(&company).unwrap();
+        assert_eq!(serde_json::from_str::<Company>(&text).unwrap(), company, "{text}");
+    }
+
+    #[test]
     fn pauses_are_written_apart_from_rests_and_end_apart() {
         let actor = Actor { by: "finance-desk".to_owned(), note: "audit".into() };
         let (id, since) = ("acme-au".parse::<CompanyId>().unwrap(), Timestamp::UNIX_EPOCH);

@@ -63,6 +63,7 @@ async fn an_applied_memo_is_allocated_once() {
         assert_eq!(paying.world.post(&path, &serde_json::json!({})).await.0, 200);
         paying.world.settle().await;
         sweep(&paying).await;
+        paying.world.pass(SignedDuration::from_mins(8)).await;
         assert_eq!((credited(&paying, document), paying.amounts(invoice)), (dec("20"), vec![dec("10"); 2]), "{rules}");
         assert_eq!(paying.state(document).await, "done");
     }

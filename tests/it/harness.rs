@@ -368,6 +368,12 @@ impl Drop for World {
                 }
             }
         }
+        for payment in self.xero.payments() {
+            if !payment.is_deleted && payment.reference.starts_with("CW payment ") {
+                let name = ("payment".to_owned(), payment.reference, String::new());
+                *seen.entry(name).or_default() += 1;
+            }
+        }
         let twice: Vec<_> = seen.into_iter().filter(|(_, count)| *count > 1).collect();
         assert!(twice.is_empty(), "in Xero more than once: {twice:?}");
     }

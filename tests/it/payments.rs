@@ -27,6 +27,8 @@ impl Paying {
 
     pub(crate) async fn with(differently: Differently) -> Self {
         let paying = Self { world: World::with(differently).await };
+        // From now on no request from before its store can be under way.
+        paying.world.clock.advance(SignedDuration::from_mins(4));
         paying.subscribe().await;
         paying
     }
@@ -614,6 +616,10 @@ async fn a_sweep_that_fails_or_is_cut_off_is_repeated() {
     paying.world.clock.advance(SignedDuration::from_mins(1));
     paying.pay("INV-1", "10");
     sweep(&paying).await;
+    // What the lost store knew of may still be under way for a while.
+    assert_eq!(paying.amounts(invoice), [dec("60")]);
+    paying.world.clock.advance(SignedDuration::from_mins(6));
+    paying.world.settle().await;
     assert_eq!(paying.amounts(invoice), [dec("10"), dec("60")]);
 }
 
@@ -771,6 +777,8 @@ async fn neither_payment_echoes_where_both_go() {
         paying.settle().await;
         sweep(&paying).await;
         check(&paying);
+        paying.world.pass(SignedDuration::from_mins(8)).await;
+        check(&paying);
         assert_eq!(paying.state(document).await, "done");
         // What is deleted in Xero after that does not come back from its copy.
         let copied = paying.world.xero.payments().iter().find(|payment| payment.reference.is_empty()).unwrap().id;
@@ -804,4 +812,42 @@ async fn a_payment_of_ours_that_a_person_deletes_does_not_come_back_by_itself() 
     paying.settle().await;
     assert_eq!((in_xero(&paying).len(), paying.amounts(invoice)), (0, vec![]));
     assert_eq!(paying.state(document).await, "done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_running_service_sweeps_at_its_start_and_at_intervals() {
+    let paying = Paying::with(Differently {
+        rules: "payments = \"from_xero\"\npayment_sweep_minutes = 7\n",
+        ..Differently::default()
+    })
+    .await;
+    let (one, two) = (paying.posted("INV-1").await, paying.posted("INV-2").await);
+    paying.pay("INV-1", "10");
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let running = readypost::pipeline::run_sweeps(std::sync::Arc::clone(&paying.world.app.parts), shutdown.clone());
+    let running = tokio::spawn(running);
+    let known = async |document: Uuid| {
+        let key = key(document).parse().unwrap();
+        for _ in 0..100 {
+            if paying.world.app.parts.store.record(&key).await.unwrap().is_some() {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        false
+    };
+    assert!(known(one.1).await);
+    paying.pay("INV-2", "10");
+    for _ in 0..6 {
+        paying.world.clock.advance(SignedDuration::from_mins(1));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let key = key(two.1).parse().unwrap();
+    assert!(paying.world.app.parts.store.record(&key).await.unwrap().is_none(), "its time has not come");
+    paying.world.clock.advance(SignedDuration::from_mins(1));
+    assert!(known(two.1).await);
+    shutdown.cancel();
+    running.await.unwrap();
+    paying.world.settle().await;
+    assert_eq!((paying.amounts(one.0), paying.amounts(two.0)), (vec![dec("10")], vec![dec("10")]));
 }

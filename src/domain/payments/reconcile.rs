@@ -239,7 +239,8 @@ impl<'a> Open<'a> {
             return Next::Remove(stale.id);
         }
         let starts = |date: Date| books.start.is_none_or(|start| date >= start);
-        let item = self.items.iter().filter(|item| starts(item.date)).min_by_key(|item| (item.date, item.id));
+        let lacks = |item: &&&Item| starts(item.date) && self.lacking(item) > Money::ZERO;
+        let item = self.items.iter().filter(lacks).min_by_key(|item| (item.date, item.id));
         if from && let Some(item) = item {
             return self.enter(books, item);
         }
@@ -288,7 +289,30 @@ impl<'a> Open<'a> {
         credit.is_some_and(|entry| missing(books, entry).is_none())
     }
 
+    /// How much of an item ConnectWise lacks, by the sums of what is left of its credit note.
+    fn lacking(&self, item: &Item) -> Money {
+        let number = item.number.trim();
+        let divided = |entry: &&&Entry| item.origin == Origin::CreditNote && named(entry) == Some(number);
+        let entered: Money = self.entries.iter().filter(divided).map(|entry| entry.amount).sum();
+        if entered.is_zero() {
+            return item.amount;
+        }
+        let same = |other: &&&Item| other.origin == Origin::CreditNote && other.number.trim() == number;
+        let in_xero: Money = self.items.iter().filter(same).map(|other| other.amount).sum();
+        in_xero - entered
+    }
+
     fn enter(&self, books: &Books<'_>, item: &Item) -> Next {
+        let lacking = self.lacking(item);
+        if lacking < item.amount {
+            let sentence = format!(
+                "The {} of {} in Xero and what of it is applied in ConnectWise on {} differ by {lacking}.",
+                item.told(),
+                item.number,
+                books.invoice.number
+            );
+            return hold(HoldCode::AmbiguousPayment, sentence);
+        }
         if let Some(near) = self.entries.iter().find(|entry| is_near(item, entry)) {
             return hold(HoldCode::AmbiguousPayment, near_told(books, item, near));
         }
@@ -609,6 +633,38 @@ mod tests {
         let mut world = World::new(Payments::Both, vec![note], vec![credit("CM-2")]);
         world.run().unwrap();
         assert_eq!((world.entries.len(), world.document.items.len()), (2, 1), "another memo is another credit");
+    }
+
+    #[test]
+    fn credits_go_to_xero_by_their_sums() {
+        let credit = |id: i64, amount: i64| Entry { credit: Some("CM-1".to_owned()), ..entry(id, amount, 1) };
+        let note =
+            |amount: i64| Item { origin: Origin::CreditNote, number: "CM-1".to_owned(), ..item(9000, amount, 20) };
+        let run = |items: Vec<Item>, way: Payments| {
+            let mut world = World::new(way, items, vec![credit(1, 10), credit(2, 5)]);
+            world.credits = Credits::ToXero;
+            world.run().map(|()| {
+                assert_eq!(world.entries.len(), 2, "ConnectWise stays as it is");
+                allocated(&world.document, "CM-1")
+            })
+        };
+        for way in [Payments::Off, Payments::Both] {
+            assert_eq!(run(vec![], way), Ok(money(15)), "{way:?}");
+            assert_eq!(run(vec![note(10)], way), Ok(money(15)), "{way:?}");
+            assert_eq!(run(vec![note(15)], way), Ok(money(15)), "two that are shown as one, {way:?}");
+        }
+        // Of one that is shown as a part of neither, only what lacks is allocated.
+        for way in [Payments::Off, Payments::Both] {
+            assert_eq!(run(vec![note(12)], way), Ok(money(15)), "{way:?}");
+        }
+        let code = run(vec![note(17)], Payments::Both).unwrap_err().code;
+        assert_eq!(code, HoldCode::AmbiguousPayment, "what Xero has more is in no part of ConnectWise");
+        // More than the invoice takes.
+        let mut world = World::new(Payments::Off, Vec::new(), vec![credit(1, 10)]);
+        (world.credits, world.document.due) = (Credits::ToXero, Some(money(9)));
+        assert_eq!(held(&mut world).0, HoldCode::PaymentConflict);
+        world.document.status = "DRAFT".to_owned();
+        assert_eq!(held(&mut world).0, HoldCode::InvoiceNotApproved);
     }
 
     #[test]

@@ -222,3 +222,35 @@ async fn odd_invoices_of_xero_are_held_or_tried_again() {
     paying.world.pass(SignedDuration::from_mins(1)).await;
     assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("10")], "done"));
 }
+
+#[tokio::test]
+async fn a_list_that_is_not_in_order_is_gone_through_by_pages_to_its_end() {
+    let paying = Paying::new().await;
+    let row = |number: i64| {
+        let at = 1_796_083_200_000 + (number * 7919 % 100) * 1000;
+        json!({"InvoiceID": Uuid::new_v4(), "Type": "ACCREC", "UpdatedDateUTC": format!("/Date({at}+0000)/"), "AmountPaid": 1})
+    };
+    let body = json!({"Invoices": (0..100).map(row).collect::<Vec<_>>()}).to_string();
+    let (company, xero) = ("acme-au".parse().unwrap(), &paying.world.xero);
+    let mark = || paying.world.app.parts.store.company(&company).swept.values().map(|swept| swept.mark).max();
+    xero.server.clear_requests();
+    xero.server.faults.add(Rule::next(Method::GET, "/Invoices", Fault::Answer(Canned::new(200, &body))));
+    xero.server.faults.add(Rule::next(Method::GET, "/Invoices", Fault::Answer(Canned::new(503, ""))).times(9));
+    assert!(readypost::pipeline::sweep(&paying.world.app.parts).await.is_err());
+    assert_eq!(mark(), None, "only its end would say how far it went");
+    xero.server.faults.clear();
+    let asked: Vec<(String, String)> = xero
+        .server
+        .requests()
+        .iter()
+        .filter(|request| request.uri.path().ends_with("/Invoices"))
+        .map(|request| {
+            let since = request.headers["if-modified-since"].to_str().unwrap().to_owned();
+            (request.uri.query().unwrap().to_owned(), since)
+        })
+        .collect();
+    assert!(asked[0].0.contains("page=1&") && asked[1].0.contains("page=2&"), "{asked:?}");
+    assert_eq!(asked[0].1, asked[1].1);
+    readypost::pipeline::sweep(&paying.world.app.parts).await.unwrap();
+    assert!(mark().is_some());
+}

@@ -1,5 +1,6 @@
 //! The client against the simulator, over HTTP and through its bad days.
 
+mod expenses;
 mod facts;
 mod keys;
 mod marking;

@@ -36,6 +36,7 @@ const HOLDS_OF_THE_SHELL: &[(HoldCode, &str)] = &[
     (HoldCode::PaymentChanged, PAYMENT),
     (HoldCode::InvoiceNotApproved, PAYMENT),
     (HoldCode::AttemptsSpent, "counts failures"),
+    (HoldCode::EntryStopped, "a decision about another record"),
     (HoldCode::Operator, "a decision"),
 ];
 

@@ -577,6 +577,7 @@ mod tests {
             warnings.clone().prop_map(|warnings| Settlement::Mark { posted: posted(), warnings }),
             (batch, warnings).prop_map(|(batch, warnings)| Settlement::Done { batch, warnings }),
             select(vec![SkipReason::StatusOpen, SkipReason::Deleted]).prop_map(|reason| Settlement::Skip { reason }),
+            (1_i64..3).prop_map(|report| Settlement::HandedOver { report }),
             (select(vec![None, Some(posted())]), fate.clone()).prop_map(|(posted, fate)| hold(posted, fate)),
             (fate, any::<bool>()).prop_map(retry),
             Just(edited()),

@@ -164,6 +164,9 @@ hold_codes! {
     /// All attempts failed.
     AttemptsSpent, "attempts_spent", Readypost, true,
         "Look at the last error. When its cause is gone, retry.";
+    /// An operator holds or skipped an expense entry of the report.
+    EntryStopped, "entry_stopped", Readypost, true,
+        "Release or retry the named entry, which brings the report back. Or post the rest by hand and skip the report.";
     /// An operator holds it.
     Operator, "operator", Readypost, false,
         "Release it when it may be posted.";

@@ -6,12 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
-
 use super::deliver::{Ended, gone};
 use super::failure::{hold, of_connectwise};
 use super::parts::{Company, Connection, Parts};
-use crate::domain::delivery::{About, Record, Trigger};
+use crate::domain::delivery::{About, Record, State, Step, Trigger};
 use crate::domain::facts::{Expense, ExpenseUnit, RecordFacts};
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::map::{unapproved, unreadable};
@@ -19,9 +17,6 @@ use crate::domain::record::{RecordKey, RecordKind, SourceId};
 use crate::domain::rules::ExpensesBy;
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::store::{Lease, StoreError};
-
-/// How long a report waits for the request of one of its entries.
-const ENTRY_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the first look at expenses came to.
 pub(super) enum Begun {
@@ -87,6 +82,7 @@ pub(super) async fn begin(lease: Lease, connection: &Connection, parts: &Parts) 
         }
     };
     if expense.unit == ExpenseUnit::Report
+        && !has_posted(&lease.record)
         && let Some(failure) = posted_apart(&lease.record.key, &expense, parts).await?
     {
         let about = Some(about_expense(&expense, company));
@@ -143,8 +139,10 @@ async fn elsewhere(
                 return Ok(Some(Outcome::Failed(failure)).filter(|_| by == ExpensesBy::Report));
             };
             let known = parts.store.record(&report_key(key, report)).await?;
-            if by == ExpensesBy::Entry && !known.is_some_and(|known| has_posted(&known)) {
-                return Ok(None);
+            if by == ExpensesBy::Entry && !known.as_ref().is_some_and(has_posted) {
+                let waits = known.is_some_and(|known| may_post(&known));
+                let failure = || wait(format!("Its report {report} is being looked at."));
+                return Ok(waits.then(|| Outcome::Failed(failure())));
             }
             // One that it has left has to be looked at, too.
             for report in lease.record.report.into_iter().filter(|before| *before != report).chain([report]) {
@@ -160,7 +158,28 @@ fn has_posted(record: &Record) -> bool {
     record.posted.is_some() || record.intent.is_some()
 }
 
-/// Why a report cannot be posted: an entry that it would take in has a bill of its own, or may have.
+/// Whether a record may be about to put a document into Xero: a step that began before the rules were changed ends
+/// by the old ones.
+fn may_post(record: &Record) -> bool {
+    record.intent.is_some() || matches!(record.state, State::Queued { step: Step::Post, .. })
+}
+
+/// Whether an operator decided that nothing of a record is posted.
+fn is_stopped(state: &State) -> bool {
+    match state {
+        State::Held { reason } => reason.code == HoldCode::Operator,
+        State::Skipped { reason } => *reason == SkipReason::Operator,
+        State::Queued { .. } | State::Done => false,
+    }
+}
+
+/// The other record of the same expenses comes first.
+fn wait(cause: String) -> Failure {
+    Failure::Later { not_before: None, cause: cause.into(), blame: Blame::Outage, intent: IntentFate::Keep }
+}
+
+/// Why a report cannot be posted: an entry that it would take in has a bill of its own, or may have, or an operator
+/// stopped it.
 async fn posted_apart(key: &RecordKey, expense: &Expense, parts: &Parts) -> Result<Option<Failure>, StoreError> {
     for (entry, _) in expense.listed() {
         let source = SourceId::from(entry.id);
@@ -176,11 +195,12 @@ async fn posted_apart(key: &RecordKey, expense: &Expense, parts: &Parts) -> Resu
             );
             return Ok(Some(hold(HoldCode::EditedAfterPost, sentence)));
         }
-        if known.intent.is_some() {
-            let until = parts.clock.now().saturating_add(ENTRY_PAUSE).unwrap_or(jiff::Timestamp::MAX);
-            let cause = format!("A request for its entry {} has no known outcome yet.", entry.id).into();
-            let intent = IntentFate::Keep;
-            return Ok(Some(Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent }));
+        if is_stopped(&known.state) {
+            let sentence = format!("An operator holds or skipped the entry {} of {}.", entry.id, expense.title());
+            return Ok(Some(hold(HoldCode::EntryStopped, sentence)));
+        }
+        if may_post(&known) {
+            return Ok(Some(wait(format!("Its entry {} is being looked at.", entry.id))));
         }
     }
     Ok(None)

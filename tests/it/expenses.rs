@@ -650,6 +650,27 @@ async fn a_pause_of_reports_keeps_their_bills_back() {
 }
 
 #[tokio::test]
+async fn an_entry_that_an_operator_stopped_is_not_posted_with_its_report() {
+    for (stop, again) in [("hold", "release"), ("skip", "retry")] {
+        let spending = Spending::new().await;
+        let ids = [spending.add(spending.parking()), spending.add(spending.meals())];
+        spending.world.settle().await;
+        let decide = async |action: &str| {
+            let path = format!("/api/v1/records/acme/expense/{}/{action}", ids[1]);
+            assert_eq!(spending.world.post(&path, &json!({})).await.0, 200, "{action}");
+        };
+        decide(stop).await;
+        spending.world.connectwise.approve(ids[0]).unwrap();
+        spending.world.settle().await;
+        assert_eq!(spending.report_state(ids[0]).await, "held entry_stopped", "{stop}");
+        assert!(spending.bills().is_empty());
+        decide(again).await;
+        spending.world.settle().await;
+        assert_eq!((spending.report_state(ids[0]).await.as_str(), spending.marked(&ids)), ("done", 2), "{again}");
+    }
+}
+
+#[tokio::test]
 async fn expenses_before_the_start_date_are_left_alone() {
     let rules: &'static str = format!("{RULES}start_date = 2026-11-01\n").leak();
     let spending = Spending::with(Differently { rules, ..Differently::default() }).await;

@@ -183,7 +183,7 @@ async fn a_process_that_dies_during_any_call_leaves_one_bill_for_expenses() {
         }
     }
     println!("{points:?} points, during calls to ConnectWise and to Xero");
-    assert!(points[0] > 20 && points[1] > 7 && points[0] < CALLS_MAX, "{points:?}");
+    assert!(points[0] > 18 && points[1] > 7 && points[0] < CALLS_MAX, "{points:?}");
 }
 
 /// Lets the process die during one call; says whether there was such a call.

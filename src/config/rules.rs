@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::reader::Section;
 use crate::domain::money::Money;
-use crate::domain::rules::{DocumentStatus, Rules};
+use crate::domain::rules::{Adjustments, DocumentStatus, Rules};
 
 /// Reads the rules; what is not said is as in [`Rules::default`].
 pub(super) fn read(section: Section<'_, '_>) -> Rules {
@@ -27,6 +27,10 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         purchase_items: section.choice("purchase_items", default.purchase_items, "known, omit"),
         purchase_tax_names: purchase_names.entries().into_iter().collect::<BTreeMap<_, _>>(),
         untaxed_purchases: section.text("untaxed_purchases").unwrap_or_default(),
+        adjustments: section.choice("adjustments", default.adjustments, "journal, bill, skip"),
+        adjustment_contact: section.text("adjustment_contact").unwrap_or_default(),
+        transfers: section.choice("transfers", default.transfers, "skip, journal"),
+        cost_of_goods: section.choice("cost_of_goods", default.cost_of_goods, "off, journal"),
         sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
         branding_theme: section.parsed("branding_theme"),
         rounding_ceiling: ceiling(&section, "rounding_ceiling", default.rounding_ceiling),
@@ -52,6 +56,12 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         section.fault(
             "sent_to_contact",
             "Xero marks only approved documents as sent; set document_status = \"AUTHORISED\"",
+        );
+    }
+    if rules.adjustments == Adjustments::Bill && rules.adjustment_contact.trim().is_empty() {
+        section.fault(
+            "adjustment_contact",
+            "adjustments = \"bill\" needs the name of a contact in Xero that the bills are of",
         );
     }
     if rules.tracking.len() > 2 {

@@ -81,6 +81,7 @@ impl ConnectWise {
             RecordFacts::Purchase(purchase) => {
                 self.purchase(&purchase.id, Some(purchase.order.id)).await?.and_then(|now| now.batch)
             }
+            RecordFacts::Movement(movement) => self.movement(&movement.id, movement.kind).await?.batch,
         };
         Ok(batch.map(|batch| {
             if batch.eq_ignore_ascii_case(name) {
@@ -109,6 +110,12 @@ impl ConnectWise {
                 let received = now.and_then(|now| now.received);
                 return Ok(received.map_or(Unposted::Not, |received| Unposted::Ids(received.processed_ids())));
             }
+            RecordFacts::Movement(movement) => {
+                let unposted = self.movement(&movement.id, movement.kind).await?.unposted;
+                return Ok(
+                    unposted.map_or(Unposted::Not, |unposted| Unposted::Ids(unposted.entry.into_iter().collect()))
+                );
+            }
         };
         let Some(row) = self.unposted_row(invoice).await? else { return Ok(Unposted::Not) };
         if !is_surely(&row, invoice) {
@@ -133,7 +140,7 @@ enum Unposted {
 fn flag(record: &RecordFacts) -> wire::Exports {
     match record {
         RecordFacts::Invoice(_) => wire::Exports::Invoices,
-        RecordFacts::Purchase(_) => wire::Exports::Products,
+        RecordFacts::Purchase(_) | RecordFacts::Movement(_) => wire::Exports::Products,
     }
 }
 

@@ -190,11 +190,7 @@ impl ConnectWise {
         if lines.peek().is_none() || !lines.all(|line| line.batched_flag == Some(true)) {
             return Ok(None);
         }
-        let prefix = batch::prefix_of_purchase(id);
-        let conditions = format!("batchIdentifier contains \"{prefix}\"");
-        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(&prefix));
-        let newest = ours.max_by_key(|row| row.id).map(|row| row.batch_identifier);
+        let newest = self.newest_batch(&batch::prefix_of_purchase(id)).await?;
         Ok(Some(newest.unwrap_or_else(|| "another batch".to_owned())))
     }
 }
@@ -221,6 +217,8 @@ impl wire::PurchaseDetail {
             detail.tax_levels = levels.iter().map(|level| level.level).collect();
         }
         detail.price = own.item_cost.or(detail.price);
+        // What is bought has no cost of goods yet.
+        detail.cost = None;
         detail
     }
 }

@@ -25,8 +25,8 @@ pub struct Posting {
     pub closed_at: Option<Timestamp>,
     /// Captions of the GL segments, in order; kept for 10 minutes.
     pub captions: Vec<Caption>,
-    /// The company that it is about, read now.
-    pub party: Party,
+    /// The company that it is about, read now; a change of the inventory is about none.
+    pub party: Option<Party>,
 }
 
 impl ConnectWise {
@@ -76,7 +76,13 @@ impl ConnectWise {
                 // Its preview was read with it, because without that not even its total is known.
                 let (captions, party) = tokio::try_join!(self.kept_captions(), self.party(record.party().0))?;
                 let closed_at = purchase.received.as_ref().and_then(|received| received.closed_at);
-                return Ok(Posting { record: record.clone(), closed_at, captions: captions.as_ref().clone(), party });
+                let captions = captions.as_ref().clone();
+                return Ok(Posting { record: record.clone(), closed_at, captions, party: Some(party) });
+            }
+            RecordFacts::Movement(movement) => {
+                let captions = self.kept_captions().await?.as_ref().clone();
+                let closed_at = movement.unposted.as_ref().and_then(|unposted| unposted.closed_at);
+                return Ok(Posting { record: record.clone(), closed_at, captions, party: None });
             }
         };
         let (preview, segments, captions, party) = tokio::try_join!(
@@ -88,7 +94,7 @@ impl ConnectWise {
         let (transaction, closed_at) = preview.map_or((None, None), |(found, closed)| (Some(found), closed));
         let facts = InvoiceFacts { invoice: invoice.clone(), transaction, segments };
         let record = RecordFacts::Invoice(Box::new(facts));
-        Ok(Posting { record, closed_at, captions: captions.as_ref().clone(), party })
+        Ok(Posting { record, closed_at, captions: captions.as_ref().clone(), party: Some(party) })
     }
 
     /// The preview and when the invoice was closed at the earliest.

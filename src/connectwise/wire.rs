@@ -3,6 +3,7 @@
 //! Source: ConnectWise's `OpenAPI` 2025.1 and 2026.4. Unknown fields and unknown values of enumerations are accepted,
 //! because ConnectWise adds both without a new version. Nulls are left out of its answers.
 
+mod movement;
 mod purchase;
 
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use super::lenient::{
 use crate::domain::facts::{Caption, SegmentType};
 use crate::domain::money::Money;
 
+pub(super) use movement::{
+    AdjustmentDetail, AdjustmentTransaction, InventoryTransfer, MovementExport, TransferOffset, UnpostedMovement,
+};
 pub(super) use purchase::{
     OrderLine, OrderStatus, PurchaseDetail, PurchaseExport, PurchaseOrder, PurchaseTaxRow, PurchaseTransaction,
     UnpostedPurchase, purchase_export_request,
@@ -263,6 +267,14 @@ pub(super) struct Detail {
     pub(super) total: Money,
     #[serde(default, deserialize_with = "optional_money")]
     pub(super) item_price: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) cost: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) item_cost: Option<Money>,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) cost_account_number: String,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) inventory_account_number: String,
     #[serde(default)]
     pub(super) currency: Reference,
     #[serde(default, deserialize_with = "text")]

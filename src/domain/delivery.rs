@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use super::decision::{Actor, Decision};
-use super::draft::DocumentKind;
-use super::facts::ContentHash;
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
+pub use super::posted::{CostJournal, Intent, Posted};
 use super::record::{CompanyId, RecordKey, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
@@ -158,6 +157,8 @@ impl StateName {
 pub enum Step {
     /// Create the document in Xero.
     Post,
+    /// Create the journal of what it costs in Xero.
+    Journal,
     /// Create the batch in ConnectWise.
     Mark,
 }
@@ -175,49 +176,6 @@ pub struct About {
     pub total: Money,
     /// ISO code; empty when ConnectWise gives none.
     pub currency: String,
-}
-
-/// A request to Xero that was about to be sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The idempotency key.
-    pub key: String,
-    /// SHA-256 of the body, in hex.
-    pub body_hash: String,
-    /// The Xero organisation it went to.
-    pub company: CompanyId,
-    /// What it asked for; the record in ConnectWise may become another one meanwhile.
-    pub kind: DocumentKind,
-    /// The number it asked for.
-    pub number: String,
-    /// When it was first sent.
-    pub at: Timestamp,
-    /// Whether the same bytes may be sent again while Xero remembers the key; else look first.
-    pub resend: bool,
-}
-
-/// The document that a record became.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    /// Xero's id.
-    pub id: Uuid,
-    /// The Xero organisation it is in.
-    pub company: CompanyId,
-    /// Invoice or credit note.
-    pub kind: DocumentKind,
-    /// Its number.
-    pub number: String,
-    /// ConnectWise's total.
-    pub total: Money,
-    /// The total that Xero calculated.
-    pub xero_total: Money,
-    /// When it was posted or adopted.
-    pub at: Timestamp,
-    /// What ConnectWise said then.
-    pub content: ContentHash,
-    /// The batch in ConnectWise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch: Option<String>,
 }
 
 /// A warning and what became of it.
@@ -273,7 +231,7 @@ pub fn accept(
 ) -> (Record, Accepted) {
     let message = match trigger {
         Trigger::Callback { message, .. } => *message,
-        Trigger::Order { .. } | Trigger::Operator { .. } => None,
+        Trigger::Order { .. } | Trigger::Listed | Trigger::Operator { .. } => None,
     };
     let order = if let Trigger::Order { order } = trigger { Some(*order) } else { None };
     let Some(mut record) = record else {
@@ -375,9 +333,10 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     let state = match settlement {
         Settlement::Mark { posted, warnings } => {
             record.progress();
+            let step = posted.step();
             record.posted = Some(posted);
             record.warn(warnings, now);
-            queued(Step::Mark, now)
+            queued(step, now)
         }
         Settlement::Done { batch, warnings } => {
             record.progress();
@@ -440,7 +399,8 @@ pub fn resolve(
 ) -> Result<Record, Refused> {
     let refuse = |advice| Err(Refused { decision: decision.as_str(), state: record.state.name().as_str(), advice });
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
-    let edited = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::EditedAfterPost);
+    let edited = matches!(&record.state, State::Held { reason }
+        if matches!(reason.code, HoldCode::EditedAfterPost | HoldCode::CostNotPosted));
     match decision {
         Decision::Retry if operator_hold => return refuse("release it first"),
         Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => {
@@ -528,6 +488,9 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+    use crate::domain::draft::DocumentKind;
+    use crate::domain::facts::ContentHash;
+    use crate::domain::money::Money;
     use crate::domain::warning::WarningCode;
 
     #[derive(Clone, Debug)]
@@ -554,6 +517,7 @@ mod tests {
             at: at(0),
             content: ContentHash("x".to_owned()),
             batch: None,
+            journal: None,
         }
     }
 

@@ -77,11 +77,15 @@ pub enum RecordKind {
     PurchaseOrder,
     /// What came with one packing slip; its source id is ConnectWise's `unpostedProductId`.
     Purchase,
+    /// A correction of the inventory; its source id is ConnectWise's `unpostedProductId`.
+    Adjustment,
+    /// Something that moves from one warehouse to another; its source id is ConnectWise's `unpostedProductId`.
+    Transfer,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase];
+    pub const ALL: [Self; 5] = [Self::Invoice, Self::PurchaseOrder, Self::Purchase, Self::Adjustment, Self::Transfer];
 
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
@@ -90,6 +94,8 @@ impl RecordKind {
             Self::Invoice => "invoice",
             Self::PurchaseOrder => "purchase_order",
             Self::Purchase => "purchase",
+            Self::Adjustment => "adjustment",
+            Self::Transfer => "transfer",
         }
     }
 
@@ -100,6 +106,8 @@ impl RecordKind {
             Self::Invoice => "invoices",
             Self::PurchaseOrder => "purchase orders",
             Self::Purchase => "purchases",
+            Self::Adjustment => "adjustments",
+            Self::Transfer => "transfers",
         }
     }
 }

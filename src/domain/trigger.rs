@@ -23,6 +23,8 @@ pub enum Trigger {
         /// ConnectWise's id of the order.
         order: i64,
     },
+    /// ConnectWise lists it as unposted; it has no callback.
+    Listed,
     /// An operator said so, about a record that nobody had heard of.
     Operator {
         /// Who.

@@ -200,6 +200,8 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
     // Another spelling of the same id would be another record, and could be posted a second time.
     let canonical = match key.kind {
         RecordKind::Invoice | RecordKind::PurchaseOrder => whole_id(key.source.as_str()),
+        // Its id is a text that ConnectWise's list either has, letter by letter, or has not.
+        RecordKind::Adjustment | RecordKind::Transfer => Some(key.source.clone()),
         // It is found through its order, which ConnectWise alone may say.
         RecordKind::Purchase => {
             return Err(bad(format!(

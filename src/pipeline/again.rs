@@ -2,14 +2,17 @@
 
 use uuid::Uuid;
 
+use super::cost;
 use super::deliver::Subject;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::connectwise::Marked;
 use crate::domain::batch;
-use crate::domain::delivery::Posted;
+use crate::domain::delivery::{CostJournal, Posted};
+use crate::domain::draft::DocumentKind;
 use crate::domain::facts::ExistingDocument;
 use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::map;
 use crate::domain::plan::{AfterPost, after_post};
 use crate::domain::settle::{Failure, IntentFate, Outcome};
 use crate::domain::warning::{Warning, WarningCode};
@@ -21,6 +24,8 @@ pub(super) enum Again {
     Ended(Box<Outcome>),
     /// The document is void in Xero: the record may be posted anew.
     Anew,
+    /// The journal of what it costs is to be made; the document stays as it is.
+    Cost(Box<Posted>),
 }
 
 impl Again {
@@ -45,12 +50,20 @@ pub(super) async fn look(
     }
     if let Some(adopted) = lease.record.adopt {
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {adopted} in Xero to adopt."));
-        let document = document(subject, adopted).await?.ok_or_else(missing)?;
+        let document = document(subject, subject.kind(), adopted).await?.ok_or_else(missing)?;
         let posted = agreed(&document, subject, &posted, parts)?;
         return Ok(Again::ended(Outcome::Posted { posted, warnings: Vec::new() }));
     }
     match after_post(&subject.record, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
+        AfterPost::Nothing if cost::is_due(&posted, subject) => {
+            let sentence = format!(
+                "{} is in Xero, the journal of its cost of goods is not, and ConnectWise has it in the batch '{}', so that its costs cannot be read: take it out of that batch, then retry.",
+                subject.record.title(),
+                subject.record.batch().unwrap_or_default()
+            );
+            Err(hold(HoldCode::CostNotPosted, sentence))
+        }
         AfterPost::Nothing => {
             let (batch, before) = (subject.record.batch().map(str::to_owned), posted.batch.as_deref());
             let names = [None, before].map(|before| batch::name(&subject.record, posted.id, before));
@@ -62,12 +75,20 @@ pub(super) async fn look(
         }
         // It was marked before, so somebody took it out of its batch, and may have voided its document with that.
         AfterPost::Mark if posted.batch.is_some() && is_void(subject, &posted).await? => Ok(Again::Anew),
-        AfterPost::Mark => mark(subject, &posted, parts).await.map(Again::ended),
+        AfterPost::Mark => match cost::look(lease, subject, posted, parts).await? {
+            Ok(posted) => mark(subject, &posted, parts).await.map(Again::ended),
+            Err(first) => Ok(first),
+        },
     }
 }
 
-async fn document(subject: &Subject<'_>, id: Uuid) -> Result<Option<ExistingDocument>, Failure> {
-    subject.company.client.document(id).await.map_err(|error| of_xero(error, IntentFate::Keep))
+/// The document of this id in Xero.
+pub(super) async fn document(
+    subject: &Subject<'_>,
+    kind: DocumentKind,
+    id: Uuid,
+) -> Result<Option<ExistingDocument>, Failure> {
+    subject.company.client.document(kind, id).await.map_err(|error| of_xero(error, IntentFate::Keep))
 }
 
 /// Whether the document of a posted record is in Xero, but worth nothing any more.
@@ -76,20 +97,20 @@ async fn is_void(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure
         let sentence = format!("{} was posted, but Xero knows no document {} any more.", posted.number, posted.id);
         hold(HoldCode::DocumentDiffers, sentence)
     };
-    let document = document(subject, posted.id).await?.ok_or_else(missing)?;
-    Ok(matches!(document.status.as_str(), "VOIDED" | "DELETED"))
+    let document = document(subject, posted.kind, posted.id).await?.ok_or_else(missing)?;
+    Ok(!document.is_live())
 }
 
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
 async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
     let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
-    if !subject.record.status().closed || subject.record.batch().is_some() {
+    if !subject.record.is_closed() || subject.record.batch().is_some() {
         return held(reason);
     }
-    match document(subject, posted.id).await? {
+    match document(subject, posted.kind, posted.id).await? {
         // A document cannot vanish from Xero; another organisation was asked, or another app's document.
         None => held(reason),
-        Some(document) if matches!(document.status.as_str(), "VOIDED" | "DELETED") => Ok(Again::Anew),
+        Some(document) if !document.is_live() => Ok(Again::Anew),
         Some(document) => match agreed(&document, subject, posted, parts) {
             // Only a new total shows that the document was corrected; other edits are a person's to confirm.
             Ok(agreed) if agreed.total != posted.total || posted.xero_total != posted.total => {
@@ -108,11 +129,11 @@ fn agreed(
     parts: &Parts,
 ) -> Result<Posted, Failure> {
     let record = &subject.record;
-    let total = record.total().abs().to_cents();
+    let total = map::worth(record, &subject.company.rules);
     let contact = parts.store.contact(&subject.company.id, record.party().0);
     let checks = [
-        ("kind", document.kind == record.becomes()),
-        ("status", !matches!(document.status.as_str(), "VOIDED" | "DELETED")),
+        ("kind", document.kind == subject.kind()),
+        ("status", document.is_live()),
         ("total", document.total.to_cents() == total),
         ("tax", document.total_tax.to_cents() == record.tax().abs().to_cents()),
         ("currency", record.currency().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
@@ -141,6 +162,7 @@ fn agreed(
         at: posted.at,
         content: subject.record.content_hash(),
         batch: None,
+        journal: posted.journal.as_ref().map(|_| CostJournal::Due { look: true }),
     })
 }
 

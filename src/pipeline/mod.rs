@@ -3,15 +3,20 @@
 //! All branching between the two systems is here; nothing below calls back up.
 
 mod again;
+mod cost;
 mod deliver;
 mod failure;
 mod lanes;
+mod made;
+mod movements;
 mod order;
 mod parts;
 mod post;
 mod slots;
+mod unknown;
 mod worker;
 
 pub use lanes::Closed;
+pub use movements::accept_movements;
 pub use parts::{Company, Connection, Live, Parts};
 pub use worker::{Turn, run, turn};

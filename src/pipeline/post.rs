@@ -4,17 +4,19 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::deliver::{Ended, Subject, verdict};
+use super::deliver::{Ended, Part, Subject, verdict};
 use super::failure::{hold, of_connectwise, of_xero};
+use super::made::{self, After};
 use super::parts::Parts;
+use super::unknown::{believable, is_another, look_up, unfinished};
 use crate::connectwise::Posting;
-use crate::domain::balance::Balanced;
 use crate::domain::contact::{self, ContactMatch};
-use crate::domain::delivery::{About, Intent, Posted};
-use crate::domain::draft::{ContactChoice, DocumentKind, Draft};
-use crate::domain::facts::{Existing, ExistingDocument, Facts, Party};
+use crate::domain::delivery::{About, CostJournal, Intent, Posted};
+use crate::domain::document::Document;
+use crate::domain::draft::{ContactChoice, DocumentKind};
+use crate::domain::facts::{Address, Existing, Facts, MovementKind, Party, RecordFacts};
 use crate::domain::hold::{HoldCode, HoldReason};
-use crate::domain::plan::{Action, Plan, plan};
+use crate::domain::plan::{Action, Plan, plan, plan_cost};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::domain::text::hex;
 use crate::domain::warning::{Warning, WarningCode};
@@ -25,8 +27,6 @@ use crate::xero::{self, Request, XeroError};
 ///
 /// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
 const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// Xero may still be at work on a request this long after it was sent, and remembers its key as long.
-const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
 /// By how much the clocks of ConnectWise and this machine may differ.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Settings of the organisation older than this are read anew before a hold is blamed on them; older than
@@ -83,7 +83,9 @@ enum Prepared {
 
 /// A request that is ready but for its permit.
 struct Sending {
-    document: Box<Balanced>,
+    document: Box<Document>,
+    /// What is kept with it.
+    after: After,
     body: String,
     intent: Intent,
     /// It was sent before, with no known outcome.
@@ -97,61 +99,84 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
     let mut facts = Box::pin(gather(lease, subject, parts)).await?;
     let mut contact_created = lease.record.creating_contact;
     loop {
-        let Plan { action, mut warnings } = decide(&mut facts, lease.record.asked, subject, parts).await?;
+        let planned = decide(&mut facts, lease.record.asked, subject, parts).await?;
+        let Some(Plan { action, mut warnings }) = planned else {
+            return without_cost(lease, facts, subject, parts).await;
+        };
+        let after = After::of(lease, &facts, subject);
         let (document, contact) = match action {
-            Action::Create { document, contact } => (document, contact),
+            Action::Create { document, contact, .. } => (document, contact),
             Action::Adopt(document) => {
-                if contact_created {
-                    warnings.push(contact_warning(&facts.party));
-                }
-                return Ok(Prepared::Verdict(Box::new(Outcome::Posted {
-                    posted: adopted(&document, subject, parts),
-                    warnings,
-                })));
+                warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
+                let posted = made::adopted(&document, after, subject, parts)?;
+                return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings })));
             }
             other => return Ok(Prepared::Verdict(Box::new(verdict(other)))),
         };
         let contact = match contact {
-            ContactChoice::Known(contact) => contact,
-            ContactChoice::Create(whom) => {
+            Some(ContactChoice::Known(contact)) => Some(contact),
+            Some(ContactChoice::Create(whom)) => {
                 contact_created = true;
-                create_contact(lease, subject, &whom, parts).await?
+                Some(create_contact(lease, subject, &whom, parts).await?)
             }
+            None => None,
         };
-        if contact_created {
-            warnings.push(contact_warning(&facts.party));
-        }
+        warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
-        let looked = facts.existing.is_none_of(facts.record.mark().as_deref());
-        match (intent_for(lease, subject, (document.draft(), &body), now), &facts.existing) {
+        let looked = facts.existing.is_none_of(subject.mark().as_deref());
+        match (intent_for(lease, subject, (&document, &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
-                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, looked, warnings })));
+                let sending = Sending { document, after, body, intent, repeated, looked, warnings };
+                return Ok(Prepared::Send(Box::new(sending)));
             }
             (None, Existing::NotLookedUp) => {
-                facts.existing = look_up(subject, &facts).await?;
-                facts.contact = ContactMatch::Known(contact);
+                facts.existing = look_up(subject).await?;
+                facts.contact = contact.map(ContactMatch::Known);
             }
             (None, _) => {
                 if let Some(intent) = &lease.record.intent {
                     believable(intent, now)?;
                 }
-                let intent = new_intent(lease, subject, (document.draft(), &body), now);
-                return Ok(Prepared::Send(Box::new(Sending {
-                    document,
-                    body,
-                    intent,
-                    repeated: false,
-                    looked,
-                    warnings,
-                })));
+                let intent = new_intent(lease, subject, (&document, &body), now);
+                let sending = Sending { document, after, body, intent, repeated: false, looked, warnings };
+                return Ok(Prepared::Send(Box::new(sending)));
             }
         }
     }
 }
 
+/// The costs of a posted invoice came to nothing: what an earlier look at them left in Xero decides.
+async fn without_cost(lease: &Lease, facts: Facts, subject: &Subject<'_>, parts: &Parts) -> Result<Prepared, Stop> {
+    let Part::Cost(posted) = &subject.part else {
+        return Err(hold(HoldCode::UnreadableField, "Nothing was planned for the record.").into());
+    };
+    if !facts.record.is_unposted() {
+        let sentence = "ConnectWise does not list the invoice as unposted, so its costs cannot be read.";
+        return Err(hold(HoldCode::NotUnposted, sentence).into());
+    }
+    match (&lease.record.intent, facts.existing.marked(subject.mark().as_deref())) {
+        (Some(intent), _) => unfinished(subject, intent, parts).await?,
+        (None, Some(journal)) => {
+            let sentence = format!(
+                "its journal {} of {} is in Xero, and meanwhile it costs nothing in ConnectWise: void the journal, then retry.",
+                journal.id, journal.total
+            );
+            return Err(hold(HoldCode::EditedAfterPost, sentence).into());
+        }
+        (None, None) => {}
+    }
+    let posted = Posted { journal: None, ..posted.as_ref().clone() };
+    Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings: Vec::new() })))
+}
+
 /// The intent to use without looking first; none when a look-up has to come before.
-fn intent_for(lease: &Lease, subject: &Subject<'_>, request: (&Draft, &str), now: Timestamp) -> Option<(Intent, bool)> {
+fn intent_for(
+    lease: &Lease,
+    subject: &Subject<'_>,
+    request: (&Document, &str),
+    now: Timestamp,
+) -> Option<(Intent, bool)> {
     match &lease.record.intent {
         None => Some((new_intent(lease, subject, request, now), false)),
         Some(intent) => {
@@ -163,14 +188,15 @@ fn intent_for(lease: &Lease, subject: &Subject<'_>, request: (&Draft, &str), now
 }
 
 /// A new idempotency key: of the record, the number of its intents so far, and the body.
-fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str), now: Timestamp) -> Intent {
+fn new_intent(lease: &Lease, subject: &Subject<'_>, (document, body): (&Document, &str), now: Timestamp) -> Intent {
     let hash = hash(body);
     let short = hash.get(..32).unwrap_or_default();
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
     // Xero takes 128 characters; a longer key is hashed as a whole.
     let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
     let company = subject.company.id.clone();
-    Intent { key, body_hash: hash, company, kind: draft.kind, number: draft.number.clone(), at: now, resend: true }
+    let (kind, number) = (document.kind(), document.number().to_owned());
+    Intent { key, body_hash: hash, company, kind, number, at: now, resend: true }
 }
 
 fn hash(body: &str) -> String {
@@ -192,23 +218,49 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     {
         unfinished(subject, intent, parts).await?;
     }
-    let contact = known_contact(lease, &party, subject, parts).await?;
+    let party = whom(party, subject);
+    let contact = match &party {
+        Some(party) => Some(known_contact(lease, party, subject, parts).await?),
+        None => None,
+    };
     let mut facts = Facts { record, captions, party, organisation, contact, existing: Existing::NotLookedUp };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let known_since =
         parts.store.trusted_since().max(subject.company.since).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
     // With an intent it was looked for before that was sent; then the intent tells what to do.
-    let unknown_past = lease.record.intent.is_none() && closed_at.is_none_or(|closed| closed < known_since);
+    let doubtful =
+        matches!(&subject.part, Part::Cost(posted) if posted.journal == Some(CostJournal::Due { look: true }));
+    let unknown_past =
+        lease.record.intent.is_none() && (doubtful || closed_at.is_none_or(|closed| closed < known_since));
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
     if let Some(document) = lease.record.adopt {
-        let found = subject.company.client.document(document).await.map_err(xero_failed)?;
+        let found = subject.company.client.document(subject.kind(), document).await.map_err(xero_failed)?;
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
         facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
     } else if facts.record.is_unposted() && (unknown_past || unknown_intent) {
-        facts.existing = look_up(subject, &facts).await?;
+        facts.existing = look_up(subject).await?;
     }
     Ok(facts)
+}
+
+/// Whom the document is about: nobody if it is a journal, and the rules' contact if it is a bill of the inventory.
+fn whom(party: Option<Party>, subject: &Subject<'_>) -> Option<Party> {
+    match &subject.record {
+        _ if subject.kind() == DocumentKind::Journal => None,
+        RecordFacts::Movement(movement) if movement.kind == MovementKind::Adjustment => Some(Party {
+            id: 0,
+            name: subject.company.rules.adjustment_contact.trim().to_owned(),
+            account_number: String::new(),
+            primary_contact: None,
+            billing_contact: None,
+            invoice_email: String::new(),
+            phone: String::new(),
+            tax_number: String::new(),
+            address: Address::default(),
+        }),
+        _ => party,
+    }
 }
 
 /// The contact by link, else by the directory; by the directory alone when an operator asked for another look.
@@ -219,7 +271,8 @@ async fn known_contact(
     parts: &Parts,
 ) -> Result<ContactMatch, Stop> {
     let company = &subject.company.id;
-    let linked = parts.store.contact(company, whom.id);
+    // The contact of the rules is no company of ConnectWise, and may be named anew at any time.
+    let linked = parts.store.contact(company, whom.id).filter(|_| whom.id != 0);
     if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
         return Ok(ContactMatch::Known(contact));
     }
@@ -227,6 +280,7 @@ async fn known_contact(
     let found = contact::find(whom, &directory);
     if let ContactMatch::Known(contact) = found
         && linked != Some(contact)
+        && whom.id != 0
     {
         let event = Event::Linked { company: company.clone(), client: whom.id, contact };
         parts.store.note(event, parts.clock.now()).await?;
@@ -234,63 +288,12 @@ async fn known_contact(
     Ok(found)
 }
 
-/// Looks for the document that the record would become.
-async fn look_up(subject: &Subject<'_>, facts: &Facts) -> Result<Existing, Stop> {
-    subject.company.client.find(facts.record.becomes(), &subject.number()).await.map_err(xero_failed)
-}
-
-/// Whether the record would not become the document of this intent any more, so that looking for the one
-/// would not find the other.
-fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
-    let wanted = (&subject.company.id, subject.record.becomes(), subject.number());
-    (&intent.company, intent.kind, intent.number.clone()) != wanted
-}
-
-/// Whether "there is no such document" can be believed about a request of unknown outcome.
-///
-/// An invoice may be sent again at once: of two of the same number Xero takes one. For all else Xero is given
-/// the time in which it may still be at work.
-fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
-    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
-    if intent.kind == DocumentKind::Invoice || now >= until {
-        return Ok(());
+/// What is planned; none when a posted invoice costs nothing.
+fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
+    match subject.part {
+        Part::Main => Some(plan(facts, &subject.company.rules)),
+        Part::Cost(_) => plan_cost(facts, &subject.company.rules),
     }
-    Err(still_at_work(until))
-}
-
-fn still_at_work(until: Timestamp) -> Failure {
-    let cause = "A request to Xero has no known outcome; Xero may still be at work on it.".into();
-    Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst }
-}
-
-/// Sees to it that a request of unknown outcome made nothing, now that the record asks for something else.
-pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &Parts) -> Result<(), Failure> {
-    let Some(company) = parts.companies.iter().find(|company| company.id == intent.company) else {
-        let sentence = format!(
-            "A request for {} {} went to the company '{}', which is not in the configuration any more: look for it there.",
-            intent.kind.noun(),
-            intent.number,
-            intent.company
-        );
-        return Err(hold(HoldCode::EditedAfterPost, sentence));
-    };
-    let found = company.client.find(intent.kind, &intent.number).await;
-    let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
-    if let Some(document) = found.marked(subject.record.mark().as_deref()) {
-        let (number, status) = (subject.number(), subject.record.status());
-        let sentence = format!(
-            "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
-            document.kind.noun(),
-            document.number,
-            document.total,
-            intent.company,
-            status.name,
-            subject.company.id
-        );
-        return Err(hold(HoldCode::EditedAfterPost, sentence));
-    }
-    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
-    if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.
@@ -299,9 +302,9 @@ async fn decide(
     asked: Option<Timestamp>,
     subject: &Subject<'_>,
     parts: &Parts,
-) -> Result<Plan, Stop> {
-    let planned = plan(facts, &subject.company.rules);
-    let Action::Hold(HoldReason { code, .. }) = &planned.action else { return Ok(planned) };
+) -> Result<Option<Plan>, Stop> {
+    let now = planned(facts, subject);
+    let Some(Plan { action: Action::Hold(HoldReason { code, .. }), .. }) = &now else { return Ok(now) };
     let may_be_stale = matches!(
         code,
         HoldCode::UnknownAccount
@@ -314,10 +317,10 @@ async fn decide(
     );
     let stale_after = asked.map_or(STALE_AFTER, |asked| parts.clock.now().duration_since(asked).min(STALE_AFTER));
     if !may_be_stale || !subject.company.client.refresh_organisation(stale_after).await.map_err(xero_failed)? {
-        return Ok(planned);
+        return Ok(now);
     }
     facts.organisation = (*subject.company.client.organisation().await.map_err(xero_failed)?).clone();
-    Ok(plan(facts, &subject.company.rules))
+    Ok(planned(facts, subject))
 }
 
 async fn create_contact(lease: &Lease, subject: &Subject<'_>, whom: &Party, parts: &Parts) -> Result<Uuid, Stop> {
@@ -334,20 +337,6 @@ fn contact_warning(whom: &Party) -> Warning {
     Warning::new(WarningCode::ContactCreated, sentence)
 }
 
-fn adopted(document: &ExistingDocument, subject: &Subject<'_>, parts: &Parts) -> Posted {
-    Posted {
-        id: document.id,
-        company: subject.company.id.clone(),
-        kind: document.kind,
-        number: document.number.clone(),
-        total: subject.record.total().abs().to_cents(),
-        xero_total: document.total.to_cents(),
-        at: parts.clock.now(),
-        content: subject.record.content_hash(),
-        batch: None,
-    }
-}
-
 /// Makes the intent durable and sends it, once.
 async fn send(
     lease: Lease,
@@ -356,7 +345,7 @@ async fn send(
     about: Option<About>,
     parts: &Parts,
 ) -> Result<Ended, StoreError> {
-    let Sending { document, body, intent, repeated, looked, warnings } = sending;
+    let Sending { document, after, body, intent, repeated, looked, warnings } = sending;
     let xero = &subject.company.client;
     // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
     let permit = match xero.permit().await {
@@ -382,9 +371,8 @@ async fn send(
         });
     };
     let armed = parts.store.arm(lease, ArmRequest { intent, about: armed_about, body }, parts.clock.now()).await?;
-    let draft = document.draft();
     let request = Request {
-        kind: draft.kind,
+        kind: document.kind(),
         idempotency_key: armed.idempotency_key().to_owned(),
         body: armed.body().to_owned(),
     };
@@ -392,24 +380,14 @@ async fn send(
     let lease = armed.into_lease();
     let outcome = match created {
         Ok(created) => {
-            let posted = Posted {
-                id: created.id,
-                company: subject.company.id.clone(),
-                kind: draft.kind,
-                number: draft.number.clone(),
-                total: document.total(),
-                xero_total: created.total.to_cents(),
-                at: parts.clock.now(),
-                content: subject.record.content_hash(),
-                batch: None,
-            };
-            Outcome::Posted { posted, warnings }
+            let posted = made::created(&document, created, after, subject, parts);
+            posted.map_or_else(Outcome::Failed, |posted| Outcome::Posted { posted, warnings })
         }
         Err(XeroError::NumberTaken { message }) if looked && !repeated => {
             let sentence = format!(
                 "Xero has no live {} {}, but does not take the number: perhaps a void one keeps it. Xero says: {message}",
-                draft.kind.noun(),
-                draft.number
+                document.kind().noun(),
+                document.number()
             );
             let reason = HoldReason::new(HoldCode::DocumentDiffers, sentence);
             Outcome::Failed(Failure::Never { reason, intent: IntentFate::Clear })

@@ -8,6 +8,7 @@ mod client;
 mod contacts;
 mod documents;
 mod error;
+mod journals;
 mod lookup;
 mod reference;
 mod refusal;

@@ -11,6 +11,8 @@ mod durable;
 mod edited;
 mod faults;
 mod harness;
+mod inventory;
+mod inventory_faults;
 mod operators;
 mod posting;
 mod process;

@@ -60,6 +60,12 @@ pub fn mark(source: &str) -> String {
     format!("{MARK}{source}]")
 }
 
+/// What tells the journal of the cost of an invoice from others.
+#[must_use]
+pub fn cost_mark(invoice: i64) -> String {
+    mark(&format!("cost of invoice {invoice}"))
+}
+
 /// What of a line's description is a mark, if it has one.
 #[must_use]
 pub fn mark_in(description: &str) -> Option<&str> {
@@ -71,13 +77,13 @@ pub fn mark_in(description: &str) -> Option<&str> {
 pub struct ExistingDocument {
     /// Xero's id.
     pub id: Uuid,
-    /// Invoice or credit note.
+    /// What it is.
     pub kind: DocumentKind,
     /// Its number.
     pub number: String,
     /// `DRAFT`, `AUTHORISED`, `PAID`, `VOIDED`, ...
     pub status: String,
-    /// Whose it is.
+    /// Whose it is; nil of a journal.
     pub contact_id: Uuid,
     /// Document date.
     pub date: Option<Date>,

@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::existing::{Existing, mark};
-use super::invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType};
+use super::existing::{Existing, cost_mark, mark};
+use super::invoice::{ContentHash, Invoice, InvoiceFacts};
+use super::movement::Movement;
 use super::organisation::Organisation;
 use super::party::Party;
 use super::purchase::Purchase;
@@ -21,12 +22,14 @@ pub struct Facts {
     /// What each GL segment is called and of which type it is, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
-    /// Whom it is about.
-    pub party: Party,
+    /// Whom it is about; none of what becomes a journal.
+    #[serde(default)]
+    pub party: Option<Party>,
     /// The Xero organisation's settings.
     pub organisation: Organisation,
     /// The contact of the party in Xero.
-    pub contact: ContactMatch,
+    #[serde(default)]
+    pub contact: Option<ContactMatch>,
     /// What a look-up of the document in Xero found.
     #[serde(default)]
     pub existing: Existing,
@@ -40,6 +43,8 @@ pub enum RecordFacts {
     Invoice(Box<InvoiceFacts>),
     /// What came with one packing slip.
     Purchase(Box<Purchase>),
+    /// A change of the inventory.
+    Movement(Box<Movement>),
 }
 
 impl From<Invoice> for RecordFacts {
@@ -53,29 +58,13 @@ impl From<Invoice> for RecordFacts {
 }
 
 impl RecordFacts {
-    /// What the record becomes in Xero: credits, and whatever is below zero, become credit notes, because Xero
-    /// refuses approved documents below zero.
-    #[must_use]
-    pub fn becomes(&self) -> DocumentKind {
-        match self {
-            Self::Invoice(facts) => {
-                let invoice = &facts.invoice;
-                if invoice.kind == InvoiceType::CreditMemo || invoice.total.is_negative() {
-                    DocumentKind::CreditNote
-                } else {
-                    DocumentKind::Invoice
-                }
-            }
-            Self::Purchase(purchase) => purchase.becomes(),
-        }
-    }
-
     /// The record as a sentence begins with it.
     #[must_use]
     pub fn title(&self) -> String {
         match self {
             Self::Invoice(facts) => format!("Invoice {}", facts.invoice.number),
             Self::Purchase(purchase) => purchase.title(),
+            Self::Movement(movement) => movement.title(),
         }
     }
 
@@ -85,15 +74,17 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.transaction.is_some(),
             Self::Purchase(purchase) => purchase.received.is_some(),
+            Self::Movement(movement) => movement.unposted.is_some(),
         }
     }
 
-    /// Whether its content is known: of a purchase it is not once it has left the unposted list.
+    /// Whether its content is known: only of an invoice it is once it has left the unposted list.
     #[must_use]
     pub fn has_content(&self) -> bool {
         match self {
             Self::Invoice(_) => true,
             Self::Purchase(purchase) => purchase.received.is_some(),
+            Self::Movement(movement) => movement.unposted.is_some(),
         }
     }
 
@@ -103,6 +94,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.number.trim().to_owned(),
             Self::Purchase(purchase) => purchase.number(),
+            Self::Movement(movement) => movement.number(),
         }
     }
 
@@ -112,6 +104,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.date,
             Self::Purchase(purchase) => purchase.date(),
+            Self::Movement(movement) => movement.date(),
         }
     }
 
@@ -121,16 +114,34 @@ impl RecordFacts {
         match self {
             Self::Invoice(_) => None,
             Self::Purchase(purchase) => Some(mark(&purchase.id)),
+            Self::Movement(movement) => Some(mark(&movement.id)),
         }
     }
 
-    /// Its status.
+    /// What tells its document of this kind from others, where numbers do not.
     #[must_use]
-    pub fn status(&self) -> &Status {
+    pub fn mark_of(&self, kind: DocumentKind) -> Option<String> {
         match self {
-            Self::Invoice(facts) => &facts.invoice.status,
-            Self::Purchase(purchase) => &purchase.order.status,
+            Self::Invoice(facts) if kind == DocumentKind::Journal => Some(cost_mark(facts.invoice.id)),
+            _ => self.mark(),
         }
+    }
+
+    /// Its status; a change of the inventory has none.
+    #[must_use]
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Invoice(facts) => Some(&facts.invoice.status),
+            Self::Purchase(purchase) => Some(&purchase.order.status),
+            Self::Movement(_) => None,
+        }
+    }
+
+    /// Whether it is closed, so that ConnectWise has GL entries of it; of a change of the inventory only the list of
+    /// what is unposted says so.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.status().map_or_else(|| self.is_unposted() || self.batch().is_some(), |status| status.closed)
     }
 
     /// Whether it is in a batch: its name.
@@ -139,6 +150,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.batch.as_deref(),
             Self::Purchase(purchase) => purchase.batch.as_deref(),
+            Self::Movement(movement) => movement.batch.as_deref(),
         }
     }
 
@@ -148,6 +160,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => (facts.invoice.client_id, &facts.invoice.client_name),
             Self::Purchase(purchase) => (purchase.order.vendor_id.unwrap_or_default(), &purchase.order.vendor_name),
+            Self::Movement(_) => (0, ""),
         }
     }
 
@@ -157,6 +170,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.location_id,
             Self::Purchase(purchase) => purchase.order.location_id,
+            Self::Movement(movement) => movement.unposted.as_ref().and_then(|unposted| unposted.location_id),
         }
     }
 
@@ -166,15 +180,17 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.currency.as_deref(),
             Self::Purchase(purchase) => purchase.order.currency.as_deref(),
+            Self::Movement(movement) => movement.unposted.as_ref().and_then(|unposted| unposted.currency.as_deref()),
         }
     }
 
-    /// Its total with tax; its sign is ConnectWise's.
+    /// Its total with tax; its sign is ConnectWise's. Of a change of the inventory what comes less what goes.
     #[must_use]
     pub fn total(&self) -> Money {
         match self {
             Self::Invoice(facts) => facts.invoice.total,
             Self::Purchase(purchase) => purchase.total(),
+            Self::Movement(movement) => movement.net(),
         }
     }
 
@@ -184,6 +200,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.sales_tax,
             Self::Purchase(purchase) => purchase.tax(),
+            Self::Movement(_) => Money::ZERO,
         }
     }
 
@@ -193,6 +210,7 @@ impl RecordFacts {
         match self {
             Self::Invoice(facts) => facts.invoice.content_hash(),
             Self::Purchase(purchase) => purchase.content_hash(),
+            Self::Movement(movement) => movement.content_hash(),
         }
     }
 }

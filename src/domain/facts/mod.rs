@@ -5,15 +5,17 @@
 mod existing;
 mod gathered;
 mod invoice;
+mod movement;
 mod organisation;
 mod party;
 mod purchase;
 mod rows;
 
-pub use existing::{Existing, ExistingDocument, mark, mark_in};
+pub use existing::{Existing, ExistingDocument, cost_mark, mark, mark_in};
 pub use gathered::{Facts, RecordFacts};
 pub use invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType, Transaction};
+pub use movement::{Adjusted, Movement, MovementKind, Offset, Shifted, Stock, Unposted};
 pub use organisation::{Account, Organisation, TaxRate, TrackingCategory};
 pub use party::{Address, Party, Person};
 pub use purchase::{Purchase, PurchaseOrder, PurchaseTax, Received};
-pub use rows::{Caption, Detail, SegmentType, Status, TaxLevel};
+pub use rows::{Caption, Cost, Detail, SegmentType, Status, TaxLevel};

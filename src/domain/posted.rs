@@ -1,0 +1,87 @@
+//! What is kept of requests to Xero and of the documents that they made.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::delivery::Step;
+use super::draft::DocumentKind;
+use super::facts::ContentHash;
+use super::money::Money;
+use super::record::CompanyId;
+
+/// A request to Xero that was about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The idempotency key.
+    pub key: String,
+    /// SHA-256 of the body, in hex.
+    pub body_hash: String,
+    /// The Xero organisation it went to.
+    pub company: CompanyId,
+    /// What it asked for; the record in ConnectWise may become another one meanwhile.
+    pub kind: DocumentKind,
+    /// The number it asked for.
+    pub number: String,
+    /// When it was first sent.
+    pub at: Timestamp,
+    /// Whether the same bytes may be sent again while Xero remembers the key; else look first.
+    pub resend: bool,
+}
+
+/// The document that a record became.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// Xero's id.
+    pub id: Uuid,
+    /// The Xero organisation it is in.
+    pub company: CompanyId,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Its number.
+    pub number: String,
+    /// ConnectWise's total.
+    pub total: Money,
+    /// The total that Xero calculated.
+    pub xero_total: Money,
+    /// When it was posted or adopted.
+    pub at: Timestamp,
+    /// What ConnectWise said then.
+    pub content: ContentHash,
+    /// The batch in ConnectWise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+    /// The journal of its cost of goods, which is one unit with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<CostJournal>,
+}
+
+/// Where the journal of a posted invoice's cost of goods stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostJournal {
+    /// It is still to be made.
+    Due {
+        /// It may be in Xero already, so it is looked for before it is made.
+        look: bool,
+    },
+    /// It is in Xero.
+    Posted {
+        /// Xero's id.
+        id: Uuid,
+        /// The sum of its debits.
+        total: Money,
+        /// What ConnectWise said of the costs then.
+        content: ContentHash,
+        /// When it was posted or adopted.
+        at: Timestamp,
+    },
+}
+
+impl Posted {
+    /// What is still to be done about it.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        if matches!(self.journal, Some(CostJournal::Due { .. })) { Step::Journal } else { Step::Mark }
+    }
+}

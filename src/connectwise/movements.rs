@@ -56,16 +56,12 @@ impl ConnectWise {
     /// As [`RemoteError`] says; [`RemoteError::Malformed`] when the accounting interface is about another change.
     pub async fn movement(&self, id: &str, kind: MovementKind) -> Result<Movement, RemoteError> {
         let id = id.to_owned();
-        match self.unposted_movement(&id, kind).await? {
-            Some(row) => {
-                let unposted = Some(self.preview_of(&id, kind, row).await?);
-                Ok(Movement { id, kind, unposted, batch: None })
-            }
-            None => {
-                let batch = self.newest_batch(&batch::prefix_of_movement(&id)).await?;
-                Ok(Movement { id, kind, unposted: None, batch })
-            }
+        if let Some(row) = self.unposted_movement(&id, kind).await? {
+            let unposted = Some(self.preview_of(&id, kind, row).await?);
+            return Ok(Movement { id, kind, unposted, batch: None });
         }
+        let batch = self.newest_batch(&batch::prefix_of_movement(&id)).await?;
+        Ok(Movement { id, kind, unposted: None, batch })
     }
 
     async fn unposted_movement(

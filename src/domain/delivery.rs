@@ -493,6 +493,7 @@ mod tests {
     use crate::domain::money::Money;
     use crate::domain::warning::WarningCode;
 
+    #[expect(clippy::large_enum_variant, reason = "a few of them live at a time")]
     #[derive(Clone, Debug)]
     enum Act {
         Accept(Option<u128>),

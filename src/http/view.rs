@@ -300,7 +300,7 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
         DocumentKind::BillCredit => "AccountsPayable/ViewCreditNote.aspx?creditNoteID",
         DocumentKind::Journal => JOURNAL_PAGE,
     };
-    let journal = posted.journal.as_ref().map(|journal| match journal {
+    let journal = posted.journal.as_deref().map(|journal| match journal {
         CostJournal::Due { .. } => CostView { state: "due".to_owned(), id: None, total: None, link: None },
         CostJournal::Posted { id, total, .. } => CostView {
             state: "posted".to_owned(),
@@ -380,16 +380,19 @@ impl From<&Entry> for HistoryView {
     }
 }
 
+/// What was put into Xero last.
+fn in_xero(posted: &Posted) -> String {
+    match posted.journal.as_deref() {
+        Some(CostJournal::Posted { total, .. }) => {
+            format!("The cost of goods of {} is in Xero as a manual journal of {total}", posted.number)
+        }
+        _ => format!("In Xero as {} {} of {}", posted.kind.noun(), posted.number, posted.xero_total),
+    }
+}
+
 fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
     let sentence = match settlement {
-        Settlement::Mark {
-            posted: Posted { journal: Some(CostJournal::Posted { total, .. }), number, .. }, ..
-        } => {
-            format!("The cost of goods of {number} is in Xero as a manual journal of {total}")
-        }
-        Settlement::Mark { posted, .. } => {
-            format!("In Xero as {} {} of {}", posted.kind.noun(), posted.number, posted.xero_total)
-        }
+        Settlement::Mark { posted, .. } => in_xero(posted),
         Settlement::Done { batch: Some(batch), .. } => format!("In ConnectWise's batch {batch}"),
         Settlement::Done { batch: None, .. } => "Nothing more to do".to_owned(),
         Settlement::Skip { reason } => format!("Skipped, because {}", reason.sentence()),

@@ -162,7 +162,7 @@ fn agreed(
         at: posted.at,
         content: subject.record.content_hash(),
         batch: None,
-        journal: posted.journal.as_ref().map(|_| CostJournal::Due { look: true }),
+        journal: posted.journal.as_ref().map(|_| Box::new(CostJournal::Due { look: true })),
     })
 }
 

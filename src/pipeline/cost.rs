@@ -18,7 +18,7 @@ use crate::store::Lease;
 /// Whether the journal of a posted invoice is still to be made.
 pub(super) fn is_due(posted: &Posted, subject: &Subject<'_>) -> bool {
     let wanted = subject.company.rules.cost_of_goods != CostOfGoods::Off;
-    wanted && matches!(posted.journal, Some(CostJournal::Due { .. }))
+    wanted && matches!(posted.journal.as_deref(), Some(CostJournal::Due { .. }))
 }
 
 /// Looks at the journal of a posted invoice that is about to be marked: the invoice, or what comes first.
@@ -28,7 +28,7 @@ pub(super) async fn look(
     posted: Posted,
     parts: &Parts,
 ) -> Result<Result<Posted, Again>, Failure> {
-    match &posted.journal {
+    match posted.journal.as_deref() {
         None => Ok(Ok(posted)),
         Some(CostJournal::Due { .. }) if is_due(&posted, subject) || lease.record.intent.is_some() => {
             Ok(Err(Again::Cost(Box::new(posted))))
@@ -63,7 +63,10 @@ pub(super) async fn look(
 
 /// The record goes on with its journal standing so.
 fn again_as(posted: Posted, journal: Option<CostJournal>) -> Again {
-    Again::Ended(Box::new(Outcome::Posted { posted: Posted { journal, ..posted }, warnings: Vec::new() }))
+    Again::Ended(Box::new(Outcome::Posted {
+        posted: Posted { journal: journal.map(Box::new), ..posted },
+        warnings: Vec::new(),
+    }))
 }
 
 /// What the costs are now; none while the rules or ConnectWise do not say.

@@ -228,11 +228,12 @@ fn half(title: &str, outcome: Outcome) -> Outcome {
         Outcome::Failed(Failure::Later { not_before, cause, blame, intent }) => {
             Outcome::Failed(Failure::Later { not_before, cause: told(&cause).into(), blame, intent })
         }
-        Outcome::Failed(Failure::Never { reason, intent }) => {
+        Outcome::Failed(Failure::Never { reason, intent }) if reason.code != HoldCode::EditedAfterPost => {
             let sentence = format!("{} {}", told(&reason.sentence), reason.code.cure());
             let reason = HoldReason::new(HoldCode::CostNotPosted, sentence);
             Outcome::Failed(Failure::Never { reason, intent })
         }
+        // Done, or both are in Xero and one of them should not be.
         other => other,
     }
 }
@@ -283,7 +284,7 @@ async fn gone(lease: Lease, parts: &Parts) -> Ended {
         (Some(posted), intent) => {
             let look = async |xero: &Xero| {
                 let found = xero.document(posted.kind, posted.id).await?.filter(ExistingDocument::is_live);
-                match (found, &posted.journal) {
+                match (found, posted.journal.as_deref()) {
                     (None, Some(CostJournal::Posted { id, .. })) => xero.document(DocumentKind::Journal, *id).await,
                     (None, Some(CostJournal::Due { .. })) => match intent {
                         Some(intent) => find_left(xero, intent, &lease.record.key).await,

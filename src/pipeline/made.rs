@@ -18,7 +18,7 @@ use crate::xero::Created;
 /// What is kept of the facts with which a document was planned.
 pub(super) enum After {
     /// The record's own document, and the journal that is to follow it.
-    Main(Option<CostJournal>),
+    Main(Option<Box<CostJournal>>),
     /// The journal of the costs, and the hash of them.
     Cost(ContentHash),
 }
@@ -31,7 +31,7 @@ impl After {
             // A journal of a document before may be in Xero still, and then be right or wrong.
             Part::Main => {
                 let follows = cost.is_some() || before.is_some_and(|before| before.journal.is_some());
-                Self::Main(follows.then_some(CostJournal::Due { look: before.is_some() }))
+                Self::Main(follows.then(|| Box::new(CostJournal::Due { look: before.is_some() })))
             }
             Part::Cost(_) => Self::Cost(cost::content(cost.as_ref().map(|cost| &cost.value))),
         }
@@ -83,7 +83,7 @@ pub(super) fn adopted(
     };
     // What was in Xero before may have its journal there, too.
     let after = match after {
-        After::Main(Some(_)) => After::Main(Some(CostJournal::Due { look: true })),
+        After::Main(Some(_)) => After::Main(Some(Box::new(CostJournal::Due { look: true }))),
         other => other,
     };
     // Xero has no number of a journal, only its narration.
@@ -115,6 +115,6 @@ fn posted(made: Made, after: After, subject: &Subject<'_>, parts: &Parts) -> Res
         let sentence = format!("Xero made of its debits of {total} a journal of {xero_total} ({id}): void it there.");
         return Err(hold(HoldCode::DocumentDiffers, sentence));
     }
-    let journal = Some(CostJournal::Posted { id, total, content, at });
+    let journal = Some(Box::new(CostJournal::Posted { id, total, content, at }));
     Ok(Posted { journal, ..of.as_ref().clone() })
 }

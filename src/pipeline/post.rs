@@ -155,16 +155,19 @@ async fn without_cost(lease: &Lease, facts: Facts, subject: &Subject<'_>, parts:
         let sentence = "ConnectWise does not list the invoice as unposted, so its costs cannot be read.";
         return Err(hold(HoldCode::NotUnposted, sentence).into());
     }
-    match (&lease.record.intent, facts.existing.marked(subject.mark().as_deref())) {
-        (Some(intent), _) => unfinished(subject, intent, parts).await?,
-        (None, Some(journal)) => {
-            let sentence = format!(
-                "its journal {} of {} is in Xero, and meanwhile it costs nothing in ConnectWise: void the journal, then retry.",
-                journal.id, journal.total
-            );
-            return Err(hold(HoldCode::EditedAfterPost, sentence).into());
-        }
-        (None, None) => {}
+    let existing = match &lease.record.intent {
+        Some(_) => look_up(subject).await?,
+        None => facts.existing,
+    };
+    if let Some(journal) = existing.marked(subject.mark().as_deref()) {
+        let sentence = format!(
+            "The journal {} of the cost of {} ({}) is in Xero, and meanwhile the rules or ConnectWise say that it costs nothing: void the journal, then retry.",
+            journal.id, posted.number, journal.total
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence).into());
+    }
+    if let Some(intent) = &lease.record.intent {
+        believable(intent, parts.clock.now())?;
     }
     let posted = Posted { journal: None, ..posted.as_ref().clone() };
     Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings: Vec::new() })))
@@ -218,19 +221,19 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     {
         unfinished(subject, intent, parts).await?;
     }
-    let party = whom(party, subject);
-    let contact = match &party {
-        Some(party) => Some(known_contact(lease, party, subject, parts).await?),
+    let client = whom(party, subject);
+    let contact = match &client {
+        Some(whom) => Some(known_contact(lease, whom, subject, parts).await?),
         None => None,
     };
-    let mut facts = Facts { record, captions, party, organisation, contact, existing: Existing::NotLookedUp };
+    let existing = Existing::NotLookedUp;
+    let mut facts = Facts { record, captions, party: client, organisation, contact, existing };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let known_since =
         parts.store.trusted_since().max(subject.company.since).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
     // With an intent it was looked for before that was sent; then the intent tells what to do.
-    let doubtful =
-        matches!(&subject.part, Part::Cost(posted) if posted.journal == Some(CostJournal::Due { look: true }));
+    let doubtful = matches!(&subject.part, Part::Cost(posted) if posted.journal.as_deref() == Some(&CostJournal::Due { look: true }));
     let unknown_past =
         lease.record.intent.is_none() && (doubtful || closed_at.is_none_or(|closed| closed < known_since));
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);

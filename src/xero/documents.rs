@@ -141,6 +141,7 @@ fn saved_journal(answer: &Answer) -> Result<Created, XeroError> {
 }
 
 /// What an answer says of the one document that was written.
+#[derive(Clone, Copy)]
 struct Saved {
     id: Uuid,
     has_errors: bool,

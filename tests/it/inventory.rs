@@ -367,3 +367,30 @@ async fn an_app_without_the_right_to_journals_holds_those_and_posts_all_else() {
     world.settle().await;
     assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("done", 1));
 }
+
+#[tokio::test]
+async fn a_journal_that_was_entered_by_hand_can_be_adopted_if_it_is_worth_the_same() {
+    let world = World::new().await;
+    let stock = NewStock { mapping: Mapping::account("777"), ..missing() };
+    let (id, key) = posted(&world, NewMovement::adjustment("ADJ-1", vec![stock])).await;
+    assert_eq!(world.state_of(&key).await, "held unknown_account");
+    world.xero.add_account("311", "Stock differences", "DIRECTCOSTS");
+    let by_hand = |amount: i32| {
+        world
+            .xero
+            .enter_journal(
+                &json!({"Narration": "Stock take", "Date": "2026-11-30", "Status": "POSTED", "JournalLines": [
+                {"AccountCode": "620", "LineAmount": -amount}, {"AccountCode": "311", "LineAmount": amount}]}),
+            )
+            .unwrap()
+    };
+    let (wrong, right) = (by_hand(90), by_hand(100));
+    world.xero.add_account("777", "Differences of counts", "DIRECTCOSTS");
+    assert_eq!(decide(&world, &key, "adopt", json!({ "document": wrong })).await, 200);
+    world.settle().await;
+    assert_eq!(world.state_of(&key).await, "held document_differs", "{}", sentence(&world, &key).await);
+    assert_eq!(decide(&world, &key, "adopt", json!({ "document": right })).await, 200);
+    world.settle().await;
+    assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("done", 2));
+    assert!(world.connectwise.inventory_batch(id).is_some());
+}

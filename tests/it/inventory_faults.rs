@@ -66,13 +66,15 @@ async fn sweep(world: &World) {
 /// Lets time pass until both adjustments are posted and marked, and checks that they are so once.
 async fn check(world: &World, twins: &[(i64, String); 2], label: &str) {
     for _ in 0..24 {
-        if twins.iter().all(|(id, _)| world.connectwise.inventory_batch(*id).is_some()) {
+        if twins.iter().all(|(id, _)| world.connectwise.inventory_batch(*id).is_some())
+            && world.state_of(&twins[0].1).await == "done"
+            && world.state_of(&twins[1].1).await == "done"
+        {
             break;
         }
         sweep(world).await;
         world.pass(SignedDuration::from_mins(10)).await;
     }
-    world.pass(SignedDuration::from_mins(30)).await;
     for (id, key) in twins {
         assert_eq!(world.state_of(key).await, "done", "{label}: {key}");
         assert!(world.connectwise.inventory_batch(*id).is_some(), "{label}: {key}");

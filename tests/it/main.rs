@@ -5,6 +5,7 @@
 
 mod attacks;
 mod companies;
+mod cost_of_goods;
 mod door;
 mod door_limits;
 mod durable;

@@ -108,10 +108,9 @@ fn amount(row: usize, detail: &Detail, cost: &Cost) -> Result<Money, HoldReason>
     };
     let of_row = |of_one: Money| (of_one.abs() * quantity).to_cents();
     match (cost.cost.map(Money::abs), cost.of_one.map(Money::abs)) {
-        (None, None) => Err(missing()),
         (None, Some(of_one)) => Ok(of_row(of_one)),
         (Some(cost), None) if quantity == Decimal::ONE || cost.is_zero() => Ok(cost.to_cents()),
-        (Some(_), None) => Err(missing()),
+        (_, None) => Err(missing()),
         (Some(cost), Some(of_one)) if cost == of_one || cost.to_cents() == of_row(of_one) => Ok(of_row(of_one)),
         (Some(cost), Some(of_one)) => {
             let sentence = format!(

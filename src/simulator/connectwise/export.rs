@@ -13,7 +13,7 @@ use super::marks::Kind;
 use super::oddities::View;
 use super::records::{NewInvoice, NewLine, SegmentKind};
 use super::reply::{merged, pruned};
-use super::settings::CostRows;
+use super::settings::{CostRows, DropShipCosts};
 use super::state::State;
 use super::tables::{currency, reference};
 
@@ -182,7 +182,7 @@ impl State {
 
     /// The accounts between which the cost of a product moves.
     fn cost_fields(&self, line: &NewLine) -> Value {
-        let shown = !line.drop_shipped || self.settings.cost_of_drop_ship;
+        let shown = !line.drop_shipped || self.settings.drop_ship_costs == DropShipCosts::Shown;
         let accounts =
             json!({"costAccountNumber": line.cost_account, "inventoryAccountNumber": line.inventory_account});
         match self.settings.cost_rows {

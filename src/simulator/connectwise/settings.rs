@@ -95,6 +95,15 @@ pub enum CostRows {
     OfOne,
 }
 
+/// Whether the export has the cost of what goes from the vendor to the customer: `includeCogsDropShipFlag`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropShipCosts {
+    /// It has.
+    Shown,
+    /// It has not.
+    Hidden,
+}
+
 /// When expenses reach the accounting interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpensesReach {
@@ -207,8 +216,8 @@ pub struct Settings {
     pub purchase_total: PurchaseTotal,
     /// What the export says of the cost of what is sold.
     pub cost_rows: CostRows,
-    /// Whether it says so of what goes from the vendor to the customer, too: `includeCogsDropShipFlag`.
-    pub cost_of_drop_ship: bool,
+    /// Whether it says so of what goes from the vendor to the customer, too.
+    pub drop_ship_costs: DropShipCosts,
     /// `expenseDetailId` minus the expense entry id.
     pub expense_detail_offset: i64,
     /// When expenses reach the accounting interface.
@@ -268,7 +277,7 @@ impl Settings {
             purchases_reach: PurchasesReach::WhenClosed,
             purchase_total: PurchaseTotal::Whole,
             cost_rows: CostRows::Off,
-            cost_of_drop_ship: false,
+            drop_ship_costs: DropShipCosts::Hidden,
             expense_detail_offset: 0,
             expenses_reach: ExpensesReach::WhenApproved,
             expense_shape: ExpenseShape::Bills,

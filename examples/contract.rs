@@ -15,7 +15,10 @@ use readypost::app::App;
 use readypost::clock::{Clock, SystemClock};
 use readypost::config::{self, Config};
 use readypost::domain::delivery::{Record, State};
-use readypost::simulator::connectwise::{self, ConnectWise, Item, NewCompany, NewInvoice, NewLine};
+use readypost::domain::record::{RecordKey, RecordKind, SourceId};
+use readypost::simulator::connectwise::{
+    self, ConnectWise, Item, NewCompany, NewInvoice, NewLine, NewPurchaseLine, NewPurchaseOrder,
+};
 use readypost::simulator::xero::{self, Xero};
 use rust_decimal::Decimal;
 use tokio::net::TcpStream;
@@ -34,8 +37,15 @@ struct Ports {
 
 /// A record and how it is to end: its state, then the codes of its warnings.
 struct Case {
-    invoice: NewInvoice,
+    name: &'static str,
+    new: New,
     end: &'static str,
+}
+
+/// What is entered and closed.
+enum New {
+    Invoice(NewInvoice),
+    Order(NewPurchaseOrder),
 }
 
 #[tokio::main]
@@ -52,29 +62,31 @@ async fn main() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let cases = cases(&connectwise, &xero);
     // The first one is closed before the store is born, so it is looked up before it is created.
-    let mut invoices = Vec::new();
+    let mut entered = Vec::new();
     let mut cases = cases.into_iter();
     let early = cases.next().context("there are no cases")?;
-    invoices.push((close(&connectwise, early.invoice.clone())?, early));
+    entered.push((close(&connectwise, &early)?, early));
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let app = App::build(configuration(&connectwise, &xero, &ports, folder.path())?, &clock)?;
     let listener = app.bind().await?;
     let url = format!("http://{}/callbacks/acme?recordId=", listener.local_addr()?);
-    connectwise.register_callback(&url, "invoice", "owner", 1).ok().context("the callback is not registered")?;
+    for kind in ["invoice", "purchaseorder"] {
+        connectwise.register_callback(&url, kind, "owner", 1).ok().context("the callback is not registered")?;
+    }
     let shutdown = CancellationToken::new();
     let running = app.run(listener, shutdown.clone());
     let driving = async {
         tokio::time::sleep(Duration::from_millis(1100)).await;
-        for (invoice, _) in &invoices {
-            connectwise.save_invoice(*invoice);
+        for (key, _) in &entered {
+            connectwise.save_invoice(key.source.as_str().parse()?);
         }
         for case in cases {
-            invoices.push((close(&connectwise, case.invoice.clone())?, case));
+            entered.push((close(&connectwise, &case)?, case));
         }
         for outcome in connectwise.deliver_all().await {
             ensure!(outcome.is_delivered(), "a callback was answered with {:?}", outcome.status);
         }
-        let outcome = report(&app, &invoices).await;
+        let outcome = report(&app, &entered).await;
         shutdown.cancel();
         outcome
     };
@@ -101,23 +113,33 @@ async fn listening(port: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds an invoice and closes it.
-fn close(connectwise: &ConnectWise, invoice: NewInvoice) -> anyhow::Result<i64> {
-    let number = invoice.number.clone();
-    let id = connectwise.add_invoice(invoice);
-    let closed = connectwise.set_status(id, "Ready to Post");
-    closed.ok().with_context(|| format!("{number} cannot be closed"))?;
-    Ok(id)
+/// Adds a record and closes it.
+fn close(connectwise: &ConnectWise, case: &Case) -> anyhow::Result<RecordKey> {
+    let refused = || format!("{} cannot be closed", case.name);
+    let (kind, source) = match &case.new {
+        New::Invoice(invoice) => {
+            let id = connectwise.add_invoice(invoice.clone());
+            connectwise.set_status(id, "Ready to Post").ok().with_context(refused)?;
+            (RecordKind::Invoice, SourceId::from(id))
+        }
+        New::Order(order) => {
+            let id = connectwise.add_purchase_order(order.clone());
+            connectwise.receive(id, "").ok().with_context(refused)?;
+            connectwise.close_purchase_order(id).ok().with_context(refused)?;
+            let purchase = connectwise.purchases(id).into_iter().next().with_context(refused)?;
+            (RecordKind::Purchase, SourceId::try_from(purchase.unposted_product_id)?)
+        }
+    };
+    Ok(RecordKey { connection: "acme".parse()?, kind, source })
 }
 
 /// Prints how every record ended; true when all ended as they should.
-async fn report(app: &App, invoices: &[(i64, Case)]) -> anyhow::Result<bool> {
+async fn report(app: &App, entered: &[(RecordKey, Case)]) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let mut all_well = true;
-    for (id, case) in invoices {
-        let key = format!("acme/invoice/{id}").parse()?;
+    for (key, case) in entered {
         let ended = loop {
-            let record = app.parts.store.record(&key).await?;
+            let record = app.parts.store.record(key).await?;
             let queued = record.as_ref().is_none_or(|record| matches!(record.state, State::Queued { .. }));
             match record {
                 Some(record) if !queued || begun.elapsed() > PATIENCE => break end(&record),
@@ -132,7 +154,7 @@ async fn report(app: &App, invoices: &[(i64, Case)]) -> anyhow::Result<bool> {
         all_well &= well;
         let mark = if well { "ok  " } else { "FAIL" };
         let wanted = if well { String::new() } else { format!(" (it should be {})", case.end) };
-        println!("{mark} {}: {ended}{wanted}", case.invoice.number);
+        println!("{mark} {}: {ended}{wanted}", case.name);
     }
     Ok(all_well)
 }
@@ -169,8 +191,27 @@ fn cases(connectwise: &ConnectWise, xero: &Xero) -> Vec<Case> {
     let known = company("BLUEGUM", "Blue Gum Dental");
     xero.add_contact(xero::NewContact { name: "Blue Gum Dental".to_owned(), ..xero::NewContact::default() });
     let stranger = company("WATTLE", "Wattle Street Legal");
-    let invoice = |number: &str, lines: Vec<NewLine>| NewInvoice {
+    let vendor = connectwise.add_company(NewCompany {
+        identifier: "HARBOUR".to_owned(),
+        name: "Harbour Distribution".to_owned(),
+        is_vendor: true,
+        vendor_number: "V-310".to_owned(),
+        terms: Some(terms),
+        tax_code: Some(tax_code),
+        ..NewCompany::default()
+    });
+    xero.add_contact(xero::NewContact { name: "Harbour Distribution".to_owned(), ..xero::NewContact::default() });
+    let order = |number: &str, quantity: &str| NewPurchaseOrder {
         number: number.to_owned(),
+        vendor,
+        vendor_invoice_number: "HD-55012".to_owned(),
+        vendor_invoice_date: Some(jiff::civil::date(2026, 11, 27)),
+        freight: Decimal::new(1250, 2),
+        freight_taxable: true,
+        lines: vec![bought(quantity, "142.10")],
+        ..NewPurchaseOrder::default()
+    };
+    let invoice = |lines: Vec<NewLine>| NewInvoice {
         kind: "Standard".to_owned(),
         company: known,
         lines,
@@ -180,21 +221,38 @@ fn cases(connectwise: &ConnectWise, xero: &Xero) -> Vec<Case> {
     let product = NewLine { item: Some(Item::new(31, "SSD1")), account: "210".to_owned(), ..line("3", "149.9") };
     // Only items have a price of their own; Xero rounds it to four decimals.
     let uneven = NewLine { item: Some(Item::new(32, "SSD1")), ..line("1000", "0.12346") };
-    let case = |end, invoice| Case { invoice, end };
+    let case = |name: &'static str, end, invoice: NewInvoice| {
+        let invoice = NewInvoice { number: name.to_owned(), ..invoice };
+        Case { name, new: New::Invoice(invoice), end }
+    };
+    let purchase = |name: &'static str, end, quantity| Case { name, new: New::Order(order(name, quantity)), end };
     vec![
-        case("done", invoice("LOOKED-UP", vec![line("1", "10")])),
-        case("done", invoice("PLAIN", vec![line("2.5", "180"), line("1", "99.95")])),
-        case("done", invoice("PRODUCT", vec![product])),
-        case("done", NewInvoice { kind: "CreditMemo".to_owned(), ..invoice("CREDIT", vec![line("1", "50")]) }),
-        case("done, contact_created", NewInvoice { company: stranger, ..invoice("STRANGER", vec![line("1", "75")]) }),
-        case("done, tax_rounding", NewInvoice { sales_tax: Some(Decimal::new(17, 2)), ..invoice("TAX", cents()) }),
-        case("done, rounding_line", invoice("UNEVEN", vec![uneven])),
+        case("LOOKED-UP", "done", invoice(vec![line("1", "10")])),
+        case("PLAIN", "done", invoice(vec![line("2.5", "180"), line("1", "99.95")])),
+        case("PRODUCT", "done", invoice(vec![product])),
+        case("CREDIT", "done", NewInvoice { kind: "CreditMemo".to_owned(), ..invoice(vec![line("1", "50")]) }),
+        case("STRANGER", "done, contact_created", NewInvoice { company: stranger, ..invoice(vec![line("1", "75")]) }),
+        case("TAX", "done, tax_rounding", NewInvoice { sales_tax: Some(Decimal::new(17, 2)), ..invoice(cents()) }),
+        case("UNEVEN", "done, rounding_line", invoice(vec![uneven])),
         case(
+            "ADJUSTED",
             "done, adjustment_line",
-            NewInvoice { total: Some(Decimal::new(11040, 2)), ..invoice("ADJUSTED", vec![line("1", "100")]) },
+            NewInvoice { total: Some(Decimal::new(11040, 2)), ..invoice(vec![line("1", "100")]) },
         ),
-        case("held", invoice("NO-ACCOUNT", vec![NewLine { account: "999".to_owned(), ..line("1", "20") }])),
+        case("NO-ACCOUNT", "held", invoice(vec![NewLine { account: "999".to_owned(), ..line("1", "20") }])),
+        purchase("BOUGHT", "done", "10"),
+        purchase("RETURNED", "done", "-3"),
     ]
+}
+
+fn bought(quantity: &str, unit_cost: &str) -> NewPurchaseLine {
+    NewPurchaseLine {
+        description: "Solid state disk".to_owned(),
+        quantity: quantity.parse().unwrap_or_default(),
+        unit_cost: unit_cost.parse().unwrap_or_default(),
+        item: Some(Item::new(31, "SSD1")),
+        ..NewPurchaseLine::default()
+    }
 }
 
 fn line(quantity: &str, price: &str) -> NewLine {
@@ -247,6 +305,8 @@ tenant_id = "{tenant}"
 [company.rules]
 untaxed = "GST Free Income"
 tax_names = {{ GST = "GST on Income" }}
+untaxed_purchases = "GST Free Expenses"
+purchase_tax_names = {{ GST = "GST on Expenses" }}
 "#,
         folder = folder.display(),
         connectwise_proxy = ports.connectwise_proxy,

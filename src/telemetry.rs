@@ -57,6 +57,7 @@ struct Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StepLabels {
+    kind: Text,
     outcome: Text,
     reason: Text,
 }
@@ -145,7 +146,7 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.ack.clone(),
         );
-        registry.register("steps", "Steps by how they ended", metrics.steps.clone());
+        registry.register("steps", "Steps by kind of record and how they ended", metrics.steps.clone());
         let help = "Time from the first news of a record to its document in Xero";
         registry.register_with_unit("event_to_posted", help, Unit::Seconds, metrics.event_to_posted.clone());
         registry.register("queue_depth", "Records by state", metrics.depth.clone());
@@ -178,18 +179,21 @@ impl Metrics {
         self.ack.observe(took.as_secs_f64());
     }
 
-    /// A step ended, `since_first_seen` after the first news of its record.
-    pub fn step(&self, outcome: &Outcome, since_first_seen: SignedDuration) {
+    /// A step of a record of this kind ended, `since_first_seen` after the first news of it.
+    pub fn step(&self, kind: RecordKind, outcome: &Outcome, since_first_seen: SignedDuration) {
         let (name, reason) = match outcome {
             Outcome::Posted { .. } => ("posted", ""),
             Outcome::Marked { .. } => ("marked", ""),
             Outcome::Skipped(reason) => ("skipped", reason.as_str()),
+            Outcome::Failed(Failure::Never { reason, .. }) | Outcome::FannedOut { unnamed: Some(reason), .. } => {
+                ("held", reason.code.as_str())
+            }
             Outcome::FannedOut { .. } => ("skipped", SkipReason::PurchasesApart.as_str()),
-            Outcome::Failed(Failure::Never { reason, .. }) => ("held", reason.code.as_str()),
             Outcome::Failed(Failure::Later { .. }) => ("retried", "later"),
             Outcome::Failed(Failure::Everyone { .. }) => ("retried", "company"),
         };
-        self.steps.get_or_create(&StepLabels { outcome: Text(name.to_owned()), reason: Text(reason.to_owned()) }).inc();
+        let [kind, outcome, reason] = [kind.as_str(), name, reason].map(|text| Text(text.to_owned()));
+        self.steps.get_or_create(&StepLabels { kind, outcome, reason }).inc();
         if name == "posted" {
             self.event_to_posted.observe(since_first_seen.as_secs_f64());
         }

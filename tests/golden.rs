@@ -15,7 +15,7 @@ use readypost::config::parse_rules;
 use readypost::domain::balance::{Balanced, line_amount, line_tax};
 use readypost::domain::document::Document;
 use readypost::domain::draft::Line;
-use readypost::domain::facts::{Facts, RecordFacts, mark, mark_in};
+use readypost::domain::facts::{Facts, RecordFacts, mark_in};
 use readypost::domain::hold::{HoldCode, SkipReason};
 use readypost::domain::journal::Journal;
 use readypost::domain::map::worth;
@@ -231,8 +231,9 @@ fn cancels_out(case: &Case, journal: &Journal) {
     assert!(mark_in(narration).is_some_and(|mark| mark.ends_with(']')), "{name}: {narration}");
     if let RecordFacts::Movement(movement) = &case.facts.record {
         assert_eq!(journal.total(), movement.turnover(), "{name}: Xero and ConnectWise");
-        assert!(narration.ends_with(&mark(&movement.id)), "{name}: {narration}");
     }
+    let mark = case.facts.mark.as_ref().or(case.facts.cost_mark.as_ref()).unwrap();
+    assert!(narration.ends_with(mark), "{name}: {narration}");
 }
 
 fn predictable(name: &str, line: &Line) {

@@ -21,7 +21,7 @@ use readypost::domain::draft::DocumentKind;
 use readypost::domain::facts::ContentHash;
 use readypost::domain::hold::{HoldCode, HoldReason, SkipReason};
 use readypost::domain::money::Money;
-use readypost::domain::record::RecordKey;
+use readypost::domain::record::{RecordKey, SourceId};
 use readypost::domain::settle::{IntentFate, Settlement};
 use readypost::domain::warning::{Part, Warning, WarningCode};
 use readypost::store::{self, ArmRequest, Event, Filter, Health, Lease, ResolveError, Store, StoreError};
@@ -243,10 +243,14 @@ async fn live(store: &dyn Store, seed: u64, steps: u64) {
         let at = i64::try_from(step).unwrap();
         let id = next(40);
         match next(10) {
-            0..5 => drop(store.accept(&key(id), callback(u128::from(next(90)) + 1), now(at)).await.unwrap()),
+            0..5 => {
+                let order = Trigger::Order { order: 7 };
+                let trigger = if next(4) == 0 { order } else { callback(u128::from(next(90)) + 1) };
+                store.accept(&key(id), trigger, now(at)).await.unwrap();
+            }
             5..9 => {
                 let Some(lease) = store.lease(now(at), now(at + 300)).unwrap() else { continue };
-                let settlement = match next(5) {
+                let settlement = match next(6) {
                     0 => Settlement::Mark { posted: posted(u128::from(id)), warnings: Vec::new() },
                     1 => Settlement::Done { batch: None, warnings: Vec::new() },
                     2 => Settlement::Skip { reason: SkipReason::StatusOpen },
@@ -255,6 +259,10 @@ async fn live(store: &dyn Store, seed: u64, steps: u64) {
                         cause: "x".into(),
                         counts: true,
                         intent: IntentFate::Keep,
+                    },
+                    4 => Settlement::FannedOut {
+                        purchases: (0..next(60)).map(|id| SourceId::from(i64::try_from(id).unwrap())).collect(),
+                        unnamed: None,
                     },
                     _ => Settlement::Hold {
                         reason: HoldReason::new(HoldCode::UnknownTax, "x"),

@@ -171,15 +171,17 @@ impl<'source, 'text> Section<'source, 'text> {
         Some(url)
     }
 
-    /// A value of one of the types that serde reads from a text, such as a choice.
+    /// A value of one of the types that serde reads from a text, such as a choice; else the default.
     pub(super) fn choice<T: serde::de::DeserializeOwned>(&self, key: &'static str, default: T, choices: &str) -> T {
-        let Some(text) = self.text(key) else { return default };
+        self.chosen(key, choices).unwrap_or(default)
+    }
+
+    /// The same; none when it is missing or wrong.
+    pub(super) fn chosen<T: serde::de::DeserializeOwned>(&self, key: &'static str, choices: &str) -> Option<T> {
+        let text = self.text(key)?;
         let read: Result<T, serde::de::value::Error> =
             T::deserialize(serde::de::IntoDeserializer::into_deserializer(text.as_str()));
-        read.unwrap_or_else(|_| {
-            self.fault(key, &format!("{text:?} is none of: {choices}"));
-            default
-        })
+        read.map_err(|_| self.fault(key, &format!("{text:?} is none of: {choices}"))).ok()
     }
 
     /// true or false.

@@ -12,15 +12,14 @@ use crate::domain::rules::{Adjustments, DocumentStatus, Rules};
 pub(super) fn read(section: Section<'_, '_>) -> Rules {
     let default = Rules::default();
     let (names, purchase_names) = (section.section("tax_names"), section.section("purchase_tax_names"));
-    let document_status = section.choice("document_status", default.document_status, "AUTHORISED, DRAFT");
-    let bill_status = section.choice("bill_status", document_status, "AUTHORISED, DRAFT");
     let rules = Rules {
         invoice_statuses: section.list("invoice_statuses"),
         start_date: section.parsed("start_date"),
         conversion_date: section.parsed("conversion_date"),
         purchase_statuses: section.list("purchase_statuses"),
-        document_status,
-        bill_status: Some(bill_status).filter(|status| *status != document_status),
+        document_status: section.choice("document_status", default.document_status, "AUTHORISED, DRAFT"),
+        bill_status: section.chosen("bill_status", "AUTHORISED, DRAFT"),
+        bill_due_days: section.parsed("bill_due_days"),
         missing_vendor_invoice: section.choice("missing_vendor_invoice", default.missing_vendor_invoice, "order, hold"),
         bill_reference: section.text("bill_reference").unwrap_or(default.bill_reference),
         drop_ship_account: section.text("drop_ship_account").unwrap_or_default(),
@@ -31,6 +30,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         adjustment_contact: section.text("adjustment_contact").unwrap_or_default(),
         transfers: section.choice("transfers", default.transfers, "skip, journal"),
         cost_of_goods: section.choice("cost_of_goods", default.cost_of_goods, "off, journal"),
+        down_payment_account: section.text("down_payment_account").unwrap_or_default(),
         sent_to_contact: section.flag("sent_to_contact", default.sent_to_contact),
         branding_theme: section.parsed("branding_theme"),
         rounding_ceiling: ceiling(&section, "rounding_ceiling", default.rounding_ceiling),

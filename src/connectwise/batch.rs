@@ -6,7 +6,7 @@
 use super::client::{Call, ConnectWise, equals, malformed};
 use super::unposted::same_size;
 use super::wire;
-use crate::domain::facts::{Invoice, RecordFacts, Transaction};
+use crate::domain::facts::{Invoice, Received, RecordFacts, Transaction};
 use crate::remote::RemoteError;
 
 /// What became of marking a record.
@@ -41,11 +41,13 @@ impl ConnectWise {
                 let now = self.batched_by(record, name).await?;
                 return Ok(now.unwrap_or(Marked::NotUnposted));
             }
-            Unposted::Doubtful { total_of } => {
-                return Err(malformed(format!("the unposted record {total_of} has another total than the invoice")));
-            }
+            Unposted::Doubtful { why } => return Err(malformed(why)),
             Unposted::Ids(ids) if ids.is_empty() => {
                 return Err(malformed(format!("the preview of {} names no GL entries", record.title())));
+            }
+            // What came to the record after it was read was not posted with it.
+            Unposted::Ids(ids) if known_ids(record).is_some_and(|known| known != ids) => {
+                return Err(malformed(format!("{} has changed in the meantime", record.title())));
             }
             Unposted::Ids(ids) => ids,
         };
@@ -119,7 +121,8 @@ impl ConnectWise {
         };
         let Some(row) = self.unposted_row(invoice).await? else { return Ok(Unposted::Not) };
         if !is_surely(&row, invoice) {
-            return Ok(Unposted::Doubtful { total_of: row.invoice_number });
+            let why = format!("the unposted record {} has another total than the invoice", row.invoice_number);
+            return Ok(Unposted::Doubtful { why });
         }
         let transaction: Transaction = self.export(invoice, &row).await?.into_facts(String::new(), String::new());
         Ok(Unposted::Ids(transaction.processed_ids()))
@@ -130,10 +133,19 @@ impl ConnectWise {
 enum Unposted {
     /// Nothing.
     Not,
-    /// A row of its number that may be another record's.
-    Doubtful { total_of: String },
+    /// Something that may be other than what was posted.
+    Doubtful { why: String },
     /// These GL entries.
     Ids(Vec<i64>),
+}
+
+/// The GL entries that the record had when it was read, ascending; none when they were not read with it.
+fn known_ids(record: &RecordFacts) -> Option<Vec<i64>> {
+    match record {
+        RecordFacts::Invoice(_) => None,
+        RecordFacts::Purchase(purchase) => purchase.received.as_ref().map(Received::processed_ids),
+        RecordFacts::Movement(movement) => movement.unposted.as_ref()?.entry.map(|entry| vec![entry]),
+    }
 }
 
 /// What kind of records a batch exports.

@@ -61,6 +61,17 @@ impl ConnectWise {
         self.read_statuses().await
     }
 
+    /// All statuses of purchase orders; one that does not say whether it is closed counts as open.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn order_statuses(&self) -> Result<Vec<Status>, RemoteError> {
+        let rows = self.read_order_statuses().await?;
+        let status =
+            |row: wire::OrderStatus| Status { id: row.id, name: row.name, closed: row.closed_flag == Some(true) };
+        Ok(rows.into_iter().map(status).collect())
+    }
+
     /// The identifiers of all tax codes, sorted.
     ///
     /// That an invoice's tax code is named by its identifier, and not by its description, is not documented.

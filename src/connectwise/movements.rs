@@ -115,14 +115,6 @@ impl ConnectWise {
             unreadable,
         })
     }
-
-    /// The newest batch whose name begins so.
-    pub(super) async fn newest_batch(&self, prefix: &str) -> Result<Option<String>, RemoteError> {
-        let conditions = format!("batchIdentifier contains \"{prefix}\"");
-        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(prefix));
-        Ok(ours.max_by_key(|row| row.id).map(|row| row.batch_identifier))
-    }
 }
 
 /// What a preview says.

@@ -27,6 +27,7 @@ impl ConnectWise {
             id,
             name: company.name,
             account_number: company.account_number,
+            vendor_number: String::new(),
             primary_contact,
             billing_contact,
             invoice_email: company.invoice_to_email_address,

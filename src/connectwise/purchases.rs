@@ -14,6 +14,15 @@ use crate::remote::RemoteError;
 
 const UNPOSTED: &str = "finance/accounting/unpostedprocurement";
 
+/// A purchase of the unposted list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPurchase {
+    /// Its `unpostedProductId`.
+    pub id: String,
+    /// Its location.
+    pub location_id: Option<i64>,
+}
+
 impl ConnectWise {
     /// The purchase order with this id; none when there is no such record.
     ///
@@ -23,23 +32,23 @@ impl ConnectWise {
         Ok(self.order(id).await?.map(|(order, _)| order))
     }
 
-    /// The ids of the order's purchases in the unposted list, each once.
+    /// The order's purchases in the unposted list, each once.
     ///
     /// # Errors
     /// [`RemoteError::Malformed`] when a purchase has no id, so that none is passed over.
-    pub async fn unposted_purchases(&self, order: i64) -> Result<Vec<String>, RemoteError> {
+    pub async fn unposted_purchases(&self, order: i64) -> Result<Vec<ListedPurchase>, RemoteError> {
         let conditions = format!("{} and purchaseOrder/id={order}", equals("procurementType", "Purchase"));
         let rows: Vec<wire::UnpostedPurchase> = self.list(UNPOSTED, Some(&conditions)).await??;
-        let mut ids = Vec::new();
+        let mut listed: Vec<ListedPurchase> = Vec::new();
         for row in rows.into_iter().filter(|row| row.is_purchase() && row.purchase_order.id == Some(order)) {
             if row.unposted_product_id.is_empty() {
                 return Err(malformed(format!("an unposted purchase of order {order} has no unpostedProductId")));
             }
-            if !ids.contains(&row.unposted_product_id) {
-                ids.push(row.unposted_product_id);
+            if listed.iter().all(|known| known.id != row.unposted_product_id) {
+                listed.push(ListedPurchase { id: row.unposted_product_id, location_id: row.location_id });
             }
         }
-        Ok(ids)
+        Ok(listed)
     }
 
     /// The purchase of this id; `order` is where it was heard of. None when its order is gone.
@@ -105,9 +114,13 @@ impl ConnectWise {
         Ok(Some((order, found)))
     }
 
+    pub(super) async fn read_order_statuses(&self) -> Result<Vec<wire::OrderStatus>, RemoteError> {
+        Ok(self.list("procurement/purchaseorderstatuses", None).await??)
+    }
+
     /// Whether a status closes purchase orders, for orders that do not say so themselves.
     async fn closes_orders(&self, status: Option<i64>) -> Result<bool, RemoteError> {
-        let statuses: Vec<wire::OrderStatus> = self.list("procurement/purchaseorderstatuses", None).await??;
+        let statuses = self.read_order_statuses().await?;
         let found = statuses.iter().find(|known| Some(known.id) == status);
         let closed = found.and_then(|known| known.closed_flag);
         closed.ok_or_else(|| malformed(format!("nothing says whether the purchase order status {status:?} is closed")))
@@ -144,7 +157,9 @@ impl ConnectWise {
         let mut unreadable = Vec::new();
         let dates = [&transaction.vendor_invoice_date, &row.vendor_invoice_date, &header.vendor_invoice_date];
         let vendor_invoice_date = day("vendor invoice date", dates, &mut unreadable);
-        let dates = [&transaction.purchase_date, &row.purchase_date, &String::new()];
+        let none = String::new();
+        let dates = [&transaction.purchase_date, &row.purchase_date, &none];
+        let purchased = if row.purchase_date.is_empty() { &transaction.purchase_date } else { &row.purchase_date };
         let date = day("purchase date", dates, &mut unreadable);
         let numbers = [transaction.vendor_invoice_number, row.vendor_invoice_number, header.vendor_invoice_number];
         let level = |level: wire::TaxLevel| TaxLevel { level: level.level, xref: level.tax_code_xref };
@@ -154,12 +169,15 @@ impl ConnectWise {
         let details =
             transaction.purchase_detail.into_iter().map(|row| row.into_facts(header_taxable, &tax_levels)).collect();
         let tax = |row: wire::PurchaseTaxRow| PurchaseTax { id: row.id, total: row.total };
+        // Closing the order once more, for another packing slip, makes an old purchase look young.
+        let (closed, bought) = (dates::earliest(&row.date_closed), dates::earliest(purchased));
         Ok(Received {
             packing_slip: transaction.packing_slip,
+            vendor_number: transaction.vendor_number,
             vendor_invoice_number: numbers.into_iter().find(|number| !number.is_empty()).unwrap_or_default(),
             vendor_invoice_date,
             date,
-            closed_at: dates::earliest(&row.date_closed),
+            closed_at: closed.min(bought),
             drop_ship: transaction.dropship_flag == Some(true),
             currency: some_text(transaction.currency.currency_code),
             total: transaction.total,
@@ -179,19 +197,41 @@ impl ConnectWise {
         })
     }
 
-    /// The batch of a purchase that is not unposted: the newest of our own, else that there is another one.
+    /// The batch of a purchase that is not unposted: our own that still holds it, else that there is another one.
     async fn batch_of_purchase(&self, id: &str, order: &PurchaseOrder) -> Result<Option<String>, RemoteError> {
         let path = format!("procurement/purchaseorders/{}/lineitems", order.id);
         let lines: Vec<wire::OrderLine> = self.list(&path, None).await??;
-        let is_of = |line: &&wire::OrderLine| {
-            !line.packing_slip.is_empty() && id.ends_with(&format!("-{}-purchase", line.packing_slip))
-        };
+        // That an id is a number, the packing slip and a word is seen, not documented; if it is not, no batch is known.
+        let slip = id.strip_suffix("-purchase").and_then(|id| id.split_once('-')).map(|(_, slip)| slip);
+        let is_of = |line: &&wire::OrderLine| slip.is_some_and(|slip| !slip.is_empty() && slip == line.packing_slip);
         let mut lines = lines.iter().filter(is_of).peekable();
         if lines.peek().is_none() || !lines.all(|line| line.batched_flag == Some(true)) {
             return Ok(None);
         }
-        let newest = self.newest_batch(&batch::prefix_of_purchase(id)).await?;
-        Ok(Some(newest.unwrap_or_else(|| "another batch".to_owned())))
+        let holds = self.newest_batch(&batch::prefix_of_purchase(id)).await?;
+        Ok(Some(holds.unwrap_or_else(|| "another batch".to_owned())))
+    }
+
+    /// The newest batch whose name begins so, if anything is in it.
+    pub(super) async fn newest_batch(&self, prefix: &str) -> Result<Option<String>, RemoteError> {
+        let conditions = format!("batchIdentifier contains \"{prefix}\"");
+        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
+        let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(prefix));
+        match ours.max_by_key(|row| row.id) {
+            Some(newest) if self.has_entries(&newest).await? => Ok(Some(newest.batch_identifier)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether anything is in a batch: a record that was taken out of its batch leaves it empty.
+    async fn has_entries(&self, batch: &wire::Batch) -> Result<bool, RemoteError> {
+        let Some(id) = batch.id else { return Ok(true) };
+        let path = format!("finance/accounting/batches/{id}/entries");
+        match self.list::<wire::BatchEntry>(&path, None).await? {
+            Ok(entries) => Ok(!entries.is_empty()),
+            Err(Denied::NoRecord(_)) => Ok(false),
+            Err(denied) => Err(denied.into()),
+        }
     }
 }
 

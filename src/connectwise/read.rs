@@ -74,8 +74,10 @@ impl ConnectWise {
             RecordFacts::Invoice(facts) => &facts.invoice,
             RecordFacts::Purchase(purchase) => {
                 // Its preview was read with it, because without that not even its total is known.
-                let (captions, party) = tokio::try_join!(self.kept_captions(), self.party(record.party().0))?;
-                let closed_at = purchase.received.as_ref().and_then(|received| received.closed_at);
+                let (captions, mut party) = tokio::try_join!(self.kept_captions(), self.party(record.party().0))?;
+                let received = purchase.received.as_ref();
+                let closed_at = received.and_then(|received| received.closed_at);
+                party.vendor_number = received.map(|received| received.vendor_number.clone()).unwrap_or_default();
                 let captions = captions.as_ref().clone();
                 return Ok(Posting { record: record.clone(), closed_at, captions, party: Some(party) });
             }
@@ -146,6 +148,8 @@ fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError
         currency: some_text(found.currency.currency_code),
         tax_code: found.tax_code.name,
         sales_tax: found.sales_tax.unwrap_or_default(),
+        down_payment_applied: found.downpayment_applied.unwrap_or_default(),
+        progress_applied: found.previous_progress_applied.unwrap_or_default(),
         total: found.total,
         batch,
     })

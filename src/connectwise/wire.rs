@@ -115,6 +115,10 @@ pub(super) struct Invoice {
     pub(super) tax_code: Reference,
     #[serde(default, deserialize_with = "optional_money")]
     pub(super) sales_tax: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) downpayment_applied: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) previous_progress_applied: Option<Money>,
     #[serde(deserialize_with = "money")]
     pub(super) total: Money,
     #[serde(default)]
@@ -406,6 +410,10 @@ pub(super) struct Batch {
     #[serde(default, deserialize_with = "text")]
     pub(super) batch_identifier: String,
 }
+
+/// A row of `/finance/accounting/batches/{id}/entries`; that it is there is enough.
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchEntry {}
 
 /// The answer of a signing key's address; without Debug, as it is a secret.
 #[derive(Deserialize)]

@@ -88,6 +88,8 @@ mod tests {
             currency: None,
             tax_code: String::new(),
             sales_tax: Money::ZERO,
+            down_payment_applied: Money::ZERO,
+            progress_applied: Money::ZERO,
             total: Money::ZERO,
             batch: None,
         })

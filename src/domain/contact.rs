@@ -1,4 +1,5 @@
-//! Which Xero contact a ConnectWise company is: by number, then by exact name, else nobody.
+//! Which Xero contact a ConnectWise company is: by number, then by exact name, else nobody; a vendor also by a similar
+//! name with its vendor number.
 //!
 //! A near miss is never taken: a wrong contact is a wrong debtor, and a second contact of almost the
 //! same name is the complaint most heard of other products. It is held with the candidates.
@@ -18,6 +19,9 @@ pub struct Contact {
     /// Contact number (Xero's pages call it contact code); readypost keeps the ConnectWise company id here.
     #[serde(default)]
     pub number: Option<String>,
+    /// Account number, which people type in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Not archived.
     pub active: bool,
 }
@@ -58,13 +62,20 @@ pub fn find(party: &Party, directory: &[Contact]) -> ContactMatch {
         return found;
     }
     let wanted = skeleton(&party.name);
-    let similar: Vec<Contact> = directory
-        .iter()
-        .filter(|contact| contact.active && skeleton(&contact.name) == wanted)
-        .take(5)
-        .cloned()
-        .collect();
-    if similar.is_empty() { ContactMatch::New } else { ContactMatch::Similar(similar) }
+    let similar: Vec<Contact> =
+        directory.iter().filter(|contact| contact.active && skeleton(&contact.name) == wanted).cloned().collect();
+    // A similar name and the vendor's number together are enough, each alone is not.
+    let vendor = party.vendor_number.trim();
+    let has_vendor_number = |contact: &&Contact| {
+        let numbers = [&contact.number, &contact.account].into_iter().flatten();
+        !vendor.is_empty() && numbers.map(|number| number.trim()).any(|number| number.eq_ignore_ascii_case(vendor))
+    };
+    let mut numbered = similar.iter().filter(has_vendor_number);
+    match (numbered.next(), numbered.next()) {
+        (Some(one), None) => ContactMatch::Known(one.id),
+        _ if similar.is_empty() => ContactMatch::New,
+        _ => ContactMatch::Similar(similar.into_iter().take(5).collect()),
+    }
 }
 
 /// The verdict on contacts that match exactly; none when there are none.
@@ -111,7 +122,8 @@ mod tests {
     use crate::domain::facts::Address;
 
     fn contact(id: u128, name: &str, number: Option<&str>, active: bool) -> Contact {
-        Contact { id: Uuid::from_u128(id), name: name.to_owned(), number: number.map(str::to_owned), active }
+        let number = number.map(str::to_owned);
+        Contact { id: Uuid::from_u128(id), name: name.to_owned(), number, account: None, active }
     }
 
     fn party(name: &str) -> Party {
@@ -119,6 +131,7 @@ mod tests {
             id: 250,
             name: name.to_owned(),
             account_number: String::new(),
+            vendor_number: String::new(),
             primary_contact: None,
             billing_contact: None,
             invoice_email: String::new(),
@@ -149,5 +162,20 @@ mod tests {
         assert_eq!(find(&party("Acme"), &[contact(1, "Acme", None, true)]), ContactMatch::Known(Uuid::from_u128(1)));
         assert_eq!(find(&party("Acme"), &[contact(1, "Apex", None, true)]), ContactMatch::New);
         assert_eq!(find(&party("Acme"), &[contact(1, "ACME", None, false)]), ContactMatch::New);
+    }
+
+    #[test]
+    fn a_vendor_is_known_by_a_similar_name_with_its_number() {
+        let vendor = |number: &str| Party { vendor_number: number.to_owned(), ..party("Acme") };
+        let by_code = contact(1, "ACME PTY LTD", Some("V-310"), true);
+        let by_account = Contact { account: Some("v-310 ".to_owned()), ..contact(2, "Acme Ltd", None, true) };
+        let stranger = contact(3, "Apex", Some("V-310"), true);
+        for known in [&by_code, &by_account] {
+            assert_eq!(find(&vendor("V-310"), &[stranger.clone(), known.clone()]), ContactMatch::Known(known.id));
+            assert!(matches!(find(&vendor(""), std::slice::from_ref(known)), ContactMatch::Similar(_)));
+            assert!(matches!(find(&vendor("V-311"), std::slice::from_ref(known)), ContactMatch::Similar(_)));
+        }
+        assert!(matches!(find(&vendor("V-310"), &[by_code, by_account]), ContactMatch::Similar(_)), "two of them");
+        assert_eq!(find(&vendor("V-310"), &[stranger]), ContactMatch::New, "a number alone is not enough");
     }
 }

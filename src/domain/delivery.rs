@@ -72,6 +72,9 @@ pub struct Record {
     /// The purchases that it was found to have, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub purchases: Vec<SourceId>,
+    /// It was changed in ConnectWise after it was posted, and nobody has said that the document is right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -252,6 +255,7 @@ pub fn accept(
             asked: None,
             order,
             purchases: Vec::new(),
+            edited: false,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -335,6 +339,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.progress();
             let step = posted.step();
             record.posted = Some(posted);
+            record.edited = false;
             record.warn(warnings, now);
             queued(step, now)
         }
@@ -350,15 +355,16 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.intent = None;
             State::Skipped { reason }
         }
-        Settlement::FannedOut { purchases } => {
+        Settlement::FannedOut { purchases, unnamed } => {
             record.purchases.retain(|known| !purchases.contains(known));
             record.purchases.extend(purchases);
             let surplus = record.purchases.len().saturating_sub(PURCHASES_MAX);
             record.purchases.drain(..surplus);
-            State::Skipped { reason: SkipReason::PurchasesApart }
+            unnamed.map_or(State::Skipped { reason: SkipReason::PurchasesApart }, |reason| State::Held { reason })
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);
+            record.edited |= reason.code == HoldCode::EditedAfterPost;
             // A decision that came during the step is still to be carried out.
             record.adopt = record.adopt.filter(|_| again);
             record.decide_intent(intent);
@@ -420,6 +426,7 @@ pub fn resolve(
             return refuse("a request to Xero has no known outcome yet; retry it first");
         }
         Decision::Skip => record.state = State::Skipped { reason: SkipReason::Operator },
+        Decision::Adopt { .. } if !record.key.kind.has_document() => return refuse("it has no document of its own"),
         Decision::Adopt { .. } if record.intent.is_some() && matches!(record.state, State::Queued { .. }) => {
             return refuse("a request to Xero has no known outcome yet; wait until it has");
         }
@@ -497,6 +504,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Act {
         Accept(Option<u128>),
+        Order(i64),
         Lease,
         Arm,
         Settle(Settlement),
@@ -568,7 +576,18 @@ mod tests {
             select(vec![SkipReason::StatusOpen, SkipReason::Deleted]).prop_map(|reason| Settlement::Skip { reason }),
             (select(vec![None, Some(posted())]), fate.clone()).prop_map(|(posted, fate)| hold(posted, fate)),
             (fate, any::<bool>()).prop_map(retry),
+            Just(edited()),
+            (prop::collection::vec(0_i64..400, 0..150), any::<bool>()).prop_map(|(ids, unnamed)| {
+                let unnamed = unnamed.then(|| HoldReason::new(HoldCode::UnreadableField, "no name"));
+                let ids: std::collections::BTreeSet<i64> = ids.into_iter().collect();
+                Settlement::FannedOut { purchases: ids.into_iter().map(SourceId::from).collect(), unnamed }
+            }),
         ]
+    }
+
+    fn edited() -> Settlement {
+        let reason = HoldReason::new(HoldCode::EditedAfterPost, "changed");
+        Settlement::Hold { reason, posted: None, intent: IntentFate::Keep, warnings: Vec::new() }
     }
 
     fn act() -> impl Strategy<Value = Act> {
@@ -577,6 +596,7 @@ mod tests {
             vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge];
         prop_oneof![
             4 => prop::option::of(0_u128..40).prop_map(Act::Accept),
+            1 => (1_i64..4).prop_map(Act::Order),
             3 => Just(Act::Lease),
             1 => Just(Act::Arm),
             4 => settlement().prop_map(Act::Settle),
@@ -632,13 +652,25 @@ mod tests {
                 }
                 Ok(after)
             }
+            Act::Order(order) => {
+                let (after, accepted) =
+                    accept(Some(before.clone()), &before.key, &Trigger::Order { order }, sequence, now);
+                prop_assert!(accepted != Accepted::Duplicate && after.order == Some(order));
+                prop_assert_eq!(&after.messages, &before.messages);
+                Ok(after)
+            }
             Act::Settle(settlement) => {
+                let (posts, edits) = (matches!(settlement, Settlement::Mark { .. }), settlement == edited());
                 let after = settle(before.clone(), settlement, None, seen, now);
                 let held = matches!(&before.state, State::Held { .. }) && by_operator(&before.state);
                 prop_assert!(!held || after.state == before.state, "an operator's hold is not settled away");
                 let missed = before.triggered > seen && !by_operator(&after.state);
                 prop_assert!(!missed || is_queued(&after.state), "a trigger was lost");
                 prop_assert!(before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
+                let known = after.purchases.iter().collect::<std::collections::BTreeSet<_>>();
+                prop_assert!(known.len() == after.purchases.len() && known.len() <= PURCHASES_MAX);
+                prop_assert!(!edits || after.edited, "an edit was forgotten");
+                prop_assert!(!before.edited || after.edited || posts, "an edit was forgotten");
                 Ok(after)
             }
             Act::Resolve(decision) => {

@@ -8,9 +8,7 @@ use super::contact::{Contact, ContactMatch};
 use super::delivery::Posted;
 use super::document::Document;
 use super::draft::{ContactChoice, DocumentKind};
-use super::facts::{
-    Existing, ExistingDocument, Facts, MovementKind, Organisation, Party, RecordFacts, Status, cost_mark,
-};
+use super::facts::{Existing, ExistingDocument, Facts, MovementKind, Organisation, Party, RecordFacts, Status};
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::journal::Journal;
 use super::map::{self, cost_of_goods, map};
@@ -151,8 +149,7 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     };
     // A sale whose cost cannot be posted is not posted either.
     let cost = cost_of_goods(facts, rules)?.map(|cost| Box::new(cost.value));
-    let mark = facts.record.mark();
-    if let Some(existing) = same_record(facts, &document, contact.as_ref(), mark.as_deref())? {
+    if let Some(existing) = same_record(facts, &document, contact.as_ref(), facts.mark.as_deref())? {
         warnings.push(adoption(facts, existing, &differences(existing, &document, contact.as_ref()))?);
         return Ok(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings });
     }
@@ -173,11 +170,9 @@ pub fn plan_cost(facts: &Facts, rules: &Rules) -> Option<Plan> {
 }
 
 fn journal(facts: &Facts, rules: &Rules) -> Result<Option<Plan>, HoldReason> {
-    let RecordFacts::Invoice(record) = &facts.record else { return Ok(None) };
     let Some(Flagged { value: journal, mut warnings }) = cost_of_goods(facts, rules)? else { return Ok(None) };
     let document = Document::Journal(journal);
-    let mark = cost_mark(record.invoice.id);
-    if let Some(existing) = same_record(facts, &document, None, Some(&mark))? {
+    if let Some(existing) = same_record(facts, &document, None, facts.cost_mark.as_deref())? {
         warnings.push(adoption(facts, existing, &differences(existing, &document, None))?);
         return Ok(Some(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings }));
     }

@@ -99,6 +99,12 @@ impl RecordKind {
         }
     }
 
+    /// Whether such a record becomes a document in Xero itself.
+    #[must_use]
+    pub fn has_document(self) -> bool {
+        !matches!(self, Self::PurchaseOrder)
+    }
+
     /// Many of them, in a sentence.
     #[must_use]
     pub fn plural(self) -> &'static str {

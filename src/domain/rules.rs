@@ -24,6 +24,8 @@ pub struct Rules {
     pub document_status: DocumentStatus,
     /// The status that bills get in Xero; none = that of other documents.
     pub bill_status: Option<DocumentStatus>,
+    /// Days until a bill is due when ConnectWise has no billing terms for it; none = it is held.
+    pub bill_due_days: Option<u16>,
     /// What the number of a bill is when the vendor's is not known.
     pub missing_vendor_invoice: MissingVendorInvoice,
     /// Template of a bill's reference; parts are separated by ` | ` and dropped when empty.
@@ -44,6 +46,9 @@ pub struct Rules {
     pub transfers: Transfers,
     /// Whether the cost of what an invoice sells is posted with it.
     pub cost_of_goods: CostOfGoods,
+    /// Code of the account of what an invoice takes off because it was invoiced before, where the preview has no row
+    /// for it; empty = such invoices are held.
+    pub down_payment_account: String,
     /// Mark approved documents as sent.
     pub sent_to_contact: bool,
     /// Branding theme of the documents.
@@ -95,6 +100,7 @@ impl Default for Rules {
             conversion_date: None,
             document_status: DocumentStatus::Authorised,
             bill_status: None,
+            bill_due_days: None,
             missing_vendor_invoice: MissingVendorInvoice::Order,
             bill_reference: "{vendor_invoice} | {po}".to_owned(),
             drop_ship_account: String::new(),
@@ -105,6 +111,7 @@ impl Default for Rules {
             adjustment_contact: String::new(),
             transfers: Transfers::Skip,
             cost_of_goods: CostOfGoods::Off,
+            down_payment_account: String::new(),
             sent_to_contact: false,
             branding_theme: None,
             rounding_ceiling: Money::CENT * 10.into(),

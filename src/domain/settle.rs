@@ -32,6 +32,8 @@ pub enum Outcome {
     FannedOut {
         /// Which.
         purchases: Vec<SourceId>,
+        /// Why there is one more that cannot be a record.
+        unnamed: Option<HoldReason>,
     },
     /// It did not work.
     Failed(Failure),
@@ -118,6 +120,9 @@ pub enum Settlement {
     FannedOut {
         /// Its purchases, which were accepted.
         purchases: Vec<SourceId>,
+        /// Why there is one more that cannot be a record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unnamed: Option<HoldReason>,
     },
     /// A person decides.
     Hold {
@@ -197,7 +202,7 @@ pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &Ret
         }
         Outcome::Marked { batch, warnings } => Settlement::Done { batch, warnings },
         Outcome::Skipped(reason) => Settlement::Skip { reason },
-        Outcome::FannedOut { purchases } => Settlement::FannedOut { purchases },
+        Outcome::FannedOut { purchases, unnamed } => Settlement::FannedOut { purchases, unnamed },
         Outcome::Failed(Failure::Never { reason, intent }) => {
             Settlement::Hold { reason, posted: None, intent, warnings: Vec::new() }
         }

@@ -396,9 +396,10 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
         Settlement::Done { batch: Some(batch), .. } => format!("In ConnectWise's batch {batch}"),
         Settlement::Done { batch: None, .. } => "Nothing more to do".to_owned(),
         Settlement::Skip { reason } => format!("Skipped, because {}", reason.sentence()),
-        Settlement::FannedOut { purchases } => {
+        Settlement::FannedOut { purchases, unnamed } => {
             let names: Vec<&str> = purchases.iter().map(SourceId::as_str).collect();
-            format!("Its purchases are posted by themselves: {}", names.join(", "))
+            let but = unnamed.as_ref().map(|reason| format!(". Held: {}", reason.sentence)).unwrap_or_default();
+            format!("Its purchases are posted by themselves: {}{but}", names.join(", "))
         }
         Settlement::Hold { reason, .. } => format!("Held, {}: {}", reason.code.as_str(), reason.sentence),
         Settlement::Retry { due, cause, .. } => format!("Again at {}: {cause}", due.strftime("%H:%M:%S")),
@@ -406,8 +407,8 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
     let event = match settlement {
         Settlement::Mark { .. } => "posted",
         Settlement::Done { .. } => "marked",
+        Settlement::Hold { .. } | Settlement::FannedOut { unnamed: Some(_), .. } => "held",
         Settlement::Skip { .. } | Settlement::FannedOut { .. } => "skipped",
-        Settlement::Hold { .. } => "held",
         Settlement::Retry { .. } => "retry",
     };
     (event, sentence, None)

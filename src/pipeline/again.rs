@@ -56,6 +56,15 @@ pub(super) async fn look(
     }
     match after_post(&subject.record, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
+        // Its content cannot be seen any more, so nothing says that it is what was posted.
+        AfterPost::Nothing if lease.record.edited && !subject.record.has_content() => {
+            let sentence = format!(
+                "{} was changed in ConnectWise after it was posted with {}, and is in a batch: its content now cannot be compared.",
+                subject.record.title(),
+                posted.total
+            );
+            Err(hold(HoldCode::EditedAfterPost, sentence))
+        }
         AfterPost::Nothing if cost::is_due(&posted, subject) => {
             let sentence = format!(
                 "{} is in Xero, the journal of its cost of goods is not, and ConnectWise has it in the batch '{}', so that its costs cannot be read: take it out of that batch, then retry.",
@@ -129,13 +138,15 @@ fn agreed(
     parts: &Parts,
 ) -> Result<Posted, Failure> {
     let record = &subject.record;
-    let total = map::worth(record, &subject.company.rules);
+    // Of what has left the unposted list, only the operator knows the sums.
+    let seen = record.has_content();
+    let total = if seen { map::worth(record, &subject.company.rules) } else { document.total.to_cents() };
     let contact = parts.store.contact(&subject.company.id, record.party().0);
     let checks = [
-        ("kind", document.kind == subject.kind()),
+        ("kind", document.kind == if seen { subject.kind() } else { posted.kind }),
         ("status", document.is_live()),
         ("total", document.total.to_cents() == total),
-        ("tax", document.total_tax.to_cents() == record.tax().abs().to_cents()),
+        ("tax", !seen || document.total_tax.to_cents() == record.tax().abs().to_cents()),
         ("currency", record.currency().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
         ("contact", contact.is_none_or(|contact| contact == document.contact_id)),
     ];

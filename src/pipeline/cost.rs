@@ -7,7 +7,7 @@ use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::domain::delivery::{CostJournal, Posted};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{ContentHash, Existing, Facts};
+use crate::domain::facts::{ContentHash, Existing, Facts, cost_mark};
 use crate::domain::hold::HoldCode;
 use crate::domain::journal::Journal;
 use crate::domain::map::cost_of_goods;
@@ -88,6 +88,8 @@ async fn now(subject: &Subject<'_>, parts: &Parts) -> Result<Option<ContentHash>
         party: posting.party,
         organisation,
         contact: None,
+        mark: None,
+        cost_mark: cost_mark(&subject.key),
         existing: Existing::NotLookedUp,
     };
     // What cannot be mapped any more, because an account was archived since, says nothing about the costs.

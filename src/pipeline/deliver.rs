@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::delivery::{About, CostJournal, Intent, Posted};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{ExistingDocument, MovementKind, RecordFacts, cost_mark, mark};
+use crate::domain::facts::{ExistingDocument, MovementKind, RecordFacts, mark_of};
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::map;
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
@@ -58,7 +58,7 @@ impl Subject<'_> {
 
     /// What its document is marked with, where numbers are not unique.
     pub(super) fn mark(&self) -> Option<String> {
-        self.record.mark_of(self.kind())
+        mark_of(&self.key, self.kind())
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Resu
     let Ended { lease, outcome, about } = Box::pin(step(lease, &mut slot, parts)).await?;
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
-    parts.metrics.step(&outcome, now.duration_since(first_seen));
+    parts.metrics.step(key.kind, &outcome, now.duration_since(first_seen));
     report(&key, &outcome);
     let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
     // The settlement comes first: without it the step would be repeated.
@@ -134,8 +134,11 @@ fn report(key: &RecordKey, outcome: &Outcome) {
             tracing::info!(record.key = %key, batch = batch.as_deref().unwrap_or_default(), "marked in ConnectWise");
         }
         Outcome::Skipped(reason) => tracing::info!(record.key = %key, reason = reason.as_str(), "skipped"),
-        Outcome::FannedOut { purchases } => {
+        Outcome::FannedOut { purchases, unnamed } => {
             tracing::info!(record.key = %key, purchases = purchases.len(), "its purchases are posted by themselves");
+            if let Some(reason) = unnamed {
+                tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
+            }
         }
         Outcome::Failed(Failure::Never { reason, .. }) => {
             tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
@@ -167,7 +170,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         Err(error) => return fail(lease, of_connectwise(&error, now)),
     };
     let company = parts.company(&key, record.location()).or_else(|| kept(&lease, &record, parts));
-    let mut about = about(&record, company);
+    let mut about = about(&record, company, lease.record.about.as_ref());
     let Some(company) = company else {
         // It stays in the lists of the company that had it, should that be gone.
         about.company = removed(&lease, parts).cloned();
@@ -238,13 +241,18 @@ fn half(title: &str, outcome: Outcome) -> Outcome {
     }
 }
 
-fn about(record: &RecordFacts, company: Option<&Company>) -> About {
+fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>) -> About {
     let is_credit = match company {
         Some(company) => map::kind(record, &company.rules).is_credit(),
         None => map::kind(record, &Rules::default()).is_credit(),
     };
+    let company = company.map(|company| company.id.clone());
+    // What has left the unposted list does not say any more what it is worth.
+    if let Some(known) = known.filter(|_| !record.has_content()) {
+        return About { company, ..known.clone() };
+    }
     About {
-        company: company.map(|company| company.id.clone()),
+        company,
         number: shorten(&record.number(), 40),
         client: record.party().1.into(),
         total: if is_credit { -record.total().abs() } else { record.total() },
@@ -318,11 +326,7 @@ async fn gone(lease: Lease, parts: &Parts) -> Ended {
 
 /// What a request of unknown outcome made for a record that ConnectWise does not have any more.
 async fn find_left(xero: &Xero, intent: &Intent, key: &RecordKey) -> Result<Option<ExistingDocument>, XeroError> {
-    let source = key.source.as_str();
-    let mark = match key.kind {
-        RecordKind::Invoice => source.parse().ok().map(cost_mark).filter(|_| intent.kind == DocumentKind::Journal),
-        _ => Some(mark(source)),
-    };
+    let mark = mark_of(key, intent.kind);
     Ok(xero.find(intent.kind, &intent.number, mark.as_deref()).await?.marked(mark.as_deref()))
 }
 

@@ -7,12 +7,12 @@ use super::deliver::{Ended, verdict};
 use super::failure::{hold, of_connectwise};
 use super::parts::{Connection, Parts};
 use crate::domain::callback::whole_id;
-use crate::domain::delivery::{About, State, Trigger};
+use crate::domain::delivery::{About, Record, State, Trigger};
 use crate::domain::facts::PurchaseOrder;
-use crate::domain::hold::{HoldCode, SkipReason};
+use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::money::Money;
 use crate::domain::plan::of_status;
-use crate::domain::record::{RecordKey, RecordKind, SourceId};
+use crate::domain::record::{KeyError, RecordKey, RecordKind, SourceId};
 use crate::domain::settle::Outcome;
 use crate::domain::text::shorten;
 use crate::store::{Lease, StoreError};
@@ -33,10 +33,16 @@ pub(super) async fn fan_out(lease: Lease, connection: &Connection, parts: &Parts
         }
         Err(error) => return Ok(Ended { lease, outcome: Outcome::Failed(of_connectwise(&error, now)), about }),
     };
-    let company = parts.company(&lease.record.key, order.location_id);
+    let listed = if order.status.closed { connection.client.unposted_purchases(id).await } else { Ok(Vec::new()) };
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => return Ok(Ended { lease, outcome: Outcome::Failed(of_connectwise(&error, now)), about }),
+    };
+    let location = order.location_id.or_else(|| listed.iter().find_map(|purchase| purchase.location_id));
+    let company = parts.company(&lease.record.key, location);
     let about = Some(about_order(&order, company.map(|company| company.id.clone())));
     let Some(company) = company else {
-        let sentence = match order.location_id {
+        let sentence = match location {
             Some(location) => format!("No configured Xero organisation takes records of location {location}."),
             None => "No configured Xero organisation takes records without a location.".to_owned(),
         };
@@ -44,39 +50,33 @@ pub(super) async fn fan_out(lease: Lease, connection: &Connection, parts: &Parts
     };
     if let Some(action) = of_status(&order.status, &company.rules.purchase_statuses, "purchases") {
         // What was posted of it has to be looked at: a closed status that does not post is none of ours.
-        let which = if order.status.closed { Wake::Unfinished } else { Wake::All };
+        let which = if order.status.closed { Wake::Unfinished(&[]) } else { Wake::All };
         wake(&lease, id, which, parts).await?;
         return Ok(Ended { lease, outcome: verdict(action), about });
     }
-    let listed = match connection.client.unposted_purchases(id).await {
-        Ok(listed) => listed,
-        Err(error) => return Ok(Ended { lease, outcome: Outcome::Failed(of_connectwise(&error, now)), about }),
-    };
-    let (mut purchases, mut nameless) = (Vec::new(), None);
+    let (mut purchases, mut unnamed) = (Vec::new(), None);
     for purchase in listed {
-        match SourceId::try_from(purchase.clone()) {
+        match SourceId::try_from(purchase.id) {
             Ok(source) => {
                 accept(&lease.record.key, id, source.clone(), parts).await?;
                 purchases.push(source);
             }
-            Err(_) => nameless = Some(purchase),
+            Err(error) => unnamed = Some(nameless(&error)),
         }
     }
-    wake(&lease, id, Wake::Unfinished, parts).await?;
-    let outcome = match nameless {
-        Some(purchase) => {
-            let sentence = format!(
-                "The field 'packing slip' of the purchase {:?} has characters that cannot be seen, or is too long.",
-                shorten(&purchase, 80)
-            );
-            Outcome::Failed(hold(HoldCode::UnreadableField, sentence))
-        }
-        None if purchases.is_empty() && lease.record.purchases.is_empty() => {
-            Outcome::Skipped(SkipReason::NothingUnposted)
-        }
-        None => Outcome::FannedOut { purchases },
-    };
+    wake(&lease, id, Wake::Unfinished(&purchases), parts).await?;
+    let nothing = purchases.is_empty() && unnamed.is_none() && lease.record.purchases.is_empty();
+    let outcome =
+        if nothing { Outcome::Skipped(SkipReason::NothingUnposted) } else { Outcome::FannedOut { purchases, unnamed } };
     Ok(Ended { lease, outcome, about })
+}
+
+fn nameless(error: &KeyError) -> HoldReason {
+    let sentence = format!(
+        "The field 'packing slip' has characters that cannot be seen, or is too long: {}. The other purchases are posted.",
+        shorten(&error.to_string(), 120)
+    );
+    HoldReason::new(HoldCode::UnreadableField, sentence)
 }
 
 fn about_order(order: &PurchaseOrder, company: Option<crate::domain::record::CompanyId>) -> About {
@@ -95,21 +95,28 @@ async fn accept(order: &RecordKey, id: i64, source: SourceId, parts: &Parts) -> 
 }
 
 /// Which of the purchases that the order had are looked at again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wake {
+#[derive(Clone, Copy)]
+enum Wake<'listed> {
     /// All: the order was opened or deleted, and what was posted may not stand.
     All,
-    /// Those that wait for something; a purchase that is posted and marked is not touched by its order.
-    Unfinished,
+    /// Those that wait for somebody or something and were not accepted just now. What ended is not touched by its
+    /// order: where it has to be posted after all, ConnectWise lists it.
+    Unfinished(&'listed [SourceId]),
 }
 
-async fn wake(lease: &Lease, id: i64, which: Wake, parts: &Parts) -> Result<(), StoreError> {
+async fn wake(lease: &Lease, id: i64, which: Wake<'_>, parts: &Parts) -> Result<(), StoreError> {
     for source in &lease.record.purchases {
         let order = &lease.record.key;
         let key =
             RecordKey { connection: order.connection.clone(), kind: RecordKind::Purchase, source: source.clone() };
         let known = parts.store.record(&key).await?;
-        if known.is_some_and(|known| which == Wake::All || known.state != State::Done) {
+        let wanted = |known: Record| match which {
+            Wake::All => true,
+            Wake::Unfinished(accepted) => {
+                !accepted.contains(source) && matches!(known.state, State::Queued { .. } | State::Held { .. })
+            }
+        };
+        if known.is_some_and(wanted) {
             accept(order, id, source.clone(), parts).await?;
         }
     }

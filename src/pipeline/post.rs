@@ -14,7 +14,7 @@ use crate::domain::contact::{self, ContactMatch};
 use crate::domain::delivery::{About, CostJournal, Intent, Posted};
 use crate::domain::document::Document;
 use crate::domain::draft::{ContactChoice, DocumentKind};
-use crate::domain::facts::{Address, Existing, Facts, MovementKind, Party, RecordFacts};
+use crate::domain::facts::{Address, Existing, Facts, MovementKind, Party, RecordFacts, cost_mark, mark};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::plan::{Action, Plan, plan, plan_cost};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
@@ -131,7 +131,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
                 return Ok(Prepared::Send(Box::new(sending)));
             }
             (None, Existing::NotLookedUp) => {
-                facts.existing = look_up(subject).await?;
+                facts.existing = look_up(subject, &subject.number()).await?;
                 facts.contact = contact.map(ContactMatch::Known);
             }
             (None, _) => {
@@ -156,7 +156,7 @@ async fn without_cost(lease: &Lease, facts: Facts, subject: &Subject<'_>, parts:
         return Err(hold(HoldCode::NotUnposted, sentence).into());
     }
     let existing = match &lease.record.intent {
-        Some(_) => look_up(subject).await?,
+        Some(_) => look_up(subject, &subject.number()).await?,
         None => facts.existing,
     };
     if let Some(journal) = existing.marked(subject.mark().as_deref()) {
@@ -195,8 +195,9 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (document, body): (&Document
     let hash = hash(body);
     let short = hash.get(..32).unwrap_or_default();
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
-    // Xero takes 128 characters; a longer key is hashed as a whole.
-    let key = if key.len() > 128 { format!("rp:{}", self::hash(&key)) } else { key };
+    // Xero takes 128 characters, and a header carries no others; any other key is hashed as a whole.
+    let fits = key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = if fits { key } else { format!("rp:{}", self::hash(&key)) };
     let company = subject.company.id.clone();
     let (kind, number) = (document.kind(), document.number().to_owned());
     Intent { key, body_hash: hash, company, kind, number, at: now, resend: true }
@@ -226,23 +227,43 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
         Some(whom) => Some(known_contact(lease, whom, subject, parts).await?),
         None => None,
     };
-    let existing = Existing::NotLookedUp;
-    let mut facts = Facts { record, captions, party: client, organisation, contact, existing };
+    let mut facts = Facts {
+        record,
+        captions,
+        party: client,
+        organisation,
+        contact,
+        mark: mark(&subject.key),
+        cost_mark: cost_mark(&subject.key),
+        existing: Existing::NotLookedUp,
+    };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
-    let known_since =
-        parts.store.trusted_since().max(subject.company.since).saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
+    let new = lease.record.intent.is_none();
+    let closed_before = |since: Timestamp| {
+        let since = since.saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
+        new && closed_at.is_none_or(|closed| closed < since)
+    };
+    let journal = parts.store.trusted_since();
     // With an intent it was looked for before that was sent; then the intent tells what to do.
     let doubtful = matches!(&subject.part, Part::Cost(posted) if posted.journal.as_deref() == Some(&CostJournal::Due { look: true }));
-    let unknown_past =
-        lease.record.intent.is_none() && (doubtful || closed_at.is_none_or(|closed| closed < known_since));
+    let unknown_past = closed_before(journal.max(subject.company.since)) || (new && doubtful);
+    // A marked document is guarded by nothing but the look, and closing a record once more makes it look young. The
+    // journal of a cost is guarded by the number of its invoice.
+    let unguarded = new && facts.mark.is_some();
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
     if let Some(document) = lease.record.adopt {
         let found = subject.company.client.document(subject.kind(), document).await.map_err(xero_failed)?;
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
         facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
-    } else if facts.record.is_unposted() && (unknown_past || unknown_intent) {
-        facts.existing = look_up(subject).await?;
+    } else if facts.record.is_unposted() && (unknown_past || unguarded || unknown_intent) {
+        facts.existing = look_up(subject, &subject.number()).await?;
+        if closed_before(journal)
+            && let Some(number) = facts.record.earlier_number()
+        {
+            let earlier = look_up(subject, &number).await?;
+            facts.existing = std::mem::take(&mut facts.existing).or(earlier);
+        }
     }
     Ok(facts)
 }
@@ -260,6 +281,7 @@ fn whom(party: Option<Party>, subject: &Subject<'_>) -> Option<Party> {
             invoice_email: String::new(),
             phone: String::new(),
             tax_number: String::new(),
+            vendor_number: String::new(),
             address: Address::default(),
         }),
         _ => party,

@@ -7,7 +7,7 @@ use super::failure::{hold, of_xero};
 use super::parts::Parts;
 use crate::domain::delivery::Intent;
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::Existing;
+use crate::domain::facts::{Existing, mark_of};
 use crate::domain::hold::HoldCode;
 use crate::domain::settle::{Blame, Failure, IntentFate};
 
@@ -15,12 +15,12 @@ use crate::domain::settle::{Blame, Failure, IntentFate};
 const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
 
 /// Looks for the document that the record would become.
-pub(super) async fn look_up(subject: &Subject<'_>) -> Result<Existing, Failure> {
-    let (number, mark) = (subject.number(), subject.mark());
+pub(super) async fn look_up(subject: &Subject<'_>, number: &str) -> Result<Existing, Failure> {
+    let mark = subject.mark();
     subject
         .company
         .client
-        .find(subject.kind(), &number, mark.as_deref())
+        .find(subject.kind(), number, mark.as_deref())
         .await
         .map_err(|error| of_xero(error, IntentFate::Keep))
 }
@@ -60,7 +60,7 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
         );
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     };
-    let mark = subject.record.mark_of(intent.kind);
+    let mark = mark_of(&subject.key, intent.kind);
     let found = company.client.find(intent.kind, &intent.number, mark.as_deref()).await;
     let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
     if let Some(document) = found.marked(mark.as_deref()) {

@@ -224,6 +224,7 @@ fn contact(row: ContactRow) -> Contact {
         id: row.id,
         name: row.name.unwrap_or_default(),
         number: row.contact_number.filter(|number| !number.is_empty()),
+        account: row.account_number.filter(|account| !account.is_empty()),
         active: row.contact_status.is_none_or(|status| status == "ACTIVE"),
     }
 }

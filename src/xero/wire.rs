@@ -212,6 +212,8 @@ pub(super) struct ContactRow {
     #[serde(default)]
     pub(super) contact_number: Option<String>,
     #[serde(default)]
+    pub(super) account_number: Option<String>,
+    #[serde(default)]
     pub(super) contact_status: Option<String>,
     #[serde(default)]
     pub(super) has_validation_errors: Option<bool>,

@@ -79,7 +79,10 @@ async fn an_invoice_and_its_cost_are_posted_and_then_marked() {
     assert_eq!((world.documents("1001").len(), world.connectwise.is_batched(invoice)), (1, true));
     let journals = journals(&world);
     assert_eq!(journals.len(), 1);
-    assert_eq!(journals[0].narration, format!("Cost of goods of invoice 1001 [ConnectWise cost of invoice {invoice}]"));
+    assert_eq!(
+        journals[0].narration,
+        format!("Cost of goods of invoice 1001 [ConnectWise cost of acme/invoice/{invoice}]")
+    );
     assert_eq!(lines(&journals[0]), moved("310", "620", "60"));
     let happened = events(&world, invoice).await;
     let happened: Vec<&str> = happened.iter().map(String::as_str).skip_while(|event| *event == "callback").collect();

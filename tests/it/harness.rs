@@ -3,7 +3,7 @@
 //! Dropping a [`World`] checks the law that every test shares: no ConnectWise record is in Xero twice.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,9 +122,14 @@ impl World {
         Self { clock, connectwise, xero, app, url, client, http, folder, file, shutdown }
     }
 
+    /// The configuration file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.file.path().join(FILE)
+    }
+
     /// The text of the configuration file.
     pub(crate) fn configuration(&self) -> String {
-        std::fs::read_to_string(self.file.path().join(FILE)).unwrap()
+        std::fs::read_to_string(self.file()).unwrap()
     }
 
     /// Writes the configuration file anew, without telling the service.
@@ -352,8 +357,11 @@ impl Drop for World {
                 // Numbers of bills are not unique; what readypost makes is marked.
                 let marks = document.lines.iter().filter_map(|line| mark_in(&line.description));
                 let mark = marks.collect::<String>();
-                if document.kind.name().starts_with("ACCREC") || !mark.is_empty() {
-                    *seen.entry((document.kind.name().to_owned(), document.number, mark)).or_default() += 1;
+                let kind = document.kind.name().to_owned();
+                if !mark.is_empty() {
+                    *seen.entry((kind, String::new(), mark)).or_default() += 1;
+                } else if kind.starts_with("ACCREC") {
+                    *seen.entry((kind, document.number, mark)).or_default() += 1;
                 }
             }
         }

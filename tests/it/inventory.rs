@@ -76,7 +76,7 @@ async fn an_adjustment_becomes_one_journal_and_is_marked() {
     let journals = journals(&world);
     assert_eq!(journals.len(), 1);
     let journal = &journals[0];
-    assert_eq!(journal.narration, format!("Inventory adjustment ADJ-1 [ConnectWise {id}-adjustment]"));
+    assert_eq!(journal.narration, format!("Inventory adjustment ADJ-1 [ConnectWise acme/adjustment/{id}-adjustment]"));
     assert_eq!((journal.status, journal.date), (xero::JournalStatus::Posted, jiff::civil::date(2026, 11, 30)));
     let lines: Vec<_> = journal.lines.iter().map(|line| (line.account_code.as_str(), line.line_amount)).collect();
     assert_eq!(lines, [("620", dec("-100")), ("310", dec("100"))]);

@@ -6,6 +6,7 @@
 mod attacks;
 mod companies;
 mod cost_of_goods;
+mod doctor;
 mod door;
 mod door_limits;
 mod durable;

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use jiff::SignedDuration;
-use readypost::simulator::connectwise::NewInvoice;
+use readypost::simulator::connectwise::{Mapping, NewInvoice, NewLine};
 use readypost::simulator::faults::{Fault, Rule};
 
 use crate::harness::{Differently, World, dec, labour};
@@ -79,4 +79,42 @@ async fn a_migrated_invoice_is_looked_for_under_its_old_number() {
     assert_eq!(world.state(invoice).await, "done");
     assert_eq!((world.documents("INV-0077").len(), world.documents("1001").len()), (1, 0));
     assert_eq!(world.warnings(invoice).await, ["adopted"]);
+}
+
+#[tokio::test]
+async fn a_down_payment_is_invoiced_and_later_taken_off_whether_or_not_the_preview_has_a_row_for_it() {
+    let mapping = || NewLine { account: "230".to_owned(), non_product_id: "LABOUR".to_owned(), ..labour("1", "1") };
+    for (rules, row, ends) in [
+        ("", Some(Mapping { non_product_id: "LABOUR".to_owned(), ..Mapping::account("230") }), "done"),
+        ("down_payment_account = \"230\"\n", None, "done"),
+        ("", None, "held no_gl_account"),
+    ] {
+        let world = World::with(Differently { rules, ..Differently::default() }).await;
+        let deposit = world.invoice_like(NewInvoice {
+            number: "D1".to_owned(),
+            kind: "DownPayment".to_owned(),
+            lines: vec![NewLine { unit_price: dec("300"), taxable: false, ..mapping() }],
+            ..NewInvoice::default()
+        });
+        let rest = world.invoice_like(NewInvoice {
+            number: "D2".to_owned(),
+            lines: vec![labour("10", "100")],
+            down_payment_applied: dec("300"),
+            applied_mapping: row,
+            ..NewInvoice::default()
+        });
+        world.ready(deposit);
+        world.ready(rest);
+        world.settle().await;
+        assert_eq!((world.state(deposit).await.as_str(), world.state(rest).await.as_str()), ("done", ends));
+        if ends == "done" {
+            // 1,000.00 and 10 %, less 300.00; the account of deposits is even.
+            let documents = [&world.documents("D1")[0], &world.documents("D2")[0]].map(Clone::clone);
+            assert_eq!(documents.clone().map(|document| document.total), [dec("300"), dec("800")]);
+            let lines = documents.iter().flat_map(|document| &document.lines);
+            let deposits =
+                lines.filter(|line| line.account_code.as_deref() == Some("230")).map(|line| line.unit_amount);
+            assert_eq!(deposits.sum::<rust_decimal::Decimal>(), dec("0"));
+        }
+    }
 }

@@ -224,8 +224,12 @@ async fn the_real_binary_reads_its_file_at_a_hangup_and_at_the_command() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{}", std::fs::read_to_string(&log).unwrap());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let logged = std::fs::read_to_string(&log).unwrap();
-    assert!(logged.contains("acme-nz") && logged.contains("SIGHUP"), "{logged}");
+    // The log may be written a moment after the change is in force.
+    let logged = || std::fs::read_to_string(&log).unwrap();
+    while !(logged().contains("acme-nz") && logged().contains("SIGHUP")) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", logged());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let said = async |arguments: &[&str]| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_readypost"));
         let output = command.args(arguments).args(["--url", &service.url, "--token", TOKEN]).output().await.unwrap();

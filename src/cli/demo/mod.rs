@@ -1,6 +1,7 @@
 //! `readypost demo`: simulators of both systems, the real service between them, and a month end.
 
 mod month;
+mod purchases;
 mod scene;
 mod show;
 mod stage;

@@ -8,10 +8,12 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use super::purchases;
 use super::scene::{Scene, dec, labour, product};
 use super::show;
 use super::stage::Stage;
-use crate::simulator::connectwise::{Forgery, NewCompany};
+use crate::domain::record::RecordKey;
+use crate::simulator::connectwise::{Forgery, Mapping, NewCompany};
 use crate::simulator::faults::{Fault, Rule};
 use crate::simulator::xero::NewContact;
 
@@ -23,6 +25,7 @@ struct Cast {
     school: i64,
     tax: i64,
     exempt: i64,
+    net20: i64,
 }
 
 /// Plays the whole month.
@@ -34,9 +37,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     contacts(stage, &cast).await?;
     mapping(stage, &cast).await?;
     books(stage, &cast).await?;
+    purchases::play(stage, cast.today, cast.tax, cast.net20).await?;
     callbacks(stage, &cast).await?;
     trouble(stage, &cast).await?;
-    cures(stage, &cast).await
+    cures(stage).await
 }
 
 fn cast(stage: &Stage) -> anyhow::Result<Cast> {
@@ -69,7 +73,7 @@ fn cast(stage: &Stage) -> anyhow::Result<Cast> {
     }
     let locked = today.checked_sub(60.days())?;
     xero.set_lock_dates(Some(locked), None);
-    Ok(Cast { today, dental, brewery, school, tax, exempt })
+    Ok(Cast { today, dental, brewery, school, tax, exempt, net20 })
 }
 
 /// Invoices as they mostly are.
@@ -90,16 +94,25 @@ async fn clean(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
         Scene::new("1003", school, today, vec![labour("Network refresh, milestone 2", "1", "8800")])
             .kind("Progress")
             .change(|invoice| invoice.project = Some("Network refresh".to_owned())),
-        Scene::new("1004", dental, today, vec![labour("Deposit for practice move", "1", "3000")]).kind("DownPayment"),
+        Scene::new("1004", dental, today, vec![labour("Deposit for practice move", "1", "3000")])
+            .kind("DownPayment")
+            .line(|line| {
+                "230".clone_into(&mut line.account);
+                line.taxable = false;
+            }),
         Scene::new("1005", brewery, today, vec![labour("Cabling", "1", "412.40")]).kind("Miscellaneous"),
         Scene::new("1006", school, today, vec![labour("Two sites", "1", "700"), product("LAPTOP-14", "3", "1499")])
             .kind("Consolidated"),
         Scene::new("1007", school, today, vec![labour("Training, exempt", "4", "120")])
             .change(|invoice| invoice.tax_code = Some(exempt)),
+        Scene::new("1009", dental, today, vec![labour("Practice move", "20", "165")]).change(|invoice| {
+            invoice.down_payment_applied = dec("3000");
+            invoice.applied_mapping = Some(Mapping { non_product_id: "LABOUR".to_owned(), ..Mapping::account("230") });
+        }),
         Scene::new("CM-18", dental, today, vec![labour("Credit: double visit", "1", "165")]).kind("CreditMemo"),
         Scene::new("1008", brewery, today, vec![labour("Returned equipment", "1", "-220")]),
     ];
-    stage.act("Nine invoices and credits become ready to post", scenes).await.map(drop)
+    stage.act("Ten invoices and credits become ready to post", scenes).await
 }
 
 /// Where the arithmetic of both systems differs.
@@ -121,7 +134,7 @@ async fn cents(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
             .change(|invoice| invoice.total = Some(dec("240")))
             .ends("out_of_balance"),
     ];
-    stage.act("Cents: every difference is explained, or held", scenes).await.map(drop)
+    stage.act("Cents: every difference is explained, or held", scenes).await
 }
 
 async fn terms(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
@@ -138,7 +151,7 @@ async fn terms(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
             .warns(&["terms_mismatch"]),
         scene("1203").change(|invoice| invoice.terms = Some(net_text)).warns(&["terms_unreadable"]),
     ];
-    stage.act("Terms", scenes).await.map(drop)
+    stage.act("Terms", scenes).await
 }
 
 /// Companies that Xero does not know, or knows too well.
@@ -187,9 +200,9 @@ async fn contacts(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
         let scenes = vec![
             Scene::new("1306", duplicate, today, vec![labour("Onboarding", "3", "150")]).ends("duplicate_contact"),
         ];
-        let ids = stage.enter(scenes)?;
+        let keys = stage.enter(scenes)?;
         stage.send().await;
-        stage.watch(&ids).await?;
+        stage.watch(&keys).await?;
     }
     Ok(())
 }
@@ -217,7 +230,7 @@ async fn mapping(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
         scene("1408").change(|invoice| invoice.currency = Some("EUR".to_owned())).ends("currency_not_enabled"),
         scene("1409").kind("Retainer").ends("unknown_type"),
     ];
-    stage.act("Mapping: what is missing is named, with its cure", scenes).await.map(drop)
+    stage.act("Mapping: what is missing is named, with its cure", scenes).await
 }
 
 /// What the books themselves forbid.
@@ -233,7 +246,7 @@ async fn books(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
         scene("1504").status("Approved").ends("status_not_closed"),
         scene("1505").status("Closed").ends("status_not_wanted"),
     ];
-    stage.act("Books: locked, zero, taken, not closed, not wanted", scenes).await.map(drop)
+    stage.act("Books: locked, zero, taken, not closed, not wanted", scenes).await
 }
 
 /// A document that somebody entered into Xero by hand.
@@ -270,10 +283,9 @@ async fn foreign_document(stage: &Stage, number: &str, company: i64) -> anyhow::
 async fn callbacks(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
     let Cast { today, school, .. } = *cast;
     show::heading("Callbacks: saved five times, replayed, forged");
-    let ids = stage.enter(vec![Scene::new("1601", school, today, vec![labour("Time", "2", "150")])])?;
-    let id = ids.first().copied().unwrap_or_default();
-    for _ in 0..4 {
-        stage.connectwise.save_invoice(id);
+    let keys = stage.enter(vec![Scene::new("1601", school, today, vec![labour("Time", "2", "150")])])?;
+    for key in std::iter::repeat_n(keys.first(), 4).flatten() {
+        stage.connectwise.save_invoice(invoice_id(key));
     }
     let deliveries = stage.connectwise.take_callbacks();
     for delivery in &deliveries {
@@ -293,7 +305,7 @@ async fn callbacks(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
         let outcome = stage.connectwise.send(&stage.connectwise.forge(genuine, &forgery)).await;
         show::say(&format!("{what}: HTTP {}", stage.count(outcome)));
     }
-    stage.watch(&ids).await
+    stage.watch(&keys).await
 }
 
 /// An outage, and an answer that is lost after Xero had done its part.
@@ -301,52 +313,50 @@ async fn trouble(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
     let Cast { today, dental, school, .. } = *cast;
     show::heading("Xero is down for maintenance");
     stage.xero.set_outage(Some("The Xero API is currently offline for maintenance".to_owned()));
-    let ids = stage.enter(vec![
+    let keys = stage.enter(vec![
         Scene::new("1701", dental, today, vec![labour("Time", "1", "150")]),
         Scene::new("1702", school, today, vec![labour("Time", "1", "160")]),
     ])?;
     stage.send().await;
     show::say("two invoices become ready; their callbacks are stored and answered at once");
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    stage.glance(&ids).await?;
+    stage.glance(&keys).await?;
     stage.xero.set_outage(None);
     show::say("Xero is back");
-    stage.watch(&ids).await?;
+    stage.watch(&keys).await?;
 
     show::heading("Xero posts an invoice, and its answer is lost on the way back");
     stage.xero.server.faults.add(Rule::next(Method::PUT, "/Invoices", Fault::DropAfter));
-    let ids = stage.enter(vec![Scene::new("1703", dental, today, vec![labour("Time", "1", "170")])])?;
+    let keys = stage.enter(vec![Scene::new("1703", dental, today, vec![labour("Time", "1", "170")])])?;
     stage.send().await;
-    stage.watch(&ids).await?;
+    stage.watch(&keys).await?;
     let copies = stage.xero.documents().iter().filter(|document| document.number == "1703").count();
     show::say(&format!("documents numbered 1703 in Xero: {copies}"));
     Ok(())
 }
 
 /// A bookkeeper mends three causes, and edits one invoice too many.
-async fn cures(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
+async fn cures(stage: &mut Stage) -> anyhow::Result<()> {
     show::heading("A bookkeeper mends three causes; what was held is posted");
-    let number = |stage: &Stage, number: &str| {
-        stage.expected.iter().find(|(_, expected)| expected.number == number).map(|(id, _)| *id).unwrap_or_default()
-    };
-    let (similar, account, edited) = (number(stage, "1302"), number(stage, "1403"), number(stage, "1005"));
+    let (similar, account, edited) = (numbered(stage, "1302")?, numbered(stage, "1403")?, numbered(stage, "1005")?);
     stage.xero.add_account("999", "Consulting", "REVENUE");
     show::say("account 999 is added in Xero, and 1403 is retried");
-    retry(stage, account).await?;
+    retry(stage, &account).await?;
     stage.xero.add_contact(NewContact { name: "Kestrel Freight".to_owned(), ..NewContact::default() });
     show::say("Kestrel Freight is added in Xero under exactly this name, and 1302 is retried");
-    retry(stage, similar).await?;
-    let mapping = number(stage, "1401");
+    retry(stage, &similar).await?;
+    let mapping = numbered(stage, "1401")?;
+    let mapped = invoice_id(&mapping);
     let refused = |refusal| anyhow!("{refusal:?}");
-    stage.connectwise.set_status(mapping, "Hold").map_err(refused)?;
+    stage.connectwise.set_status(mapped, "Hold").map_err(refused)?;
     stage
         .connectwise
-        .edit_invoice(mapping, |invoice| invoice.lines.iter_mut().for_each(|line| "200".clone_into(&mut line.account)))
+        .edit_invoice(mapped, |invoice| invoice.lines.iter_mut().for_each(|line| "200".clone_into(&mut line.account)))
         .map_err(refused)?;
-    stage.connectwise.set_status(mapping, "Ready to Post").map_err(refused)?;
+    stage.connectwise.set_status(mapped, "Ready to Post").map_err(refused)?;
     show::say("1401 is reopened in ConnectWise, mapped and closed again: its callback is enough");
-    for id in [similar, account, mapping] {
-        if let Some(expected) = stage.expected.get_mut(&id) {
+    for key in [&similar, &account, &mapping] {
+        if let Some(expected) = stage.expected.get_mut(key) {
             (expected.ends, expected.begun, expected.took) = ("done", std::time::Instant::now(), None);
         }
     }
@@ -355,26 +365,37 @@ async fn cures(stage: &mut Stage, cast: &Cast) -> anyhow::Result<()> {
     stage.watch(&[similar, account, mapping]).await?;
 
     show::heading("An invoice is edited after it was posted: it is never posted twice");
-    stage.connectwise.unbatch(edited).map_err(refused)?;
-    stage.connectwise.set_status(edited, "Hold").map_err(refused)?;
+    let id = invoice_id(&edited);
+    stage.connectwise.unbatch(id).map_err(refused)?;
+    stage.connectwise.set_status(id, "Hold").map_err(refused)?;
     let price = dec("512.40");
     stage
         .connectwise
-        .edit_invoice(edited, |invoice| invoice.lines.iter_mut().for_each(|line| line.unit_price = price))
+        .edit_invoice(id, |invoice| invoice.lines.iter_mut().for_each(|line| line.unit_price = price))
         .map_err(refused)?;
-    stage.connectwise.set_status(edited, "Ready to Post").map_err(refused)?;
+    stage.connectwise.set_status(id, "Ready to Post").map_err(refused)?;
     if let Some(expected) = stage.expected.get_mut(&edited) {
         (expected.ends, expected.begun, expected.took) = ("edited_after_post", std::time::Instant::now(), None);
     }
-    let _ = cast;
     stage.send().await;
     stage.watch(&[edited]).await
 }
 
+/// The key of the record with this number.
+fn numbered(stage: &Stage, number: &str) -> anyhow::Result<RecordKey> {
+    let found = stage.expected.iter().find(|(_, expected)| expected.number == number);
+    found.map(|(key, _)| key.clone()).ok_or_else(|| anyhow!("nothing of the demo has the number {number}"))
+}
+
+/// ConnectWise's id of an invoice of the demo.
+fn invoice_id(key: &RecordKey) -> i64 {
+    key.source.as_str().parse().unwrap_or_default()
+}
+
 /// What `readypost records retry` does.
-async fn retry(stage: &Stage, id: i64) -> anyhow::Result<()> {
+async fn retry(stage: &Stage, key: &RecordKey) -> anyhow::Result<()> {
     let http = crate::remote::http_client(Duration::from_secs(5))?;
-    let url = format!("{}/api/v1/records/acme/invoice/{id}/retry", stage.url);
+    let url = format!("{}/api/v1/records/{}/retry", stage.url, key.path());
     let answer = http.post(url).bearer_auth(&stage.token).json(&json!({ "note": "mended" })).send().await?;
-    if answer.status().is_success() { Ok(()) } else { Err(anyhow!("retrying {id}: {}", answer.text().await?)) }
+    if answer.status().is_success() { Ok(()) } else { Err(anyhow!("retrying {key}: {}", answer.text().await?)) }
 }

@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 
 use super::stage::{Expected, Stage};
 use crate::cli::print::out;
+use crate::domain::facts::mark_in;
+use crate::domain::record::RecordKind;
 use crate::domain::text::shorten;
 use crate::http::RecordView;
 use crate::simulator::xero::{Kind, Status};
@@ -57,7 +59,7 @@ pub(super) fn record(view: &RecordView, took: Option<Duration>) {
         (_, _) => (FAINT, "skipped"),
     };
     out!(
-        "  {:<7} {:<26} {:>10}  {}  {took}",
+        "  {:<8} {:<26} {:>10}  {}  {took}",
         number,
         shorten(&client, 26),
         total,
@@ -83,25 +85,24 @@ pub(super) fn record(view: &RecordView, took: Option<Duration>) {
 /// The month in figures; returns how many records did not end as they should.
 pub(super) async fn summary(stage: &Stage) -> anyhow::Result<usize> {
     heading("The month in figures");
-    let (mut surprises, mut ends): (Vec<String>, BTreeMap<String, (u32, Decimal)>) = (Vec::new(), BTreeMap::new());
+    let (mut surprises, mut ends): (Vec<String>, BTreeMap<String, u32>) = (Vec::new(), BTreeMap::new());
     let mut took: Vec<Duration> = Vec::new();
     for (id, expected) in &stage.expected {
-        let Some(view) = stage.view(*id).await? else {
+        let Some(view) = stage.view(id).await? else {
             surprises.push(format!("{} is not known", expected.number));
             continue;
         };
         surprises.extend(surprise(&view, expected));
-        let total: Decimal = view.total.as_deref().and_then(|total| total.parse().ok()).unwrap_or_default();
-        let (count, sum) = ends.entry(view.state.clone()).or_default();
-        (*count, *sum) = (count.saturating_add(1), sum.saturating_add(total));
+        let count = ends.entry(view.state.clone()).or_default();
+        *count = count.saturating_add(1);
         if view.state == "done" && expected.ends == "done" {
             took.extend(expected.took);
         }
     }
-    for (state, (count, sum)) in &ends {
-        out!("  {count:>4} {state:<8} {sum:>12}");
+    for (state, count) in &ends {
+        out!("  {count:>4} {state}");
     }
-    surprises.extend(books(stage, ends.get("done").map(|(_, sum)| *sum).unwrap_or_default()).await?);
+    surprises.extend(books(stage).await?);
     took.sort_unstable();
     let at = |share: usize| {
         took.get(took.len().saturating_mul(share) / 100).or(took.last()).copied().map(seconds).unwrap_or_default()
@@ -129,35 +130,46 @@ fn surprise(view: &RecordView, expected: &Expected) -> Option<String> {
     (!right).then(|| format!("{}: {code} {warnings:?}, expected {} {wanted:?}", expected.number, expected.ends))
 }
 
-/// What both systems hold, compared.
-async fn books(stage: &Stage, posted: Decimal) -> anyhow::Result<Vec<String>> {
-    let mut surprises = Vec::new();
-    let (mut seen, mut sum): (BTreeMap<(&str, String), u32>, Decimal) = (BTreeMap::new(), Decimal::ZERO);
-    let mut ours = std::collections::BTreeSet::new();
-    for id in stage.expected.keys() {
-        if let Some(document) =
-            stage.view(*id).await?.filter(|view| view.state == "done").and_then(|view| view.document)
-        {
-            ours.insert(document.id);
-        }
+/// What both systems hold, compared: sales and purchases apart.
+async fn books(stage: &Stage) -> anyhow::Result<Vec<String>> {
+    let mut ours = BTreeMap::new();
+    let mut posted: BTreeMap<RecordKind, Decimal> = BTreeMap::new();
+    for key in stage.expected.keys() {
+        let Some(view) = stage.view(key).await?.filter(|view| view.state == "done") else { continue };
+        let total: Decimal = view.total.as_deref().and_then(|total| total.parse().ok()).unwrap_or_default();
+        let sum = posted.entry(key.kind).or_default();
+        *sum = sum.saturating_add(total);
+        ours.extend(view.document.map(|document| (document.id, key.kind)));
     }
+    let mut in_xero: BTreeMap<RecordKind, Decimal> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, String, Option<String>), u32> = BTreeMap::new();
     for document in stage.xero.documents() {
         if matches!(document.status, Status::Voided | Status::Deleted) {
             continue;
         }
-        let count = seen.entry((document.kind.name(), document.number.clone())).or_default();
+        let first_line = document.lines.first().map(|line| line.description.as_str()).unwrap_or_default();
+        // Bills may share a number; then their marks tell them apart.
+        let mark = mark_in(first_line).map(str::to_owned);
+        let count = seen.entry((document.kind.name(), document.number.clone(), mark)).or_default();
         *count = count.saturating_add(1);
-        if ours.contains(&document.id.to_string()) {
-            let signed = if document.kind == Kind::AccrecCredit { -document.total } else { document.total };
-            sum = sum.saturating_add(signed);
+        if let Some(kind) = ours.get(&document.id.to_string()) {
+            let is_credit = matches!(document.kind, Kind::AccrecCredit | Kind::AccpayCredit);
+            let sum = in_xero.entry(*kind).or_default();
+            *sum = sum.saturating_add(if is_credit { -document.total } else { document.total });
         }
     }
-    let twice: Vec<String> = seen.into_iter().filter(|(_, count)| *count > 1).map(|((_, number), _)| number).collect();
-    out!("  In Xero: {sum}; in ConnectWise, marked as posted: {posted}; difference {}", sum.saturating_sub(posted));
-    out!("  Documents in Xero more than once: {}", twice.len());
-    if sum != posted {
-        surprises.push(format!("the books differ: {sum} and {posted}"));
+    let mut surprises = Vec::new();
+    for (kind, posted) in posted {
+        let (sum, kind) = (in_xero.get(&kind).copied().unwrap_or_default(), kind.plural());
+        let difference = sum.saturating_sub(posted);
+        out!("  {kind}: in Xero {sum}; in ConnectWise, marked as posted, {posted}; difference {difference}");
+        if sum != posted {
+            surprises.push(format!("the books of {kind} differ: {sum} and {posted}"));
+        }
     }
+    let twice: Vec<String> =
+        seen.into_iter().filter(|(_, count)| *count > 1).map(|((_, number, _), _)| number).collect();
+    out!("  Documents in Xero more than once: {}", twice.len());
     surprises.extend(twice.into_iter().map(|number| format!("{number} is in Xero more than once")));
     Ok(surprises)
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::cli::token;
 use crate::clock::{Clock, SystemClock};
 use crate::config;
-use crate::domain::record::RecordKey;
+use crate::domain::record::{RecordKey, RecordKind, SourceId};
 use crate::http::RecordView;
 use crate::simulator::connectwise::ConnectWise;
 use crate::simulator::{connectwise, xero};
@@ -51,12 +51,11 @@ pub(super) struct Stage {
     pub(super) token: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) store: Arc<dyn Store>,
-    /// By ConnectWise invoice id.
-    pub(super) expected: BTreeMap<i64, Expected>,
+    pub(super) expected: BTreeMap<RecordKey, Expected>,
     /// Callbacks by the status they were answered with.
     pub(super) callbacks: BTreeMap<u16, u32>,
     /// What was shown of each record last.
-    shown: BTreeMap<i64, String>,
+    shown: BTreeMap<RecordKey, String>,
     folder: Folder,
     shutdown: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
@@ -84,9 +83,11 @@ impl Stage {
         let (shutdown, store) = (CancellationToken::new(), Arc::clone(&app.parts.store));
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { app.run(listener, stop).await });
-        connectwise
-            .register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1)
-            .map_err(|refusal| anyhow!("{refusal:?}"))?;
+        for kind in ["invoice", "purchaseorder"] {
+            connectwise
+                .register_callback(&format!("{url}/callbacks/acme?recordId="), kind, "owner", 1)
+                .map_err(|refusal| anyhow!("{refusal:?}"))?;
+        }
         let (expected, callbacks, shown) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Ok(Self { connectwise, xero, url, token, clock, store, expected, callbacks, shown, folder, shutdown, running })
     }
@@ -100,20 +101,31 @@ impl Stage {
     }
 
     /// Puts invoices into ConnectWise and sets them to their status, without sending callbacks yet.
-    pub(super) fn enter(&mut self, scenes: Vec<Scene>) -> anyhow::Result<Vec<i64>> {
-        let mut ids = Vec::new();
+    pub(super) fn enter(&mut self, scenes: Vec<Scene>) -> anyhow::Result<Vec<RecordKey>> {
+        let mut keys = Vec::new();
         for scene in scenes {
             let number = scene.invoice.number.clone();
             let id = self.connectwise.add_invoice(scene.invoice);
             self.connectwise
                 .set_status(id, scene.status)
                 .map_err(|refusal| anyhow!("closing {number}: {refusal:?}"))?;
-            let begun = std::time::Instant::now();
-            self.expected
-                .insert(id, Expected { number, ends: scene.ends, warnings: scene.warnings, begun, took: None });
-            ids.push(id);
+            let key = key(RecordKind::Invoice, SourceId::from(id))?;
+            self.expect(&key, number, scene.ends, scene.warnings);
+            keys.push(key);
         }
-        Ok(ids)
+        Ok(keys)
+    }
+
+    /// From now on the record should end so: `done`, or the code of a hold or skip.
+    pub(super) fn expect(
+        &mut self,
+        key: &RecordKey,
+        number: String,
+        ends: &'static str,
+        warnings: &'static [&'static str],
+    ) {
+        let begun = std::time::Instant::now();
+        self.expected.insert(key.clone(), Expected { number, ends, warnings, begun, took: None });
     }
 
     /// Sends all callbacks that wait.
@@ -133,23 +145,22 @@ impl Stage {
     }
 
     /// Plays an act: enters, sends, and shows each record as it ends.
-    pub(super) async fn act(&mut self, title: &str, scenes: Vec<Scene>) -> anyhow::Result<Vec<i64>> {
+    pub(super) async fn act(&mut self, title: &str, scenes: Vec<Scene>) -> anyhow::Result<()> {
         show::heading(title);
-        let ids = self.enter(scenes)?;
+        let keys = self.enter(scenes)?;
         self.send().await;
-        self.watch(&ids).await?;
-        Ok(ids)
+        self.watch(&keys).await
     }
 
     /// Shows these records as they move, until all have ended.
-    pub(super) async fn watch(&mut self, ids: &[i64]) -> anyhow::Result<()> {
+    pub(super) async fn watch(&mut self, keys: &[RecordKey]) -> anyhow::Result<()> {
         let until = tokio::time::Instant::now() + ACT_MAX;
         let mut changed = self.store.changed();
         loop {
             changed.mark_unchanged();
             let mut open = 0_u32;
-            for id in ids {
-                open = open.saturating_add(u32::from(!self.look(*id).await?));
+            for key in keys {
+                open = open.saturating_add(u32::from(!self.look(key).await?));
             }
             if open == 0 {
                 return Ok(());
@@ -166,22 +177,22 @@ impl Stage {
     }
 
     /// Shows what is new about these records, once.
-    pub(super) async fn glance(&mut self, ids: &[i64]) -> anyhow::Result<()> {
-        for id in ids {
-            self.look(*id).await?;
+    pub(super) async fn glance(&mut self, keys: &[RecordKey]) -> anyhow::Result<()> {
+        for key in keys {
+            self.look(key).await?;
         }
         Ok(())
     }
 
     /// Shows what is new about a record; returns whether it has ended.
-    async fn look(&mut self, id: i64) -> anyhow::Result<bool> {
-        let Some(view) = self.view(id).await? else { return Ok(false) };
+    async fn look(&mut self, key: &RecordKey) -> anyhow::Result<bool> {
+        let Some(view) = self.view(key).await? else { return Ok(false) };
         let ended = view.waiting.is_none();
         let cause = view.waiting.as_ref().and_then(|waiting| waiting.cause.clone());
         let news = format!("{}{:?}{cause:?}", view.state, view.reason);
-        if (ended || cause.is_some()) && self.shown.get(&id) != Some(&news) {
-            self.shown.insert(id, news);
-            let took = self.expected.get_mut(&id).map(|expected| {
+        if (ended || cause.is_some()) && self.shown.get(key) != Some(&news) {
+            self.shown.insert(key.clone(), news);
+            let took = self.expected.get_mut(key).map(|expected| {
                 let took = expected.begun.elapsed();
                 expected.took = expected.took.or(ended.then_some(took));
                 took
@@ -192,10 +203,14 @@ impl Stage {
     }
 
     /// A record as an operator sees it.
-    pub(super) async fn view(&self, id: i64) -> anyhow::Result<Option<RecordView>> {
-        let key: RecordKey = format!("acme/invoice/{id}").parse()?;
-        Ok(self.store.record(&key).await?.as_ref().map(RecordView::from))
+    pub(super) async fn view(&self, key: &RecordKey) -> anyhow::Result<Option<RecordView>> {
+        Ok(self.store.record(key).await?.as_ref().map(RecordView::from))
     }
+}
+
+/// The key of a record of the demo's connection.
+pub(super) fn key(kind: RecordKind, source: SourceId) -> anyhow::Result<RecordKey> {
+    Ok(RecordKey { connection: "acme".parse()?, kind, source })
 }
 
 fn configuration(connectwise: &ConnectWise, xero: &xero::Xero, folder: &std::path::Path, digest: &str) -> String {
@@ -231,6 +246,8 @@ minute_limit = 2000
 [company.rules]
 invoice_statuses = ["Ready to Post", "Approved"]
 untaxed = "GST Free Income"
+untaxed_purchases = "GST Free Expenses"
+purchase_tax_names = {{ GST = "GST on Expenses" }}
 [company.rules.tax_names]
 GST = "GST on Income"
 FREE = "GST Free Income"

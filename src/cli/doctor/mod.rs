@@ -1,4 +1,4 @@
-//! `readypost doctor`: finds what would hold tomorrow's invoices, today.
+//! `readypost doctor`: finds what would hold tomorrow's records, today.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Company, Config, Connection, Grant};
 use crate::connectwise::ConnectWise;
-use crate::domain::facts::Organisation;
+use crate::domain::facts::{Organisation, Status, TaxRate};
 use crate::domain::record::ConnectionId;
 use crate::domain::rules::{Rules, TaxSource};
 use crate::xero::TokenVault;
@@ -126,42 +126,62 @@ async fn check_connection(
         Err(error) => findings.wrong(&about, &error.to_string()),
     }
     statuses(&client, companies, &about, findings).await;
+    order_statuses(&client, companies, &about, findings).await;
     captions(&client, companies, &about, findings).await;
     callbacks(&client, callback, &about, findings).await;
     Ok(Some(both::names(&client, &about, findings).await))
 }
 
-/// The wanted statuses must exist and must be closed ones.
+/// The wanted billing statuses must exist and must be closed ones.
 async fn statuses(client: &ConnectWise, companies: &[&Company], about: &str, findings: &mut Findings) {
-    let known = match client.billing_statuses().await {
-        Ok(known) => known,
-        Err(error) => return findings.wrong(about, &format!("billing statuses cannot be read: {error}")),
-    };
-    for company in companies {
-        for wanted in &company.rules.invoice_statuses {
-            let found = known.iter().find(|status| {
-                status.name.eq_ignore_ascii_case(wanted.trim()) || wanted.trim().parse() == Ok(status.id)
-            });
-            match found {
-                None => {
-                    findings.wrong(about, &format!("there is no billing status '{wanted}' (company {})", company.id));
-                }
-                Some(status) if !status.closed => {
-                    findings.wrong(
-                        about,
-                        &format!(
-                            "the billing status '{}' is an open one: ConnectWise makes no GL entries for it",
-                            status.name
-                        ),
-                    );
-                }
-                Some(status) => findings.good(about, &format!("the billing status '{}' closes invoices", status.name)),
+    match client.billing_statuses().await {
+        Err(error) => findings.wrong(about, &format!("billing statuses cannot be read: {error}")),
+        Ok(known) => {
+            for company in companies {
+                let wanted = (&company.rules.invoice_statuses, "invoice_statuses", "billing status");
+                wanted_statuses(company, wanted, &known, about, findings);
             }
         }
-        if company.rules.invoice_statuses.is_empty() {
-            findings
-                .note(about, &format!("invoice_statuses is empty: every closed status posts (company {})", company.id));
+    }
+}
+
+/// So must those of purchase orders; without rights on Procurement nothing is bought through readypost.
+async fn order_statuses(client: &ConnectWise, companies: &[&Company], about: &str, findings: &mut Findings) {
+    match client.order_statuses().await {
+        Err(error) => {
+            findings.note(about, &format!("purchase orders cannot be posted, their statuses cannot be read: {error}"));
         }
+        Ok(known) => {
+            for company in companies {
+                let wanted = (&company.rules.purchase_statuses, "purchase_statuses", "purchase order status");
+                wanted_statuses(company, wanted, &known, about, findings);
+            }
+        }
+    }
+}
+
+fn wanted_statuses(
+    company: &Company,
+    (wanted, rule, noun): (&Vec<String>, &str, &str),
+    known: &[Status],
+    about: &str,
+    findings: &mut Findings,
+) {
+    for wanted in wanted {
+        let means = |status: &&Status| {
+            status.name.eq_ignore_ascii_case(wanted.trim()) || wanted.trim().parse() == Ok(status.id)
+        };
+        match known.iter().find(means) {
+            None => findings.wrong(about, &format!("there is no {noun} '{wanted}' (company {})", company.id)),
+            Some(status) if !status.closed => findings.wrong(
+                about,
+                &format!("the {noun} '{}' is an open one: ConnectWise makes no GL entries for it", status.name),
+            ),
+            Some(status) => findings.good(about, &format!("the {noun} '{}' closes its records", status.name)),
+        }
+    }
+    if wanted.is_empty() {
+        findings.note(about, &format!("{rule} is empty: every closed status posts (company {})", company.id));
     }
 }
 
@@ -183,31 +203,38 @@ async fn captions(client: &ConnectWise, companies: &[&Company], about: &str, fin
     }
 }
 
-/// A callback for invoices must be registered for our address and must not be switched off.
+/// Types of callbacks, and whether readypost is of no use without them.
+const CALLBACKS: [(&str, bool); 2] = [("invoice", true), ("purchaseorder", false)];
+
+/// Callbacks must be registered for our address and must not be switched off.
 async fn callbacks(client: &ConnectWise, address: Option<String>, about: &str, findings: &mut Findings) {
     let Some(address) = address else { return };
     let registered = match client.callbacks().await {
         Ok(registered) => registered,
         Err(error) => return findings.wrong(about, &format!("callbacks cannot be read: {error}")),
     };
-    let mut ours = registered
-        .iter()
-        .filter(|entry| entry.kind.eq_ignore_ascii_case("invoice") && entry.url.starts_with(&address))
-        .peekable();
-    if ours.peek().is_none() {
-        let hint = format!(
-            "register one: POST /system/callbacks {{\"type\": \"invoice\", \"level\": \"owner\", \"objectId\": 1, \"url\": \"{address}?recordId=\"}}"
-        );
-        return findings.wrong(about, &format!("no invoice callback leads to {address}; {hint}"));
-    }
-    for entry in ours {
-        if entry.inactive {
-            findings.wrong(
-                about,
-                &format!("callback {} is switched off: ConnectWise does that after three failing days", entry.id),
+    for (kind, required) in CALLBACKS {
+        let ours = registered
+            .iter()
+            .filter(|entry| entry.kind.eq_ignore_ascii_case(kind) && entry.url.starts_with(&address))
+            .collect::<Vec<_>>();
+        if ours.is_empty() {
+            let text = format!(
+                "no {kind} callback leads to {address}; register one: POST /system/callbacks \
+                 {{\"type\": \"{kind}\", \"level\": \"owner\", \"objectId\": 1, \"url\": \"{address}?recordId=\"}}"
             );
-        } else {
-            findings.good(about, &format!("callback {} leads here", entry.id));
+            if required { findings.wrong(about, &text) } else { findings.note(about, &text) }
+        }
+        for entry in ours {
+            if entry.inactive {
+                let text = format!(
+                    "{kind} callback {} is switched off: ConnectWise does that after three failing days",
+                    entry.id
+                );
+                findings.wrong(about, &text);
+            } else {
+                findings.good(about, &format!("{kind} callback {} leads here", entry.id));
+            }
         }
     }
 }
@@ -258,7 +285,7 @@ async fn check_company(
     let lock = organisation.period_lock.max(organisation.year_lock);
     match lock {
         Some(lock) => {
-            findings.note(&about, &format!("locked up to {lock}: invoices dated on or before that day will be held"));
+            findings.note(&about, &format!("locked up to {lock}: records dated on or before that day will be held"));
         }
         None => findings.good(&about, "no lock date is set"),
     }
@@ -276,30 +303,50 @@ fn rounding(organisation: &Organisation, rules: &Rules, about: &str, findings: &
         }
         (None, _) => findings.wrong(
             about,
-            "there is no active rounding account (set `rounding_account`): invoices that are off by cents will be held",
+            "there is no active rounding account (set `rounding_account`): records that are off by cents will be held",
         ),
         (_, None) => findings.wrong(
             about,
-            "there is no 0 % tax rate for rounding (set `rounding_tax`): invoices that are off by cents will be held",
+            "there is no 0 % tax rate for rounding (set `rounding_tax`): records that are off by cents will be held",
         ),
     }
 }
 
+/// Tax rates that the rules name must be there, and be of use where they are named.
 fn taxes(organisation: &Organisation, rules: &Rules, about: &str, findings: &mut Findings) {
-    let names = rules.tax_names.values().chain(Some(&rules.untaxed).filter(|name| !name.is_empty()));
-    for name in names {
-        let rate = organisation.tax_rates.iter().find(|rate| rate.name.trim().eq_ignore_ascii_case(name.trim()));
-        match rate {
-            Some(rate) if rate.active && rate.for_sales => findings
-                .good(about, &format!("tax rate '{}' is {} % ({})", rate.name, rate.rate.normalize(), rate.tax_type)),
-            Some(rate) => findings.wrong(about, &format!("tax rate '{}' is archived or not for sales", rate.name)),
-            None => findings.wrong(about, &format!("there is no tax rate '{name}'")),
+    let named = |names: &BTreeMap<String, String>, untaxed: &str| -> Vec<String> {
+        names.values().map(String::as_str).chain([untaxed]).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    let sales = (named(&rules.tax_names, &rules.untaxed), "sales");
+    let purchases = (named(&rules.purchase_tax_names, &rules.untaxed_purchases), "purchases");
+    for (names, used_on) in [sales, purchases] {
+        for name in names {
+            let rate = organisation.tax_rates.iter().find(|rate| rate.name.trim().eq_ignore_ascii_case(name.trim()));
+            let usable = |rate: &TaxRate| if used_on == "sales" { rate.for_sales } else { rate.for_purchases };
+            match rate {
+                Some(rate) if rate.active && usable(rate) => {
+                    let percent = rate.rate.normalize();
+                    findings.good(
+                        about,
+                        &format!("tax rate '{}' is {percent} % ({}), for {used_on}", rate.name, rate.tax_type),
+                    );
+                }
+                Some(rate) => {
+                    findings.wrong(about, &format!("tax rate '{}' is archived or not for {used_on}", rate.name));
+                }
+                None => findings.wrong(about, &format!("there is no tax rate '{name}'")),
+            }
         }
     }
-    if rules.untaxed.is_empty() {
-        findings.note(about, "`untaxed` is not set: invoices with lines that are not taxable will be held");
+    for (rule, rate, records) in
+        [("untaxed", &rules.untaxed, "invoices"), ("untaxed_purchases", &rules.untaxed_purchases, "bills")]
+    {
+        if rate.is_empty() {
+            let text = format!("`{rule}` is not set: {records} with lines that are not taxable will be held");
+            findings.note(about, &text);
+        }
     }
-    if rules.tax != TaxSource::Code && !rules.tax_names.is_empty() {
-        findings.note(about, "`tax_names` maps the XRefs of tax levels, because `tax` is not \"code\"");
+    if rules.tax != TaxSource::Code && !(rules.tax_names.is_empty() && rules.purchase_tax_names.is_empty()) {
+        findings.note(about, "the tax names of the rules map the XRefs of tax levels, because `tax` is not \"code\"");
     }
 }

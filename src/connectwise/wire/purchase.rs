@@ -53,6 +53,8 @@ pub(in super::super) struct OrderLine {
 pub(in super::super) struct OrderStatus {
     #[serde(deserialize_with = "id")]
     pub(in super::super) id: i64,
+    #[serde(default, deserialize_with = "text")]
+    pub(in super::super) name: String,
     #[serde(default, deserialize_with = "flag")]
     pub(in super::super) closed_flag: Option<bool>,
 }
@@ -121,6 +123,8 @@ pub(in super::super) struct PurchaseTransaction {
     pub(in super::super) packing_slip: String,
     #[serde(default, deserialize_with = "flag")]
     pub(in super::super) dropship_flag: Option<bool>,
+    #[serde(default, deserialize_with = "text")]
+    pub(in super::super) vendor_number: String,
     #[serde(default)]
     pub(in super::super) currency: Reference,
     #[serde(deserialize_with = "money")]

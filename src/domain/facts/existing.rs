@@ -2,10 +2,13 @@
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::draft::DocumentKind;
 use crate::domain::money::Money;
+use crate::domain::record::{RecordKey, RecordKind};
+use crate::domain::text::hex;
 
 /// What a look-up of the document's number found in Xero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,19 @@ impl Existing {
         }
     }
 
+    /// What was found by either of two numbers.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Among(mut found), Self::Among(more)) => {
+                found.extend(more);
+                Self::Among(found)
+            }
+            (Self::NotLookedUp | Self::None, other) => other,
+            (found, _) => found,
+        }
+    }
+
     /// Whether a look-up found no document that could be the one of the record marked with `mark`.
     #[must_use]
     pub fn is_none_of(&self, mark: Option<&str>) -> bool {
@@ -51,19 +67,39 @@ impl Existing {
 /// How a mark begins.
 const MARK: &str = "[ConnectWise ";
 
-/// What tells a document from others of its number: the id of its record, at the end of its first line.
+/// The longest key that a mark carries as it is, in characters.
+const KEY_CHARS_MAX: usize = 80;
+
+/// What tells a document from others of its number: the key of its record, at the end of its first line; none for
+/// kinds whose numbers are unique.
 ///
 /// Numbers of bills are not unique in Xero, their references are not kept, and a vendor's invoice over two equal
-/// deliveries gives two bills of the same number, contact and total.
+/// deliveries gives two bills of the same number, contact and total. That Xero gives a description back letter by
+/// letter is not documented, so an id that is long or holds what a person typed is hashed.
 #[must_use]
-pub fn mark(source: &str) -> String {
-    format!("{MARK}{source}]")
+pub fn mark(key: &RecordKey) -> Option<String> {
+    if matches!(key.kind, RecordKind::Invoice | RecordKind::PurchaseOrder) {
+        return None;
+    }
+    let text = key.to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
+    if text.len() <= KEY_CHARS_MAX && text.chars().all(is_plain) {
+        return Some(format!("{MARK}{text}]"));
+    }
+    let hash = hex(Sha256::digest(key.source.as_str().as_bytes()).get(..10).unwrap_or_default());
+    Some(format!("{MARK}{}/{}/~{hash}]", key.connection, key.kind.as_str()))
 }
 
-/// What tells the journal of the cost of an invoice from others.
+/// What tells the journal of the cost of an invoice from others; none for other kinds.
 #[must_use]
-pub fn cost_mark(invoice: i64) -> String {
-    mark(&format!("cost of invoice {invoice}"))
+pub fn cost_mark(key: &RecordKey) -> Option<String> {
+    (key.kind == RecordKind::Invoice).then(|| format!("{MARK}cost of {key}]"))
+}
+
+/// What tells the document of this kind that a record becomes from others.
+#[must_use]
+pub fn mark_of(key: &RecordKey, kind: DocumentKind) -> Option<String> {
+    if kind == DocumentKind::Journal { mark(key).or_else(|| cost_mark(key)) } else { mark(key) }
 }
 
 /// What of a line's description is a mark, if it has one.
@@ -109,5 +145,35 @@ impl ExistingDocument {
     #[must_use]
     pub fn is_live(&self) -> bool {
         !matches!(self.status.as_str(), "VOIDED" | "DELETED")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_has_a_mark_of_its_own_that_is_read_back() {
+        let marked = |key: &str| mark(&key.parse().unwrap());
+        assert_eq!(marked("acme/invoice/7"), None);
+        let plain = marked("acme/purchase/3-SLIP7-purchase").unwrap();
+        assert_eq!(plain, "[ConnectWise acme/purchase/3-SLIP7-purchase]");
+        let strange = [
+            "3-SLIP 7-purchase",
+            "3-SLIP  7-purchase",
+            "3-[ConnectWise -purchase",
+            "3-<b>-purchase",
+            "3-Größe-purchase",
+        ];
+        let mut marks: Vec<String> =
+            strange.iter().map(|id| marked(&format!("acme/purchase/{id}")).unwrap()).chain([plain]).collect();
+        for mark in &marks {
+            assert!(mark.is_ascii() && mark.len() <= 100, "{mark}");
+            assert_eq!(mark_in(&format!("Disks [ConnectWise x] {mark}")), Some(mark.as_str()));
+        }
+        marks.sort_unstable();
+        marks.dedup();
+        assert_eq!(marks.len(), 6);
+        assert_ne!(marked("acme/purchase/3-a b-purchase"), marked("other/purchase/3-a b-purchase"));
     }
 }

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::existing::{Existing, cost_mark, mark};
+use super::existing::Existing;
 use super::invoice::{ContentHash, Invoice, InvoiceFacts};
 use super::movement::Movement;
 use super::organisation::Organisation;
@@ -11,7 +11,6 @@ use super::party::Party;
 use super::purchase::Purchase;
 use super::rows::{Caption, Status};
 use crate::domain::contact::ContactMatch;
-use crate::domain::draft::DocumentKind;
 use crate::domain::money::Money;
 
 /// Everything that planning a record needs.
@@ -30,6 +29,12 @@ pub struct Facts {
     /// The contact of the party in Xero.
     #[serde(default)]
     pub contact: Option<ContactMatch>,
+    /// What its document is marked with in Xero, where numbers are not unique; none where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// What the journal of its cost is marked with; none of records that sell nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_mark: Option<String>,
     /// What a look-up of the document in Xero found.
     #[serde(default)]
     pub existing: Existing,
@@ -108,22 +113,13 @@ impl RecordFacts {
         }
     }
 
-    /// What its document is marked with in Xero, where numbers are not unique; none where they are.
+    /// Another number that its document may have got, when less was known of the record.
     #[must_use]
-    pub fn mark(&self) -> Option<String> {
+    pub fn earlier_number(&self) -> Option<String> {
         match self {
             Self::Invoice(_) => None,
-            Self::Purchase(purchase) => Some(mark(&purchase.id)),
-            Self::Movement(movement) => Some(mark(&movement.id)),
-        }
-    }
-
-    /// What tells its document of this kind from others, where numbers do not.
-    #[must_use]
-    pub fn mark_of(&self, kind: DocumentKind) -> Option<String> {
-        match self {
-            Self::Invoice(facts) if kind == DocumentKind::Journal => Some(cost_mark(facts.invoice.id)),
-            _ => self.mark(),
+            Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
+            Self::Movement(_) => None,
         }
     }
 

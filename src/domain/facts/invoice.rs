@@ -67,6 +67,12 @@ pub struct Invoice {
     pub tax_code: String,
     /// Sales tax.
     pub sales_tax: Money,
+    /// What was invoiced before as a down payment, and is not part of the total.
+    #[serde(default)]
+    pub down_payment_applied: Money,
+    /// What was invoiced before as progress, and is not part of the total.
+    #[serde(default)]
+    pub progress_applied: Money,
     /// Total with tax.
     pub total: Money,
     /// Name of the accounting batch it is in.

@@ -11,7 +11,7 @@ mod party;
 mod purchase;
 mod rows;
 
-pub use existing::{Existing, ExistingDocument, cost_mark, mark, mark_in};
+pub use existing::{Existing, ExistingDocument, cost_mark, mark, mark_in, mark_of};
 pub use gathered::{Facts, RecordFacts};
 pub use invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType, Transaction};
 pub use movement::{Adjusted, Movement, MovementKind, Offset, Shifted, Stock, Unposted};

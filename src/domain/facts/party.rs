@@ -1,4 +1,4 @@
-//! Whom a record is about: the client that is billed, later the vendor that bills.
+//! Whom a record is about: the client that is billed, or the vendor that bills.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,9 @@ pub struct Party {
     /// Account number.
     #[serde(default)]
     pub account_number: String,
+    /// Number as a vendor, by which the books may know it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub vendor_number: String,
     /// Name of the primary contact.
     #[serde(default)]
     pub primary_contact: Option<Person>,

@@ -58,6 +58,9 @@ pub struct Received {
     /// The packing slip.
     #[serde(default)]
     pub packing_slip: String,
+    /// The vendor's number in the books, as ConnectWise has it.
+    #[serde(default)]
+    pub vendor_number: String,
     /// The vendor's number of its invoice; empty until somebody types it in.
     #[serde(default)]
     pub vendor_invoice_number: String,
@@ -67,7 +70,7 @@ pub struct Received {
     /// Date of the purchase.
     #[serde(default)]
     pub date: Option<Date>,
-    /// The earliest instant at which it may have come to the accounting interface.
+    /// The earliest instant at which it may have come to the accounting interface, or the purchase may have been made.
     #[serde(default)]
     pub closed_at: Option<Timestamp>,
     /// It goes from the vendor to the customer.
@@ -145,18 +148,18 @@ impl Purchase {
         }
     }
 
-    /// The vendor's invoice number; without one the order's number and the packing slip, unless they are the same.
+    /// The vendor's invoice number; without one the order's number and the packing slip.
     #[must_use]
     pub fn number(&self) -> String {
+        let invoice = self.received.as_ref().map(|received| received.vendor_invoice_number.trim()).unwrap_or_default();
+        if invoice.is_empty() { self.own_number() } else { invoice.to_owned() }
+    }
+
+    /// The order's number and the packing slip, unless they are the same.
+    pub(super) fn own_number(&self) -> String {
         let order = self.order.number.trim();
-        let Some(received) = &self.received else { return order.to_owned() };
-        let (invoice, slip) = (received.vendor_invoice_number.trim(), received.packing_slip.trim());
-        match (invoice, slip) {
-            ("", "") => order.to_owned(),
-            ("", slip) if slip == order => order.to_owned(),
-            ("", slip) => format!("{order}-{slip}"),
-            (invoice, _) => invoice.to_owned(),
-        }
+        let slip = self.received.as_ref().map(|received| received.packing_slip.trim()).unwrap_or_default();
+        if slip.is_empty() || slip == order { order.to_owned() } else { format!("{order}-{slip}") }
     }
 
     /// Everything that came, with freight and tax; below zero for what goes back.
@@ -176,7 +179,8 @@ impl Purchase {
 
     /// A hash of what a bookkeeper would call its content, and of its GL entries: a second receipt under the same
     /// packing slip has the same name, and may have the same amounts.
-    pub(super) fn content_hash(&self) -> ContentHash {
+    #[must_use]
+    pub fn content_hash(&self) -> ContentHash {
         let Some(received) = &self.received else { return ContentHash(String::new()) };
         let day = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
         let amount = |money: Money| money.decimal().normalize().to_string();

@@ -6,7 +6,7 @@ use super::invoice;
 use super::lines::{self, Scope};
 use super::segments;
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{Caption, Cost, Detail, Facts, Invoice, InvoiceFacts, RecordFacts, Transaction, cost_mark};
+use crate::domain::facts::{Caption, Cost, Detail, Facts, Invoice, InvoiceFacts, RecordFacts, Transaction};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::journal::{Heading, Journal, JournalLine};
 use crate::domain::money::Money;
@@ -55,8 +55,10 @@ pub fn cost_of_goods(facts: &Facts, rules: &Rules) -> Result<Option<Flagged<Jour
     }
     let number = invoice::number(invoice, rules).to_owned();
     let what = if is_credit { "Cost of goods returned by credit note" } else { "Cost of goods of invoice" };
+    // Without a mark it could not be told from others, and be made twice.
+    let mark = facts.cost_mark.as_deref().ok_or_else(|| lines::unreadable("mark"))?;
     let heading = Heading {
-        narration: format!("{what} {number} {}", cost_mark(invoice.id)),
+        narration: format!("{what} {number} {mark}"),
         number,
         date: invoice.date.ok_or_else(|| lines::unreadable("invoice date"))?,
         currency,

@@ -41,7 +41,9 @@ pub(super) fn map(
     let mut warnings = Vec::new();
     let kind = invoice.becomes();
     let document = Document { scope: Scope { facts, rules }, invoice, transaction, segments, kind };
-    let lines = document.lines(&mut warnings)?;
+    let (total, tax) = (invoice.total.abs().to_cents(), document.tax_total());
+    let mut lines = document.lines(&mut warnings)?;
+    lines.extend(document.invoiced_before(&lines, total - tax)?);
     let due_date = match kind {
         DocumentKind::Invoice => {
             let terms = TermsOf {
@@ -68,8 +70,8 @@ pub(super) fn map(
         sent: rules.sent_to_contact,
         branding_theme: rules.branding_theme,
         lines,
-        tax: if invoice.total.is_negative() { -invoice.sales_tax } else { invoice.sales_tax }.to_cents(),
-        total: invoice.total.abs().to_cents(),
+        tax,
+        total,
         rounding: lines::rounding_place(&facts.organisation, rules),
     };
     Ok(Flagged { value: draft, warnings })
@@ -132,6 +134,52 @@ impl Document<'_> {
         // Rows of a credit memo are said to be positive; a sum below zero says otherwise.
         let flip = self.kind != DocumentKind::CreditNote || sum.is_negative();
         rows.iter().map(|(row, detail)| self.line(detail, *row, flip, warnings)).collect()
+    }
+
+    /// Sales tax, seen from the document.
+    fn tax_total(&self) -> Money {
+        let tax = self.invoice.sales_tax;
+        if self.invoice.total.is_negative() { -tax } else { tax }.to_cents()
+    }
+
+    /// The line of what was invoiced before and is not part of the total, where no row of the preview takes it off.
+    ///
+    /// Whether the preview has a row for it is not documented: then `net` is what the lines come to, and nothing is added.
+    fn invoiced_before(&self, lines: &[Line], net: Money) -> Result<Option<Line>, HoldReason> {
+        let (down_payment, progress) = (self.invoice.down_payment_applied.abs(), self.invoice.progress_applied.abs());
+        let sum: Money = lines.iter().map(|line| line.amount).sum();
+        let missing = (sum - net).to_cents();
+        let applied = [
+            ("a down payment", down_payment),
+            ("progress billings", progress),
+            ("a down payment and progress billings", down_payment + progress),
+        ];
+        let matches = |(_, amount): &&(&str, Money)| !amount.is_zero() && amount.to_cents() == missing;
+        let Some((what, amount)) = applied.iter().find(matches) else { return Ok(None) };
+        let Scope { facts, rules } = self.scope;
+        let account = &rules.down_payment_account;
+        if account.is_empty() {
+            let sentence = format!(
+                "ConnectWise takes {amount} off for {what} invoiced before, but its accounting preview has no row for that \
+                 and the rules name no account (set `down_payment_account`)."
+            );
+            return Err(HoldReason::new(HoldCode::NoGlAccount, sentence));
+        }
+        let row = lines.len().saturating_add(1);
+        lines::usable(account, row, &facts.organisation)?;
+        let tax = self.tax().of_untaxed(row, &facts.organisation)?;
+        Ok(Some(Line {
+            description: format!("Less {what} invoiced before"),
+            quantity: rust_decimal::Decimal::ONE,
+            unit_amount: -amount.decimal(),
+            amount: -*amount,
+            item: None,
+            tracking: Vec::new(),
+            account: account.clone(),
+            tax_type: tax.tax_type.clone(),
+            tax_rate: tax.rate,
+            tax_amount: None,
+        }))
     }
 
     fn segments(&self, row: &Detail) -> Segments {

@@ -40,8 +40,8 @@ pub fn map(facts: &Facts, rules: &Rules) -> Result<Flagged<Document>, HoldReason
     let ceilings = Ceilings { rounding: rules.rounding_ceiling, adjustment: rules.adjustment_ceiling };
     let Flagged { value: document, warnings: of_balance } = balance(draft, ceilings)?;
     warnings.extend(of_balance);
-    let document = match facts.record.mark() {
-        Some(mark) => document.marked(&mark),
+    let document = match &facts.mark {
+        Some(mark) => document.marked(mark),
         None => document,
     };
     Ok(Flagged { value: Document::Invoice(document), warnings })

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use super::lines::{self, Scope};
 use super::segments::{self, Segments};
 use crate::domain::draft::{DocumentKind, Draft, Line};
-use crate::domain::facts::{Adjusted, Facts, Movement, MovementKind, Shifted, Stock, Unposted, mark};
+use crate::domain::facts::{Adjusted, Facts, Movement, MovementKind, Shifted, Stock, Unposted};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::journal::{Heading, Journal, JournalLine};
 use crate::domain::money::Money;
@@ -34,8 +34,9 @@ pub(super) fn journal(facts: &Facts, movement: &Movement, rules: &Rules) -> Resu
     let mut warnings = Vec::new();
     let lines = Sides { scope: Scope { facts, rules }, movement }.all(unposted, &mut warnings)?;
     let number = facts.record.number();
-    let narration =
-        format!("Inventory {} {} {}", movement.kind.noun(), shorten(&number, NAME_CHARS_MAX), mark(&movement.id));
+    // Without a mark it could not be told from others, and be made twice.
+    let mark = facts.mark.as_deref().ok_or_else(|| lines::unreadable("mark"))?;
+    let narration = format!("Inventory {} {} {}", movement.kind.noun(), shorten(&number, NAME_CHARS_MAX), mark);
     let heading = Heading { number, narration, date, currency, status: rules.document_status };
     Ok(Flagged { value: Journal::new(heading, lines)?, warnings })
 }

@@ -34,7 +34,8 @@ pub(super) fn map(facts: &Facts, purchase: &Purchase, rules: &Rules) -> Result<F
     let lines = bill.lines(&mut warnings)?;
     let due_date = match kind {
         DocumentKind::Bill => {
-            let theirs = received.due_days.and_then(|days| date.checked_add(jiff::Span::new().days(days)).ok());
+            let days = received.due_days.or(rules.bill_due_days);
+            let theirs = days.and_then(|days| date.checked_add(jiff::Span::new().days(days)).ok());
             let (name, xref) = (received.terms_name.as_str(), received.terms_xref.as_str());
             let terms = TermsOf { name, xref, theirs, missing: "billing terms of the purchase order" };
             Some(due_date(&terms, date, rules.terms_overflow, &mut warnings)?)

@@ -35,16 +35,25 @@ impl Taxes<'_> {
         organisation: &'organisation Organisation,
     ) -> Result<&'organisation TaxRate, HoldReason> {
         let Some(name) = self.name(detail) else {
-            let (rule, untaxed) = self.untaxed;
-            if untaxed.is_empty() {
-                let sentence =
-                    format!("Line {row} is not taxable and the rules name no tax rate for such lines (set `{rule}`).");
-                return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
-            }
-            return self.rate(untaxed, row, organisation);
+            return self.of_untaxed(row, organisation);
         };
         let renamed = self.names.iter().find(|(from, _)| from.eq_ignore_ascii_case(&name)).map(|(_, to)| to);
         self.rate(renamed.unwrap_or(&name), row, organisation)
+    }
+
+    /// The tax rate of a line that is not taxable.
+    pub(super) fn of_untaxed<'organisation>(
+        &self,
+        row: usize,
+        organisation: &'organisation Organisation,
+    ) -> Result<&'organisation TaxRate, HoldReason> {
+        let (rule, untaxed) = self.untaxed;
+        if untaxed.is_empty() {
+            let sentence =
+                format!("Line {row} is not taxable and the rules name no tax rate for such lines (set `{rule}`).");
+            return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
+        }
+        self.rate(untaxed, row, organisation)
     }
 
     /// ConnectWise's name for the line's tax; none when the line is not taxable.

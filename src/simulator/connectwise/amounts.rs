@@ -80,7 +80,7 @@ pub(super) fn amounts(state: &State, invoice: &NewInvoice) -> Amounts {
         force(state, &mut taxes, header_code, sales_tax - computed);
     }
     let subtotal = invoice.subtotal();
-    Amounts { subtotal, taxes, sales_tax, total: invoice.total.unwrap_or(subtotal + sales_tax) }
+    Amounts { subtotal, taxes, sales_tax, total: invoice.total.unwrap_or(subtotal + sales_tax - invoice.applied()) }
 }
 
 /// Puts a manual difference of tax on the first row.

@@ -142,6 +142,8 @@ impl State {
         json!({
             "serviceTotal": lines(|line| line.item.is_none() && !is_expense(line)),
             "expenseTotal": lines(is_expense), "productTotal": lines(|line| line.item.is_some()),
+            "previousProgressApplied": number(new.progress_applied * sign),
+            "downpaymentApplied": number(new.down_payment_applied * sign), "remainingDownpayment": number(Decimal::ZERO),
             "subtotal": number(amounts.subtotal * sign), "salesTax": number(amounts.sales_tax * sign),
             "total": number(amounts.total * sign), "payments": number(paid), "credits": number(credited),
             "balance": number(amounts.total * sign - paid - credited - applied),

@@ -88,6 +88,12 @@ impl State {
             let source = Source::Line(Box::new(line.clone()));
             entries.push(self.entry(gl_type(invoice, line), line.amount() * -debit, &line.mapping(), source));
         }
+        if let Some(mapping) = invoice.applied_mapping.as_ref().filter(|_| !invoice.applied().is_zero()) {
+            let (description, unit_price) = ("Invoiced before".to_owned(), -invoice.applied());
+            let line = NewLine { description, unit_price, taxable: false, ..NewLine::default() };
+            let amount = line.amount() * -debit;
+            entries.push(self.entry("RD", amount, mapping, Source::Line(Box::new(line))));
+        }
         let tax_account = self.settings.tax_account.clone();
         for tax in amounts.taxes.iter().filter(|tax| !tax.tax.is_zero()) {
             entries.push(self.entry("ST", tax.tax * -debit, &Mapping::account(&tax_account), Source::Tax(tax.clone())));

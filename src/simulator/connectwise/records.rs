@@ -236,6 +236,12 @@ pub struct NewInvoice {
     pub sales_tax: Option<Decimal>,
     /// Total, when it is to be out of balance.
     pub total: Option<Decimal>,
+    /// Taken off the total, because a down payment was invoiced before.
+    pub down_payment_applied: Decimal,
+    /// Taken off the total, because progress was invoiced before.
+    pub progress_applied: Decimal,
+    /// GL mapping of what is taken off; none = it has no GL entry.
+    pub applied_mapping: Option<Mapping>,
     /// What is odd about what it shows.
     pub oddities: Oddities,
 }
@@ -260,12 +266,20 @@ impl Default for NewInvoice {
             lines: Vec::new(),
             sales_tax: None,
             total: None,
+            down_payment_applied: Decimal::ZERO,
+            progress_applied: Decimal::ZERO,
+            applied_mapping: None,
             oddities: Oddities::default(),
         }
     }
 }
 
 impl NewInvoice {
+    /// What is taken off the total, because it was invoiced before.
+    pub(super) fn applied(&self) -> Decimal {
+        self.down_payment_applied + self.progress_applied
+    }
+
     /// Whether this is a credit memo.
     #[must_use]
     pub fn is_credit_memo(&self) -> bool {

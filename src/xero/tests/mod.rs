@@ -196,6 +196,7 @@ fn client(id: i64, name: &str) -> Party {
     Party {
         id,
         name: name.to_owned(),
+        vendor_number: String::new(),
         account_number: String::new(),
         primary_contact: Some(Person { name: "Pat Primary".to_owned(), email: "pat@client.example".to_owned() }),
         billing_contact: Some(Person { name: "Bill".to_owned(), email: "not an address".to_owned() }),

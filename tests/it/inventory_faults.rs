@@ -37,6 +37,7 @@ fn calls() -> Vec<Call> {
         post("/accounting/batches", 0),
         (true, Method::GET, "/Organisation", 0),
         (true, Method::GET, "/Accounts", 0),
+        (true, Method::GET, "/ManualJournals", 0),
         (true, Method::PUT, "/ManualJournals", 0),
     ]
 }

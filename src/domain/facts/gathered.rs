@@ -117,9 +117,8 @@ impl RecordFacts {
     #[must_use]
     pub fn earlier_number(&self) -> Option<String> {
         match self {
-            Self::Invoice(_) => None,
+            Self::Invoice(_) | Self::Movement(_) => None,
             Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
-            Self::Movement(_) => None,
         }
     }
 

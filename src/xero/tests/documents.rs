@@ -5,6 +5,7 @@ use axum::http::Method;
 use super::*;
 use crate::domain::facts::Existing;
 use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::journal::{Heading, Journal, JournalLine};
 use crate::simulator::faults::{Canned, Fault, Rule};
 use crate::simulator::xero::{HalfCent, Kind};
 use crate::xero::XeroError;
@@ -205,4 +206,50 @@ async fn refusals_name_their_cause() {
     let Err(XeroError::Refused(reason)) = bench.create(&late).await else { panic!() };
     assert_eq!(reason.code, HoldCode::ArchivedContact);
     assert!(bench.sim.documents().is_empty());
+}
+
+/// A journal of 80.00 with this mark.
+fn journal(mark: &str) -> Document {
+    let heading = Heading {
+        number: "ADJ-1".to_owned(),
+        narration: format!("Inventory adjustment ADJ-1 {mark}"),
+        date: jiff::civil::date(2026, 11, 1),
+        currency: "AUD".to_owned(),
+        status: DocumentStatus::Authorised,
+    };
+    let line = |account: &str, amount: &str| JournalLine {
+        description: "Disks".to_owned(),
+        account: account.to_owned(),
+        amount: money(amount),
+        tracking: vec![("Region".to_owned(), "Sydney".to_owned())],
+    };
+    Document::Journal(Journal::new(heading, vec![line("310", "80.00"), line("620", "-80")]).unwrap())
+}
+
+#[tokio::test]
+async fn a_journal_is_these_bytes_and_is_found_by_its_mark_alone() {
+    let bench = bench().await;
+    let marks = ["[ConnectWise acme/adjustment/1-adjustment]", "[ConnectWise acme/adjustment/11-adjustment]"];
+    let sent = body(&journal(marks[0]), None);
+    assert_eq!(
+        sent,
+        r#"{"ManualJournals":[{"Narration":"Inventory adjustment ADJ-1 [ConnectWise acme/adjustment/1-adjustment]","Date":"2026-11-01","Status":"POSTED","LineAmountTypes":"NoTax","JournalLines":[{"LineAmount":80,"AccountCode":"310","Description":"Disks","Tracking":[{"Name":"Region","Option":"Sydney"}]},{"LineAmount":-80,"AccountCode":"620","Description":"Disks","Tracking":[{"Name":"Region","Option":"Sydney"}]}]}]}"#
+    );
+    let kind = DocumentKind::Journal;
+    let mut ids = Vec::new();
+    for mark in marks {
+        let request = Request { kind, idempotency_key: mark.to_owned(), body: body(&journal(mark), None) };
+        let created = bench.create(&request).await.unwrap();
+        assert_eq!(created.total, money("80"));
+        ids.push(created.id);
+    }
+    let find = async |mark| bench.xero.find(kind, "ADJ-1", Some(mark)).await.unwrap();
+    let Existing::Among(found) = find(marks[0]).await else { panic!("a journal is among others") };
+    assert_eq!(found.iter().map(|found| (found.id, found.total)).collect::<Vec<_>>(), [(ids[0], money("80"))]);
+    assert_eq!(bench.xero.document(kind, ids[0]).await.unwrap().as_ref(), found.first());
+    bench.sim.void_journal(ids[0]);
+    assert_eq!(find(marks[0]).await, Existing::Among(Vec::new()), "what is void is worth nothing");
+    assert_eq!(bench.xero.document(kind, ids[0]).await.unwrap().unwrap().status, "VOIDED");
+    assert_eq!(bench.xero.document(kind, Uuid::new_v4()).await.unwrap(), None);
+    assert!(bench.xero.find(kind, "ADJ-1", None).await.is_err(), "without a mark nothing can be said");
 }

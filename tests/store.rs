@@ -71,6 +71,7 @@ fn posted(id: u128) -> Posted {
         at: now(2),
         content: ContentHash("c".to_owned()),
         batch: None,
+        journal: None,
     }
 }
 

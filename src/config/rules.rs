@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::reader::Section;
 use crate::domain::facts::is_approved;
 use crate::domain::money::Money;
-use crate::domain::rules::{DocumentStatus, Rules};
+use crate::domain::rules::{Adjustments, DocumentStatus, Rules};
 
 /// Reads the rules; what is not said is as in [`Rules::default`].
 pub(super) fn read(section: Section<'_, '_>) -> Rules {
@@ -27,6 +27,10 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         purchase_items: section.choice("purchase_items", default.purchase_items, "known, omit"),
         purchase_tax_names: purchase_names.entries().into_iter().collect::<BTreeMap<_, _>>(),
         untaxed_purchases: section.text("untaxed_purchases").unwrap_or_default(),
+        adjustments: section.choice("adjustments", default.adjustments, "journal, bill, skip"),
+        adjustment_contact: section.text("adjustment_contact").unwrap_or_default(),
+        transfers: section.choice("transfers", default.transfers, "skip, journal"),
+        cost_of_goods: section.choice("cost_of_goods", default.cost_of_goods, "off, journal"),
         down_payment_account: section.text("down_payment_account").unwrap_or_default(),
         expenses: section.choice("expenses", default.expenses, "report, entry, off"),
         expense_statuses: Some(section.list("expense_statuses"))
@@ -60,10 +64,23 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         payment_account: section.text("payment_account").unwrap_or_default(),
         payment_sweep_minutes: section.parsed("payment_sweep_minutes").unwrap_or(default.payment_sweep_minutes),
     };
+    together(&rules, &section);
+    section.finish();
+    rules
+}
+
+/// Rules that do not go together.
+fn together(rules: &Rules, section: &Section<'_, '_>) {
     if rules.sent_to_contact && rules.document_status == DocumentStatus::Draft {
         section.fault(
             "sent_to_contact",
             "Xero marks only approved documents as sent; set document_status = \"AUTHORISED\"",
+        );
+    }
+    if rules.adjustments == Adjustments::Bill && rules.adjustment_contact.trim().is_empty() {
+        section.fault(
+            "adjustment_contact",
+            "adjustments = \"bill\" needs the name of a contact in Xero that the bills are of",
         );
     }
     if rules.tracking.len() > 2 {
@@ -75,8 +92,6 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
     if rules.payments.to_xero() && rules.payment_account.trim().is_empty() {
         section.fault("payment_account", "is missing: the code of the account in Xero that payments go to");
     }
-    section.finish();
-    rules
 }
 
 fn ceiling(section: &Section<'_, '_>, key: &'static str, default: Money) -> Money {

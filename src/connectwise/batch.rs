@@ -84,6 +84,7 @@ impl ConnectWise {
                 self.purchase(&purchase.id, Some(purchase.order.id)).await?.and_then(|now| now.batch)
             }
             RecordFacts::Expense(expense) => self.expense_now(expense).await?.and_then(|now| now.batch),
+            RecordFacts::Movement(movement) => self.movement(&movement.id, movement.kind).await?.batch,
         };
         Ok(batch.map(|batch| {
             if batch.eq_ignore_ascii_case(name) {
@@ -119,6 +120,12 @@ impl ConnectWise {
                 let ids: Vec<i64> = now.into_iter().filter(|id| posted.contains(id)).collect();
                 return Ok(if ids.is_empty() { Unposted::Not } else { Unposted::Ids(ids) });
             }
+            RecordFacts::Movement(movement) => {
+                let unposted = self.movement(&movement.id, movement.kind).await?.unposted;
+                return Ok(
+                    unposted.map_or(Unposted::Not, |unposted| Unposted::Ids(unposted.entry.into_iter().collect()))
+                );
+            }
         };
         let Some(row) = self.unposted_row(invoice).await? else { return Ok(Unposted::Not) };
         if !is_surely(&row, invoice) {
@@ -146,6 +153,7 @@ fn known_ids(record: &RecordFacts) -> Option<Vec<i64>> {
         // Of expenses, what is marked is what was posted, whatever came since.
         RecordFacts::Invoice(_) | RecordFacts::Expense(_) => None,
         RecordFacts::Purchase(purchase) => purchase.received.as_ref().map(Received::processed_ids),
+        RecordFacts::Movement(movement) => movement.unposted.as_ref()?.entry.map(|entry| vec![entry]),
     }
 }
 
@@ -153,7 +161,7 @@ fn known_ids(record: &RecordFacts) -> Option<Vec<i64>> {
 fn flag(record: &RecordFacts) -> wire::Exports {
     match record {
         RecordFacts::Invoice(_) => wire::Exports::Invoices,
-        RecordFacts::Purchase(_) => wire::Exports::Products,
+        RecordFacts::Purchase(_) | RecordFacts::Movement(_) => wire::Exports::Products,
         RecordFacts::Expense(_) => wire::Exports::Expenses,
     }
 }

@@ -92,6 +92,7 @@ impl Reader<'_> {
             self.unreadable.push("total of a row".to_owned());
         }
         self.listed.rows.push(Detail {
+            cost: None,
             id: ids.first().copied().unwrap_or_default(),
             gl_type,
             account: segments(account),

@@ -72,6 +72,60 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// A value that one odd field must not hide: what it means, or what it holds that cannot be meant.
+#[derive(Debug)]
+pub(super) struct Told<T>(pub(super) Result<Option<T>, String>);
+
+impl<T> Default for Told<T> {
+    fn default() -> Self {
+        Self(Ok(None))
+    }
+}
+
+impl<T> Told<T> {
+    /// The value; what it holds instead is noted under the field's name.
+    pub(super) fn or_note(self, field: &str, unreadable: &mut Vec<String>) -> Option<T> {
+        self.0.unwrap_or_else(|held| {
+            unreadable.push(format!("{field} ('{}')", crate::domain::text::shorten(&held, 40)));
+            None
+        })
+    }
+}
+
+impl<'de, T: Tellable> Deserialize<'de> for Told<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if blank(&value).is_some() {
+            return Ok(Self(Ok(None)));
+        }
+        Ok(Self(T::tell(&value).map(Some).ok_or_else(|| text_of(&value).unwrap_or_else(|| value.to_string()))))
+    }
+}
+
+/// What a JSON value may mean.
+pub(super) trait Tellable: Sized {
+    /// The value; none when it cannot be meant.
+    fn tell(value: &Value) -> Option<Self>;
+}
+
+impl Tellable for i64 {
+    fn tell(value: &Value) -> Option<Self> {
+        integer_of(value).ok()
+    }
+}
+
+impl Tellable for Decimal {
+    fn tell(value: &Value) -> Option<Self> {
+        decimal_of(value).ok()
+    }
+}
+
+impl Tellable for Money {
+    fn tell(value: &Value) -> Option<Self> {
+        decimal_of(value).ok().and_then(|amount| Self::new(amount).ok())
+    }
+}
+
 /// Null and blank text.
 fn blank(value: &Value) -> Option<()> {
     match value {

@@ -208,15 +208,19 @@ impl ConnectWise {
         if lines.peek().is_none() || !lines.all(|line| line.batched_flag == Some(true)) {
             return Ok(None);
         }
-        let prefix = batch::prefix_of_purchase(id);
+        let holds = self.newest_batch(&batch::prefix_of_purchase(id)).await?;
+        Ok(Some(holds.unwrap_or_else(|| "another batch".to_owned())))
+    }
+
+    /// The newest batch whose name begins so, if anything is in it.
+    pub(super) async fn newest_batch(&self, prefix: &str) -> Result<Option<String>, RemoteError> {
         let conditions = format!("batchIdentifier contains \"{prefix}\"");
         let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(&prefix));
-        let holds = match ours.max_by_key(|row| row.id) {
-            Some(newest) if self.has_entries(&newest).await? => Some(newest.batch_identifier),
-            _ => None,
-        };
-        Ok(Some(holds.unwrap_or_else(|| "another batch".to_owned())))
+        let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(prefix));
+        match ours.max_by_key(|row| row.id) {
+            Some(newest) if self.has_entries(&newest).await? => Ok(Some(newest.batch_identifier)),
+            _ => Ok(None),
+        }
     }
 
     /// Whether anything is in a batch: a record that was taken out of its batch leaves it empty.
@@ -253,6 +257,8 @@ impl wire::PurchaseDetail {
             detail.tax_levels = levels.iter().map(|level| level.level).collect();
         }
         detail.price = own.item_cost.or(detail.price);
+        // What is bought has no cost of goods yet.
+        detail.cost = None;
         detail
     }
 }

@@ -25,8 +25,8 @@ pub struct Posting {
     pub closed_at: Option<Timestamp>,
     /// Captions of the GL segments, in order; kept for 10 minutes.
     pub captions: Vec<Caption>,
-    /// The company that it is about, read now.
-    pub party: Party,
+    /// The company that it is about, read now; a change of the inventory is about none.
+    pub party: Option<Party>,
 }
 
 impl ConnectWise {
@@ -78,17 +78,24 @@ impl ConnectWise {
                 let received = purchase.received.as_ref();
                 let closed_at = received.and_then(|received| received.closed_at);
                 party.vendor_number = received.map(|received| received.vendor_number.clone()).unwrap_or_default();
-                return Ok(Posting { record: record.clone(), closed_at, captions: captions.as_ref().clone(), party });
+                let captions = captions.as_ref().clone();
+                return Ok(Posting { record: record.clone(), closed_at, captions, party: Some(party) });
+            }
+            RecordFacts::Movement(movement) => {
+                let captions = self.kept_captions().await?.as_ref().clone();
+                let closed_at = movement.unposted.as_ref().and_then(|unposted| unposted.closed_at);
+                return Ok(Posting { record: record.clone(), closed_at, captions, party: None });
             }
             RecordFacts::Expense(expense) => {
                 let member = self.member(expense.member_id.unwrap_or_default(), &expense.member_name);
                 let (captions, mut party) = tokio::try_join!(self.kept_captions(), member)?;
-                if party.account_number.is_empty() {
+                if party.vendor_number.is_empty() {
                     let numbers = expense.listed().map(|(_, listed)| &listed.vendor_number);
-                    party.account_number = numbers.max().cloned().unwrap_or_default();
+                    party.vendor_number = numbers.max().cloned().unwrap_or_default();
+                    party.account_number.clone_from(&party.vendor_number);
                 }
                 let (closed_at, captions) = (expense.closed_at(), captions.as_ref().clone());
-                return Ok(Posting { record: record.clone(), closed_at, captions, party });
+                return Ok(Posting { record: record.clone(), closed_at, captions, party: Some(party) });
             }
         };
         let (preview, segments, captions, party) = tokio::try_join!(
@@ -100,7 +107,7 @@ impl ConnectWise {
         let (transaction, closed_at) = preview.map_or((None, None), |(found, closed)| (Some(found), closed));
         let facts = InvoiceFacts { invoice: invoice.clone(), transaction, segments };
         let record = RecordFacts::Invoice(Box::new(facts));
-        Ok(Posting { record, closed_at, captions: captions.as_ref().clone(), party })
+        Ok(Posting { record, closed_at, captions: captions.as_ref().clone(), party: Some(party) })
     }
 
     /// The preview and when the invoice was closed at the earliest.

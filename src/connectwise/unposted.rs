@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::client::{Call, ConnectWise, equals, malformed, parse};
 use super::wire;
-use crate::domain::facts::{Detail, Invoice, TaxLevel, Transaction};
+use crate::domain::facts::{Cost, Detail, Invoice, TaxLevel, Transaction};
 use crate::domain::money::Money;
 use crate::remote::RemoteError;
 
@@ -101,6 +101,12 @@ impl wire::Detail {
         let taxable = self.item_taxable_flag.or(by_level);
         let product = PRODUCTS.iter().any(|kind| self.gl_type_id.eq_ignore_ascii_case(kind));
         let item = some_text(self.item.identifier).or_else(|| some_text(self.gl_item_id).filter(|_| product));
+        let cost = Cost {
+            cost: self.cost,
+            of_one: self.item_cost,
+            account: segments(self.cost_account_number),
+            inventory: segments(self.inventory_account_number),
+        };
         let texts = [self.sales_description, self.item_description, self.description, self.memo];
         Detail {
             id: self.id,
@@ -117,6 +123,8 @@ impl wire::Detail {
             tax_xref: self.tax_code_xref,
             taxable,
             tax_levels,
+            // Without accounts there is nothing that the cost could be posted to.
+            cost: Some(cost).filter(|cost| !cost.account.is_empty() || !cost.inventory.is_empty()),
         }
     }
 }

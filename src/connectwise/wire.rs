@@ -4,6 +4,7 @@
 //! because ConnectWise adds both without a new version. Nulls are left out of its answers.
 
 mod expense;
+mod movement;
 mod payment;
 mod purchase;
 
@@ -19,6 +20,9 @@ use crate::domain::money::Money;
 pub(super) use expense::{
     ExpenseBill, ExpenseEntry, ExpenseExport, ExpenseJournal, ExpenseReport, Member, UnpostedExpense,
     expense_export_request,
+};
+pub(super) use movement::{
+    AdjustmentDetail, AdjustmentTransaction, InventoryTransfer, MovementExport, TransferOffset, UnpostedMovement,
 };
 pub(super) use payment::{InvoicePayment, InvoiceRow, UnpostedPayment, payment_request};
 pub(super) use purchase::{
@@ -278,6 +282,14 @@ pub(super) struct Detail {
     pub(super) total: Money,
     #[serde(default, deserialize_with = "optional_money")]
     pub(super) item_price: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) cost: Option<Money>,
+    #[serde(default, deserialize_with = "optional_money")]
+    pub(super) item_cost: Option<Money>,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) cost_account_number: String,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) inventory_account_number: String,
     #[serde(default)]
     pub(super) currency: Reference,
     #[serde(default, deserialize_with = "text")]

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::facts::{ExpenseUnit, RecordFacts};
 use super::text::hex;
 
-/// The longest id of a purchase that its batches carry as it is, so that 50 characters are enough for all.
-const PURCHASE_ID_MAX: usize = 28;
+/// The longest id of what is procured that its batches carry as it is, so that 50 characters are enough for all.
+const ID_MAX: usize = 28;
 
 /// The name of the batch that marks a record as posted; at most 50 characters.
 ///
@@ -37,7 +37,8 @@ pub fn is_ours(record: &RecordFacts, name: &str) -> bool {
 fn prefix(record: &RecordFacts) -> String {
     match record {
         RecordFacts::Invoice(facts) => format!("RP-I-{}-", facts.invoice.id),
-        RecordFacts::Purchase(purchase) => prefix_of_purchase(&purchase.id),
+        RecordFacts::Purchase(purchase) => prefix_of('P', &purchase.id),
+        RecordFacts::Movement(movement) => prefix_of_movement(&movement.id),
         RecordFacts::Expense(expense) => prefix_of_expense(expense.unit, expense.id),
     }
 }
@@ -51,15 +52,26 @@ pub fn prefix_of_expense(unit: ExpenseUnit, id: i64) -> String {
     }
 }
 
-/// How the batches of a purchase begin. An id that is long or holds what a person typed is hashed.
+/// How the batches of a purchase begin.
 #[must_use]
 pub fn prefix_of_purchase(id: &str) -> String {
+    prefix_of('P', id)
+}
+
+/// How the batches of a change of the inventory begin.
+#[must_use]
+pub fn prefix_of_movement(id: &str) -> String {
+    prefix_of('S', id)
+}
+
+/// An id that is long or holds what a person typed is hashed.
+fn prefix_of(letter: char, id: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if id.len() <= PURCHASE_ID_MAX && id.chars().all(plain) {
-        return format!("RP-P-{id}-");
+    if id.len() <= ID_MAX && id.chars().all(plain) {
+        return format!("RP-{letter}-{id}-");
     }
     let hash = hex(Sha256::digest(id.as_bytes()).get(..10).unwrap_or_default());
-    format!("RP-P-{hash}-")
+    format!("RP-{letter}-{hash}-")
 }
 
 #[cfg(test)]
@@ -114,6 +126,6 @@ mod tests {
             assert!(prefix.len() == 26 && prefix.starts_with("RP-P-"), "{prefix}");
         }
         // Document, a dash and the number of the batch follow.
-        assert!(prefix_of_purchase(&"x".repeat(PURCHASE_ID_MAX)).len() + 8 + 1 + 6 <= 50);
+        assert!(prefix_of_purchase(&"x".repeat(ID_MAX)).len() + 8 + 1 + 6 <= 50);
     }
 }

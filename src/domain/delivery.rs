@@ -11,7 +11,7 @@ pub use super::decision::{Actor, Decision};
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
 use super::payments::Link;
-pub use super::posted::{Intent, Posted};
+pub use super::posted::{CostJournal, Intent, Posted};
 use super::record::{CompanyId, RecordKey, RecordKind, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
@@ -171,6 +171,8 @@ impl StateName {
 pub enum Step {
     /// Create the document in Xero.
     Post,
+    /// Create the journal of what it costs in Xero.
+    Journal,
     /// Create the batch in ConnectWise.
     Mark,
 }
@@ -325,10 +327,11 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     let state = match settlement {
         Settlement::Mark { posted, warnings } => {
             record.progress();
+            let step = posted.step();
             record.posted = Some(posted);
             record.edited = false;
             record.warn(warnings, now);
-            queued(Step::Mark, now)
+            queued(step, now)
         }
         Settlement::Done { batch, warnings } => {
             record.progress();
@@ -397,7 +400,8 @@ pub fn resolve(
 ) -> Result<Record, Refused> {
     let refuse = |advice| Err(Refused { decision: decision.as_str(), state: record.state.name().as_str(), advice });
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
-    let edited = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::EditedAfterPost);
+    let edited = matches!(&record.state, State::Held { reason }
+        if matches!(reason.code, HoldCode::EditedAfterPost | HoldCode::CostNotPosted));
     match decision {
         Decision::Retry if operator_hold => return refuse("release it first"),
         Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => {
@@ -502,8 +506,10 @@ mod tests {
     use super::*;
     use crate::domain::draft::DocumentKind;
     use crate::domain::facts::ContentHash;
+    use crate::domain::money::Money;
     use crate::domain::warning::WarningCode;
 
+    #[expect(clippy::large_enum_variant, reason = "a few of them live at a time")]
     #[derive(Clone, Debug)]
     enum Act {
         Accept(Option<u128>),
@@ -529,6 +535,7 @@ mod tests {
             at: at(0),
             content: ContentHash("x".to_owned()),
             batch: None,
+            journal: None,
         }
     }
 

@@ -21,6 +21,8 @@ pub enum DocumentKind {
     Bill,
     /// A credit note of a vendor (ACCPAYCREDIT), with positive amounts.
     BillCredit,
+    /// A manual journal, which has no number: its narration holds one.
+    Journal,
 }
 
 impl DocumentKind {
@@ -32,6 +34,7 @@ impl DocumentKind {
             Self::CreditNote => "credit note",
             Self::Bill => "bill",
             Self::BillCredit => "vendor's credit note",
+            Self::Journal => "manual journal",
         }
     }
 
@@ -41,10 +44,16 @@ impl DocumentKind {
         matches!(self, Self::CreditNote | Self::BillCredit)
     }
 
-    /// Whether a vendor charges it; Xero then lets many documents share a number.
+    /// Whether a vendor charges it.
     #[must_use]
     pub fn is_purchase(self) -> bool {
         matches!(self, Self::Bill | Self::BillCredit)
+    }
+
+    /// Whether Xero lets many documents share a number, so that marks tell them apart.
+    #[must_use]
+    pub fn shares_numbers(self) -> bool {
+        self.is_purchase() || self == Self::Journal
     }
 }
 

@@ -107,6 +107,9 @@ hold_codes! {
     /// The organisation does not have the currency.
     CurrencyNotEnabled, "currency_not_enabled", Xero, true,
         "Add the currency in Xero (Advanced > Currencies), then retry.";
+    /// A journal would have to be in another currency than the organisation's own.
+    JournalCurrency, "journal_currency", Readypost, true,
+        "Xero keeps manual journals in the organisation's own currency. Post the record and its journal by hand and skip it here. For a sale, `cost_of_goods` can be set to off instead, then retry.";
     /// The document's date lies in a locked period.
     PeriodLocked, "period_locked", Xero, true,
         "Move the lock date in Xero, or change the record's date in ConnectWise, then retry.";
@@ -140,6 +143,9 @@ hold_codes! {
     /// The record was changed in ConnectWise after it was posted.
     EditedAfterPost, "edited_after_post", Xero, true,
         "Correct the document in Xero and adopt it here. Or void it, take the record out of its batch in ConnectWise, give an invoice a new number, then retry: it is posted anew. What came later under the packing slip of a posted purchase needs a packing slip of its own; what came later into a posted expense report is posted by hand.";
+    /// An invoice is in Xero, and the journal of its cost of goods is not.
+    CostNotPosted, "cost_not_posted", Xero, true,
+        "Mend what the sentence names, then retry: only the journal is made, the invoice is not posted again. Or make the journal by hand in Xero and skip the record here; its batch in ConnectWise is then yours to make.";
     /// Xero refused the document for a reason that needs a correction.
     RefusedByXero, "refused_by_xero", Xero, true,
         "Read what Xero said, correct what it names, then retry.";
@@ -229,6 +235,10 @@ pub enum SkipReason {
     NoInvoice,
     /// The rules do not carry payments.
     PaymentsOff,
+    /// It is a change of the inventory that ConnectWise does not list as unposted.
+    NotListed,
+    /// The rules post nothing of its kind.
+    ByRule,
     /// It no longer exists in ConnectWise.
     Deleted,
     /// An operator skipped it.
@@ -256,6 +266,8 @@ impl SkipReason {
         Self::NotASale,
         Self::NoInvoice,
         Self::PaymentsOff,
+        Self::NotListed,
+        Self::ByRule,
         Self::Deleted,
         Self::Operator,
     ];
@@ -282,6 +294,8 @@ impl SkipReason {
             Self::NotASale => "not_a_sale",
             Self::NoInvoice => "no_invoice",
             Self::PaymentsOff => "payments_off",
+            Self::NotListed => "not_listed",
+            Self::ByRule => "by_rule",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
         }
@@ -309,6 +323,10 @@ impl SkipReason {
             Self::NotASale => "it is no sales invoice",
             Self::NoInvoice => "the other system has no invoice of its number",
             Self::PaymentsOff => "the rule `payments` does not carry them",
+            Self::NotListed => {
+                "ConnectWise does not list it as unposted: it was opened, deleted, or put into a batch by somebody else"
+            }
+            Self::ByRule => "the rules post nothing of its kind",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",
         }

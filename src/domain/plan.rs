@@ -3,17 +3,18 @@
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::balance::{Balanced, Ceilings, balance};
 use super::batch;
 use super::contact::{Contact, ContactMatch};
 use super::delivery::Posted;
-use super::draft::{ContactChoice, Draft};
+use super::document::Document;
+use super::draft::{ContactChoice, DocumentKind};
 use super::facts::{
-    Existing, ExistingDocument, Expense, ExpenseClass, Facts, Organisation, Party, RecordFacts, Status,
+    Existing, ExistingDocument, Expense, ExpenseClass, Facts, MovementKind, Organisation, Party, RecordFacts, Status,
 };
 use super::hold::{HoldCode, HoldReason, SkipReason};
-use super::map::{self, map};
-use super::rules::{DocumentStatus, NewContacts, RequiredContacts, Rules, ZeroTotals};
+use super::journal::Journal;
+use super::map::{self, cost_of_goods, map};
+use super::rules::{Adjustments, DocumentStatus, NewContacts, RequiredContacts, Rules, Transfers, ZeroTotals};
 use super::text::shorten;
 use super::warning::{Flagged, Warning, WarningCode};
 
@@ -33,9 +34,13 @@ pub enum Action {
     /// Make this document.
     Create {
         /// The document.
-        document: Box<Balanced>,
-        /// Its contact.
-        contact: ContactChoice,
+        document: Box<Document>,
+        /// Its contact; a journal has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<ContactChoice>,
+        /// The journal of its cost of goods, which is made after it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cost: Option<Box<Journal>>,
     },
     /// The document is in Xero already and is the same.
     Adopt(Box<ExistingDocument>),
@@ -58,13 +63,8 @@ pub fn triage(record: &RecordFacts, rules: &Rules) -> Option<Action> {
         let ours = batch::is_ours(record, name);
         return Some(Action::Skip(if ours { SkipReason::PostedBefore } else { SkipReason::BatchedElsewhere }));
     }
-    let verdict = match record {
-        RecordFacts::Invoice(facts) => of_status(&facts.invoice.status, &rules.invoice_statuses, "invoices"),
-        RecordFacts::Purchase(purchase) => of_status(&purchase.order.status, &rules.purchase_statuses, "purchases"),
-        RecordFacts::Expense(expense) => of_approval(expense, rules),
-    };
-    if verdict.is_some() {
-        return verdict;
+    if let Some(action) = unwanted(record, rules) {
+        return Some(action);
     }
     let nobody = match record {
         RecordFacts::Purchase(purchase) if purchase.order.vendor_id.is_none() => "vendor of the purchase order",
@@ -82,13 +82,17 @@ pub fn triage(record: &RecordFacts, rules: &Rules) -> Option<Action> {
             return Some(Action::Skip(SkipReason::NothingUnposted));
         }
         RecordFacts::Expense(expense) => expense.listed().all(|(_, listed)| listed.class == ExpenseClass::CompanyPaid),
-        RecordFacts::Invoice(_) | RecordFacts::Purchase(_) => false,
+        _ => false,
     };
     if owes_nobody {
         // Nothing is owed, but its costs may have to be cleared.
         return rules.company_paid_account.is_empty().then_some(Action::Skip(SkipReason::CompanyPaid));
     }
-    if !record.has_content() || !record.total().is_zero() {
+    let is_worth = match record {
+        RecordFacts::Movement(movement) => !movement.is_free(),
+        _ => !record.total().is_zero(),
+    };
+    if !record.has_content() || is_worth {
         return None;
     }
     match rules.zero_totals {
@@ -97,6 +101,27 @@ pub fn triage(record: &RecordFacts, rules: &Rules) -> Option<Action> {
         ZeroTotals::Hold => {
             Some(Action::Hold(HoldReason::new(HoldCode::ZeroTotal, format!("The total is 0.00: {}.", record.title()))))
         }
+    }
+}
+
+/// What the status of a record, or the rules for its kind, say against posting it.
+fn unwanted(record: &RecordFacts, rules: &Rules) -> Option<Action> {
+    match record {
+        RecordFacts::Invoice(facts) => of_status(&facts.invoice.status, &rules.invoice_statuses, "invoices"),
+        RecordFacts::Purchase(purchase) => of_status(&purchase.order.status, &rules.purchase_statuses, "purchases"),
+        RecordFacts::Expense(expense) => of_approval(expense, rules),
+        RecordFacts::Movement(movement) if !posts(movement.kind, rules) => Some(Action::Skip(SkipReason::ByRule)),
+        RecordFacts::Movement(movement) if movement.unposted.is_none() => Some(Action::Skip(SkipReason::NotListed)),
+        RecordFacts::Movement(_) => None,
+    }
+}
+
+/// Whether the rules post changes of the inventory of this kind.
+#[must_use]
+pub fn posts(kind: MovementKind, rules: &Rules) -> bool {
+    match kind {
+        MovementKind::Adjustment => rules.adjustments != Adjustments::Skip,
+        MovementKind::Transfer => rules.transfers != Transfers::Skip,
     }
 }
 
@@ -142,30 +167,47 @@ pub fn plan(facts: &Facts, rules: &Rules) -> Plan {
 }
 
 fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
-    let Flagged { value: draft, mut warnings } = map(facts, rules)?;
-    let ceilings = Ceilings { rounding: rules.rounding_ceiling, adjustment: rules.adjustment_ceiling };
-    let Flagged { value: document, warnings: balance_warnings } = balance(draft, ceilings)?;
-    warnings.extend(balance_warnings);
-    let document = match &facts.mark {
-        Some(mark) => document.marked(mark),
-        None => document,
-    };
+    let Flagged { value: document, mut warnings } = map(facts, rules)?;
     // Whom it bills must be reachable; a vendor needs nobody.
-    if matches!(facts.record, RecordFacts::Invoice(_)) {
-        required_contacts(&facts.party, rules)?;
+    if let (RecordFacts::Invoice(_), Some(party)) = (&facts.record, &facts.party) {
+        required_contacts(party, rules)?;
     }
-    let contact = contact(facts, rules)?;
-    if let Some(existing) = same_record(facts, &document, &contact)? {
-        let chosen = matches!(facts.existing, Existing::Chosen(_));
-        warnings.push(adoption(existing, chosen, &differences(existing, &document, &contact))?);
+    let contact = match document {
+        Document::Invoice(_) => Some(contact(facts, rules)?),
+        Document::Journal(_) => None,
+    };
+    // A sale whose cost cannot be posted is not posted either.
+    let cost = cost_of_goods(facts, rules)?.map(|cost| Box::new(cost.value));
+    if let Some(existing) = same_record(facts, &document, contact.as_ref(), facts.mark.as_deref())? {
+        warnings.push(adoption(facts, existing, &differences(existing, &document, contact.as_ref()))?);
         return Ok(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings });
     }
-    unlocked(document.draft(), &facts.organisation)?;
-    if document.total().is_zero() && document.draft().status == DocumentStatus::Authorised {
+    unlocked(&document, &facts.organisation)?;
+    let approved = document.kind() != DocumentKind::Journal && document.status() == DocumentStatus::Authorised;
+    if document.total().is_zero() && approved {
         let sentence = "The total is 0.00, so Xero marks the document as paid at once.";
         warnings.push(Warning::new(WarningCode::ZeroTotalPaid, sentence));
     }
-    Ok(Plan { action: Action::Create { document: Box::new(document), contact }, warnings })
+    Ok(Plan { action: Action::Create { document: Box::new(document), contact, cost }, warnings })
+}
+
+/// Decides about the journal of what a posted invoice costs; `facts.existing` is about the journal. None when there
+/// is nothing to post.
+#[must_use]
+pub fn plan_cost(facts: &Facts, rules: &Rules) -> Option<Plan> {
+    journal(facts, rules).unwrap_or_else(|reason| Some(Plan::plain(Action::Hold(reason))))
+}
+
+fn journal(facts: &Facts, rules: &Rules) -> Result<Option<Plan>, HoldReason> {
+    let Some(Flagged { value: journal, mut warnings }) = cost_of_goods(facts, rules)? else { return Ok(None) };
+    let document = Document::Journal(journal);
+    if let Some(existing) = same_record(facts, &document, None, facts.cost_mark.as_deref())? {
+        warnings.push(adoption(facts, existing, &differences(existing, &document, None))?);
+        return Ok(Some(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings }));
+    }
+    unlocked(&document, &facts.organisation)?;
+    let action = Action::Create { document: Box::new(document), contact: None, cost: None };
+    Ok(Some(Plan { action, warnings }))
 }
 
 /// The document in Xero that is this record, or has its number where that is unique.
@@ -174,16 +216,16 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
 /// and could be this record if it is the same in all that can be compared: that is for a person to say.
 fn same_record<'facts>(
     facts: &'facts Facts,
-    document: &Balanced,
-    contact: &ContactChoice,
+    document: &Document,
+    contact: Option<&ContactChoice>,
+    mark: Option<&str>,
 ) -> Result<Option<&'facts ExistingDocument>, HoldReason> {
     let documents = match &facts.existing {
         Existing::NotLookedUp | Existing::None => return Ok(None),
         Existing::Found(existing) | Existing::Chosen(existing) => return Ok(Some(existing)),
         Existing::Among(documents) => documents,
     };
-    let mark = facts.mark.as_deref().unwrap_or_default();
-    let mut ours = documents.iter().filter(|existing| existing.has(mark));
+    let mut ours = documents.iter().filter(|existing| mark.is_some_and(|mark| existing.has(mark)));
     let ambiguous = |which: &ExistingDocument, why: &str| {
         let (kind, number, total) = (which.kind.noun(), &which.number, which.total);
         let sentence = format!("Xero has the {kind} {number} of {total} ({}) {why}.", which.id);
@@ -195,10 +237,10 @@ fn same_record<'facts>(
         (None, _) => {}
     }
     let could_be = |existing: &&ExistingDocument| {
-        let ContactChoice::Known(contact) = contact else { return false };
+        let Some(ContactChoice::Known(contact)) = contact else { return false };
         existing.marks.is_empty()
             && existing.contact_id == *contact
-            && existing.currency == document.draft().currency
+            && existing.currency == document.currency()
             && existing.total.to_cents() == document.total()
     };
     match documents.iter().find(could_be) {
@@ -208,7 +250,8 @@ fn same_record<'facts>(
 }
 
 /// The warning about a document that is taken for the record; a hold when it is another one.
-fn adoption(existing: &ExistingDocument, chosen: bool, differences: &[Difference]) -> Result<Warning, HoldReason> {
+fn adoption(facts: &Facts, existing: &ExistingDocument, differences: &[Difference]) -> Result<Warning, HoldReason> {
+    let chosen = matches!(facts.existing, Existing::Chosen(_));
     let hard = differences.iter().any(|difference| difference.hard);
     let told = differences.iter().map(|difference| difference.told.as_str()).collect::<Vec<_>>().join(", ");
     if hard || (!chosen && !differences.is_empty()) {
@@ -233,7 +276,7 @@ fn required_contacts(party: &Party, rules: &Rules) -> Result<(), HoldReason> {
 }
 
 fn contact(facts: &Facts, rules: &Rules) -> Result<ContactChoice, HoldReason> {
-    let party = &facts.party;
+    let (Some(party), Some(found)) = (&facts.party, &facts.contact) else { return Err(map::unreadable("company")) };
     let names = |contacts: &[Contact]| {
         let named: Vec<String> = contacts
             .iter()
@@ -244,8 +287,12 @@ fn contact(facts: &Facts, rules: &Rules) -> Result<ContactChoice, HoldReason> {
             .collect();
         named.join(", ")
     };
-    let (code, sentence) = match &facts.contact {
+    let (code, sentence) = match found {
         ContactMatch::Known(id) => return Ok(ContactChoice::Known(*id)),
+        // Not a company of ConnectWise, but a name in the rules: nothing is known to create it with.
+        ContactMatch::New if party.id == 0 => {
+            (HoldCode::NewContact, format!("'{}' (rule `adjustment_contact`) is not a contact in Xero.", party.name))
+        }
         ContactMatch::New if rules.new_contacts == NewContacts::Create => {
             return Ok(ContactChoice::Create(Box::new(party.clone())));
         }
@@ -279,17 +326,17 @@ fn contact(facts: &Facts, rules: &Rules) -> Result<ContactChoice, HoldReason> {
 }
 
 /// Nothing is posted into a locked period, even where an adviser's connection could; drafts may.
-fn unlocked(draft: &Draft, organisation: &Organisation) -> Result<(), HoldReason> {
-    if draft.status == DocumentStatus::Draft {
+fn unlocked(document: &Document, organisation: &Organisation) -> Result<(), HoldReason> {
+    if document.status() == DocumentStatus::Draft {
         return Ok(());
     }
     let locks = [("period", organisation.period_lock), ("end of year", organisation.year_lock)];
-    let before = |lock: Option<Date>| lock.filter(|lock| draft.date <= *lock);
+    let before = |lock: Option<Date>| lock.filter(|lock| document.date() <= *lock);
     match locks.iter().find_map(|(name, lock)| before(*lock).map(|lock| (*name, lock))) {
         None => Ok(()),
         Some((name, lock)) => {
             let sentence =
-                format!("The document date {} is not after the {name} lock date {lock} in Xero.", draft.date);
+                format!("The document date {} is not after the {name} lock date {lock} in Xero.", document.date());
             Err(HoldReason::new(HoldCode::PeriodLocked, sentence))
         }
     }
@@ -302,26 +349,27 @@ struct Difference {
     hard: bool,
 }
 
-fn differences(existing: &ExistingDocument, document: &Balanced, contact: &ContactChoice) -> Vec<Difference> {
-    let draft = document.draft();
+fn differences(existing: &ExistingDocument, document: &Document, contact: Option<&ContactChoice>) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut compare = |what: &str, xeros: String, ours: String, hard: bool| {
         if xeros != ours {
             differences.push(Difference { told: format!("{what} {xeros} instead of {ours}"), hard });
         }
     };
-    compare("kind", existing.kind.noun().to_owned(), draft.kind.noun().to_owned(), true);
+    compare("kind", existing.kind.noun().to_owned(), document.kind().noun().to_owned(), true);
     compare("total", existing.total.to_cents().to_string(), document.total().to_string(), true);
     compare("tax", existing.total_tax.to_cents().to_string(), document.total_tax().to_cents().to_string(), true);
-    compare("currency", existing.currency.clone(), draft.currency.clone(), true);
-    compare("date", existing.date.map(|date| date.to_string()).unwrap_or_default(), draft.date.to_string(), false);
-    let contact = match contact {
+    compare("currency", existing.currency.clone(), document.currency().to_owned(), true);
+    compare("date", existing.date.map(|date| date.to_string()).unwrap_or_default(), document.date().to_string(), false);
+    let contact = contact.map(|contact| match contact {
         ContactChoice::Known(id) => id.to_string(),
         ContactChoice::Create(party) => format!("a new contact '{}'", party.name),
-    };
-    compare("contact", existing.contact_id.to_string(), contact, false);
+    });
+    if let Some(contact) = contact {
+        compare("contact", existing.contact_id.to_string(), contact, false);
+    }
     let unapproved =
-        matches!(existing.status.as_str(), "DRAFT" | "SUBMITTED") && draft.status == DocumentStatus::Authorised;
+        matches!(existing.status.as_str(), "DRAFT" | "SUBMITTED") && document.status() == DocumentStatus::Authorised;
     let void = !existing.is_live();
     if void || unapproved {
         differences.push(Difference { told: format!("status {}", existing.status), hard: void });
@@ -361,6 +409,9 @@ pub fn after_post(record: &RecordFacts, posted: &Posted) -> AfterPost {
     match (record.batch(), record.is_closed()) {
         (Some(_), _) => AfterPost::Nothing,
         (None, true) => AfterPost::Mark,
+        (None, false) if matches!(record, RecordFacts::Movement(_)) => edited(format!(
+            "{title} is in Xero, but ConnectWise lists it neither as unposted nor in a batch of readypost: it was opened, deleted, or put into a batch by somebody else."
+        )),
         (None, false) => edited(format!("{title} was reopened in ConnectWise after it was posted.")),
     }
 }

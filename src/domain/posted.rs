@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::delivery::Step;
 use super::draft::DocumentKind;
 use super::facts::ContentHash;
 use super::money::Money;
@@ -39,7 +40,7 @@ pub struct Posted {
     pub id: Uuid,
     /// The Xero organisation it is in.
     pub company: CompanyId,
-    /// Invoice or credit note.
+    /// What it is.
     pub kind: DocumentKind,
     /// Its number.
     pub number: String,
@@ -54,4 +55,54 @@ pub struct Posted {
     /// The batch in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
+    /// The journal of its cost of goods, which is one unit with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Box<CostJournal>>,
+}
+
+/// Where the journal of a posted invoice's cost of goods stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostJournal {
+    /// It is still to be made.
+    Due {
+        /// It may be in Xero already, so it is looked for before it is made.
+        look: bool,
+    },
+    /// It is in Xero.
+    Posted {
+        /// Xero's id.
+        id: Uuid,
+        /// The sum of its debits.
+        total: Money,
+        /// What ConnectWise said of the costs then.
+        content: ContentHash,
+        /// When it was posted or adopted.
+        at: Timestamp,
+    },
+}
+
+impl Posted {
+    /// What is still to be done about it.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        if matches!(self.journal.as_deref(), Some(CostJournal::Due { .. })) { Step::Journal } else { Step::Mark }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_posted_before_there_were_journals_of_costs_is_read_and_written_as_it_was() {
+        let text = r#"{"id":"00000000-0000-0000-0000-000000000007","company":"acme-au","kind":"invoice","number":"1042","total":"1.00","xero_total":"1.00","at":"2026-11-30T09:00:00Z","content":"x"}"#;
+        let mut posted: Posted = serde_json::from_str(text).unwrap();
+        assert_eq!((posted.step(), serde_json::to_string(&posted).unwrap().as_str()), (Step::Mark, text));
+        posted.journal = Some(Box::new(CostJournal::Due { look: true }));
+        assert_eq!(posted.step(), Step::Journal);
+        let written = serde_json::to_string(&posted).unwrap();
+        assert!(written.ends_with(r#""journal":{"due":{"look":true}}}"#), "{written}");
+        assert_eq!(serde_json::from_str::<Posted>(&written).unwrap(), posted);
+    }
 }

@@ -83,12 +83,24 @@ pub enum RecordKind {
     ExpenseReport,
     /// The payments of one invoice; its source id is a [`Subject`](super::payments::Subject).
     Payment,
+    /// A correction of the inventory; its source id is ConnectWise's `unpostedProductId`.
+    Adjustment,
+    /// Something that moves from one warehouse to another; its source id is ConnectWise's `unpostedProductId`.
+    Transfer,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Invoice, Self::PurchaseOrder, Self::Purchase, Self::Expense, Self::ExpenseReport, Self::Payment];
+    pub const ALL: [Self; 8] = [
+        Self::Invoice,
+        Self::PurchaseOrder,
+        Self::Purchase,
+        Self::Expense,
+        Self::ExpenseReport,
+        Self::Adjustment,
+        Self::Transfer,
+        Self::Payment,
+    ];
 
     /// The name used in keys, JSON, logs and metrics.
     #[must_use]
@@ -100,6 +112,8 @@ impl RecordKind {
             Self::Expense => "expense",
             Self::ExpenseReport => "expense_report",
             Self::Payment => "payment",
+            Self::Adjustment => "adjustment",
+            Self::Transfer => "transfer",
         }
     }
 
@@ -119,6 +133,8 @@ impl RecordKind {
             Self::Expense => "expenses",
             Self::ExpenseReport => "expense reports",
             Self::Payment => "payments",
+            Self::Adjustment => "adjustments",
+            Self::Transfer => "transfers",
         }
     }
 }

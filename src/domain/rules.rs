@@ -42,6 +42,14 @@ pub struct Rules {
     pub purchase_tax_names: BTreeMap<String, String>,
     /// Name of the Xero tax rate of what is bought without tax; empty = such lines are held.
     pub untaxed_purchases: String,
+    /// What adjustments of the inventory become.
+    pub adjustments: Adjustments,
+    /// Name of the contact of the bills that adjustments become.
+    pub adjustment_contact: String,
+    /// What transfers between warehouses become.
+    pub transfers: Transfers,
+    /// Whether the cost of what an invoice sells is posted with it.
+    pub cost_of_goods: CostOfGoods,
     /// Code of the account of what an invoice takes off because it was invoiced before, where the preview has no row
     /// for it; empty = such invoices are held.
     pub down_payment_account: String,
@@ -121,6 +129,10 @@ impl Default for Rules {
             purchase_items: PurchaseItems::Known,
             purchase_tax_names: BTreeMap::new(),
             untaxed_purchases: String::new(),
+            adjustments: Adjustments::Journal,
+            adjustment_contact: String::new(),
+            transfers: Transfers::Skip,
+            cost_of_goods: CostOfGoods::Off,
             down_payment_account: String::new(),
             expenses: ExpensesBy::Report,
             expense_statuses: APPROVED.map(str::to_owned).to_vec(),
@@ -340,5 +352,34 @@ choice! {
         Known = "known",
         /// None.
         Omit = "omit",
+    }
+}
+choice! {
+    /// What adjustments of the inventory become.
+    Adjustments {
+        /// A manual journal.
+        Journal = "journal",
+        /// A bill of 0.00.
+        Bill = "bill",
+        /// Nothing.
+        Skip = "skip",
+    }
+}
+choice! {
+    /// What transfers between warehouses become.
+    Transfers {
+        /// Nothing.
+        Skip = "skip",
+        /// A manual journal.
+        Journal = "journal",
+    }
+}
+choice! {
+    /// Whether the cost of what an invoice sells is posted with it.
+    CostOfGoods {
+        /// It is not.
+        Off = "off",
+        /// It is, as a manual journal.
+        Journal = "journal",
     }
 }

@@ -55,6 +55,8 @@ pub enum Trigger {
         /// The record that was looked at.
         key: RecordKey,
     },
+    /// ConnectWise lists it as unposted; it has no callback.
+    Listed,
     /// An operator said so, about a record that nobody had heard of.
     Operator {
         /// Who.

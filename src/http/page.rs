@@ -191,6 +191,18 @@ fn one(record: &RecordView, history: &[HistoryView]) -> Response {
                     tr { th { "Total in ConnectWise" } td.amount { (document.total) } }
                     tr { th { "Total in Xero" } td.amount { (document.xero_total) } }
                     tr { th { "Posted" } td { (time(document.posted)) } }
+                    @if let Some(cost) = &document.cost_of_goods {
+                        tr {
+                            th { "Journal of its cost" }
+                            td {
+                                @if let Some(link) = &cost.link {
+                                    a href=(link) rel="noreferrer" { (text(cost.total.as_ref())) }
+                                } @else {
+                                    (cost.state)
+                                }
+                            }
+                        }
+                    }
                     tr { th { "Batch in ConnectWise" } td { (text(document.batch.as_ref())) } }
                 } }
             }

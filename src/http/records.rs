@@ -204,6 +204,8 @@ async fn introduce(surface: &Surface, key: &RecordKey, actor: Actor) -> Result<R
         RecordKind::Invoice | RecordKind::PurchaseOrder | RecordKind::Expense | RecordKind::ExpenseReport => {
             whole_id(key.source.as_str())
         }
+        // Its id is a text that ConnectWise's list either has, letter by letter, or has not.
+        RecordKind::Adjustment | RecordKind::Transfer => Some(key.source.clone()),
         // It is found through its order, which ConnectWise alone may say.
         RecordKind::Purchase => {
             return Err(bad(format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Surface;
 use super::companies::{self, CompanyView};
-use crate::domain::delivery::{Decision, Intent, Record, State, StateName, Step, Trigger};
+use crate::domain::delivery::{CostJournal, Decision, Intent, Posted, Record, State, StateName, Step, Trigger};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
 use crate::domain::money::Money;
@@ -15,6 +15,9 @@ use crate::domain::record::SourceId;
 use crate::domain::settle::Settlement;
 use crate::pipeline::Parts;
 use crate::store::{Entry, Event, Health, Lane};
+
+/// The page of a manual journal in Xero.
+const JOURNAL_PAGE: &str = "Journal/View.aspx?invoiceID";
 
 /// The whole service at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,7 +118,7 @@ pub struct ReasonView {
 /// What a queued record waits for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WaitingView {
-    /// post or mark.
+    /// post, journal or mark.
     pub step: String,
     /// Not before.
     pub due: Timestamp,
@@ -144,6 +147,22 @@ pub struct DocumentView {
     pub batch: Option<String>,
     /// Its page in Xero.
     pub link: String,
+    /// The journal of its cost of goods, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_of_goods: Option<CostView>,
+}
+
+/// The journal of what an invoice costs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CostView {
+    /// due or posted.
+    pub state: String,
+    /// Xero's id.
+    pub id: Option<String>,
+    /// The sum of its debits.
+    pub total: Option<String>,
+    /// Its page in Xero.
+    pub link: Option<String>,
 }
 
 /// A warning.
@@ -244,6 +263,7 @@ impl From<&Record> for RecordView {
             State::Queued { due, step, cause } => Some(WaitingView {
                 step: match step {
                     Step::Post => "post",
+                    Step::Journal => "journal",
                     Step::Mark => "mark",
                 }
                 .to_owned(),
@@ -279,7 +299,17 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
         DocumentKind::CreditNote => "AccountsReceivable/ViewCreditNote.aspx?creditNoteID",
         DocumentKind::Bill => "AccountsPayable/View.aspx?InvoiceID",
         DocumentKind::BillCredit => "AccountsPayable/ViewCreditNote.aspx?creditNoteID",
+        DocumentKind::Journal => JOURNAL_PAGE,
     };
+    let journal = posted.journal.as_deref().map(|journal| match journal {
+        CostJournal::Due { .. } => CostView { state: "due".to_owned(), id: None, total: None, link: None },
+        CostJournal::Posted { id, total, .. } => CostView {
+            state: "posted".to_owned(),
+            id: Some(id.to_string()),
+            total: Some(total.to_string()),
+            link: Some(format!("https://go.xero.com/{JOURNAL_PAGE}={id}")),
+        },
+    });
     DocumentView {
         kind: posted.kind,
         id: posted.id.to_string(),
@@ -289,6 +319,7 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
         posted: posted.at,
         batch: posted.batch.clone(),
         link: format!("https://go.xero.com/{page}={}", posted.id),
+        cost_of_goods: journal,
     }
 }
 
@@ -331,6 +362,9 @@ impl From<&Entry> for HistoryView {
             Event::Accepted { trigger: Trigger::Related { key }, .. } => {
                 ("related", format!("{key} was looked at, which leads to it"), None)
             }
+            Event::Accepted { trigger: Trigger::Listed, .. } => {
+                ("listed", "ConnectWise lists it as unposted".to_owned(), None)
+            }
             Event::Accepted { trigger: Trigger::Operator { name }, .. } => {
                 ("asked", format!("{name} asked for it, without a callback"), None)
             }
@@ -367,11 +401,19 @@ impl From<&Entry> for HistoryView {
     }
 }
 
+/// What was put into Xero last.
+fn in_xero(posted: &Posted) -> String {
+    match posted.journal.as_deref() {
+        Some(CostJournal::Posted { total, .. }) => {
+            format!("The cost of goods of {} is in Xero as a manual journal of {total}", posted.number)
+        }
+        _ => format!("In Xero as {} {} of {}", posted.kind.noun(), posted.number, posted.xero_total),
+    }
+}
+
 fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
     let sentence = match settlement {
-        Settlement::Mark { posted, .. } => {
-            format!("In Xero as {} {} of {}", posted.kind.noun(), posted.number, posted.xero_total)
-        }
+        Settlement::Mark { posted, .. } => in_xero(posted),
         Settlement::Done { batch: Some(batch), .. } => format!("In ConnectWise's batch {batch}"),
         Settlement::Done { batch: None, .. } => "Nothing more to do".to_owned(),
         Settlement::Skip { reason } => format!("Skipped, because {}", reason.sentence()),

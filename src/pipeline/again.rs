@@ -2,14 +2,17 @@
 
 use uuid::Uuid;
 
+use super::cost;
 use super::deliver::Subject;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::connectwise::Marked;
 use crate::domain::batch;
-use crate::domain::delivery::Posted;
+use crate::domain::delivery::{CostJournal, Posted};
+use crate::domain::draft::DocumentKind;
 use crate::domain::facts::ExistingDocument;
 use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::map;
 use crate::domain::plan::{AfterPost, after_post};
 use crate::domain::settle::{Failure, IntentFate, Outcome};
 use crate::domain::warning::{Warning, WarningCode};
@@ -21,6 +24,8 @@ pub(super) enum Again {
     Ended(Box<Outcome>),
     /// The document is void in Xero: the record may be posted anew.
     Anew,
+    /// The journal of what it costs is to be made; the document stays as it is.
+    Cost(Box<Posted>),
 }
 
 impl Again {
@@ -45,7 +50,7 @@ pub(super) async fn look(
     }
     if let Some(adopted) = lease.record.adopt {
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {adopted} in Xero to adopt."));
-        let document = document(subject, adopted).await?.ok_or_else(missing)?;
+        let document = document(subject, subject.kind(), adopted).await?.ok_or_else(missing)?;
         let posted = agreed(&document, subject, &posted, parts)?;
         return Ok(Again::ended(Outcome::Posted { posted, warnings: Vec::new() }));
     }
@@ -60,6 +65,14 @@ pub(super) async fn look(
             );
             Err(hold(HoldCode::EditedAfterPost, sentence))
         }
+        AfterPost::Nothing if cost::is_due(&posted, subject) => {
+            let sentence = format!(
+                "{} is in Xero, the journal of its cost of goods is not, and ConnectWise has it in the batch '{}', so that its costs cannot be read: take it out of that batch, then retry.",
+                subject.record.title(),
+                subject.record.batch().unwrap_or_default()
+            );
+            Err(hold(HoldCode::CostNotPosted, sentence))
+        }
         AfterPost::Nothing => {
             let (batch, before) = (subject.record.batch().map(str::to_owned), posted.batch.as_deref());
             let names = [None, before].map(|before| batch::name(&subject.record, posted.id, before));
@@ -71,12 +84,20 @@ pub(super) async fn look(
         }
         // It was marked before, so somebody took it out of its batch, and may have voided its document with that.
         AfterPost::Mark if posted.batch.is_some() && is_void(subject, &posted).await? => Ok(Again::Anew),
-        AfterPost::Mark => mark(subject, &posted, parts).await.map(Again::ended),
+        AfterPost::Mark => match cost::look(lease, subject, posted, parts).await? {
+            Ok(posted) => mark(subject, &posted, parts).await.map(Again::ended),
+            Err(first) => Ok(first),
+        },
     }
 }
 
-async fn document(subject: &Subject<'_>, id: Uuid) -> Result<Option<ExistingDocument>, Failure> {
-    subject.company.client.document(id).await.map_err(|error| of_xero(error, IntentFate::Keep))
+/// The document of this id in Xero.
+pub(super) async fn document(
+    subject: &Subject<'_>,
+    kind: DocumentKind,
+    id: Uuid,
+) -> Result<Option<ExistingDocument>, Failure> {
+    subject.company.client.document(kind, id).await.map_err(|error| of_xero(error, IntentFate::Keep))
 }
 
 /// Whether the document of a posted record is in Xero, but worth nothing any more.
@@ -85,8 +106,8 @@ async fn is_void(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure
         let sentence = format!("{} was posted, but Xero knows no document {} any more.", posted.number, posted.id);
         hold(HoldCode::DocumentDiffers, sentence)
     };
-    let document = document(subject, posted.id).await?.ok_or_else(missing)?;
-    Ok(matches!(document.status.as_str(), "VOIDED" | "DELETED"))
+    let document = document(subject, posted.kind, posted.id).await?.ok_or_else(missing)?;
+    Ok(!document.is_live())
 }
 
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
@@ -95,10 +116,10 @@ async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, part
     if !subject.record.is_closed() || subject.record.batch().is_some() {
         return held(reason);
     }
-    match document(subject, posted.id).await? {
+    match document(subject, posted.kind, posted.id).await? {
         // A document cannot vanish from Xero; another organisation was asked, or another app's document.
         None => held(reason),
-        Some(document) if matches!(document.status.as_str(), "VOIDED" | "DELETED") => Ok(Again::Anew),
+        Some(document) if !document.is_live() => Ok(Again::Anew),
         Some(document) => match agreed(&document, subject, posted, parts) {
             // Only a new total shows that the document was corrected; other edits are a person's to confirm.
             Ok(agreed) if agreed.total != posted.total || posted.xero_total != posted.total => {
@@ -119,11 +140,11 @@ fn agreed(
     let record = &subject.record;
     // Of what has left the unposted list, only the operator knows the sums.
     let seen = record.has_content();
-    let total = if seen { record.total().abs() } else { document.total }.to_cents();
+    let total = if seen { map::worth(record, &subject.company.rules) } else { document.total.to_cents() };
     let contact = parts.store.contact(&subject.company.id, record.party().0);
     let checks = [
-        ("kind", if seen { document.kind == record.becomes() } else { document.kind == posted.kind }),
-        ("status", !matches!(document.status.as_str(), "VOIDED" | "DELETED")),
+        ("kind", document.kind == if seen { subject.kind() } else { posted.kind }),
+        ("status", document.is_live()),
         ("total", document.total.to_cents() == total),
         ("tax", !seen || document.total_tax.to_cents().abs() == record.tax(&subject.company.rules).abs().to_cents()),
         ("currency", record.currency().is_none_or(|code| code.eq_ignore_ascii_case(&document.currency))),
@@ -152,6 +173,7 @@ fn agreed(
         at: posted.at,
         content: subject.record.content_hash(),
         batch: None,
+        journal: posted.journal.as_ref().map(|_| Box::new(CostJournal::Due { look: true })),
     })
 }
 

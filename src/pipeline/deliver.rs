@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::{About, Posted};
-use crate::domain::facts::{ExistingDocument, RecordFacts, mark};
-use crate::domain::hold::{HoldCode, SkipReason};
-use crate::domain::map::number;
+use crate::domain::delivery::{About, CostJournal, Intent, Posted};
+use crate::domain::draft::DocumentKind;
+use crate::domain::facts::{ExistingDocument, MovementKind, RecordFacts, mark_of};
+use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
+use crate::domain::map;
 use crate::domain::plan::{Action, AfterPost, after_post, triage};
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
+use crate::domain::rules::Rules;
 use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, Paid, settle};
 use crate::domain::text::{Sentence, shorten};
 use crate::remote::RemoteError;
@@ -29,17 +31,34 @@ pub(super) struct Subject<'parts> {
     pub(super) record: RecordFacts,
     pub(super) connection: &'parts Connection,
     pub(super) company: &'parts Company,
+    pub(super) part: Part,
+}
+
+/// Which of its documents a step is about.
+pub(super) enum Part {
+    /// The one that it becomes.
+    Main,
+    /// The journal of what it costs, beside its posted document.
+    Cost(Box<Posted>),
 }
 
 impl Subject<'_> {
-    /// What its document is marked with, where numbers are not unique.
-    pub(super) fn mark(&self) -> Option<String> {
-        mark(&self.key)
-    }
-
     /// The number that its document has in Xero.
     pub(super) fn number(&self) -> String {
-        number(&self.record, &self.company.rules)
+        map::number(&self.record, &self.company.rules)
+    }
+
+    /// What its document is in Xero.
+    pub(super) fn kind(&self) -> DocumentKind {
+        match self.part {
+            Part::Main => map::kind(&self.record, &self.company.rules),
+            Part::Cost(_) => DocumentKind::Journal,
+        }
+    }
+
+    /// What its document is marked with, where numbers are not unique.
+    pub(super) fn mark(&self) -> Option<String> {
+        mark_of(&self.key, self.kind())
     }
 }
 
@@ -164,7 +183,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
             Err(error) => return fail(lease, of_connectwise(&error, now)),
         }
     };
-    let company = parts.company(&key, record.location());
+    let company = parts.company(&key, record.location()).or_else(|| kept(&lease, &record, parts));
     let mut about = about(&record, company, lease.record.about.as_ref());
     let Some(company) = company else {
         // It stays in the lists of the company that had it, should that be gone.
@@ -182,12 +201,18 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
     if let RecordFacts::Invoice(facts) = &record {
         relations::after_look(&key, &facts.invoice, company, parts).await?;
     }
-    let subject = Subject { key, record, connection, company };
+    let mut subject = Subject { key, record, connection, company, part: Part::Main };
     match lease.record.posted.clone() {
         None => Box::pin(fresh(lease, subject, about, parts)).await,
         Some(posted) => match again::look(&lease, &subject, posted, parts).await {
             Ok(Again::Ended(outcome)) => Ok(Ended { lease, outcome: *outcome, about }),
             Ok(Again::Anew) => Box::pin(fresh(lease, subject, about, parts)).await,
+            Ok(Again::Cost(posted)) => {
+                let title = subject.record.title();
+                subject.part = Part::Cost(posted);
+                let ended = Box::pin(post::post(lease, subject, about, parts)).await?;
+                Ok(Ended { outcome: half(&title, ended.outcome), ..ended })
+            }
             Err(failure) => Ok(Ended { lease, outcome: Outcome::Failed(failure), about }),
         },
     }
@@ -200,10 +225,44 @@ async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFac
         let purchase = connection.client.purchase(source, lease.record.order).await?;
         return Ok(purchase.map(|purchase| RecordFacts::Purchase(Box::new(purchase))));
     }
-    Ok(connection.client.invoice(source).await?.map(RecordFacts::from))
+    let movement = match lease.record.key.kind {
+        RecordKind::Adjustment => MovementKind::Adjustment,
+        RecordKind::Transfer => MovementKind::Transfer,
+        _ => return Ok(connection.client.invoice(source).await?.map(RecordFacts::from)),
+    };
+    let movement = connection.client.movement(source, movement).await?;
+    Ok(Some(RecordFacts::Movement(Box::new(movement))))
+}
+
+/// The company that took a change of the inventory: once it has left the unposted list, nothing says its location.
+fn kept<'parts>(lease: &Lease, record: &RecordFacts, parts: &'parts Parts) -> Option<&'parts Company> {
+    let company = lease.record.about.as_ref()?.company.as_ref()?;
+    let gone = matches!(record, RecordFacts::Movement(movement) if movement.unposted.is_none());
+    parts.companies.iter().find(|candidate| gone && candidate.id == *company)
+}
+
+/// How a step about the journal ended, told as what it is: one half of a unit is in Xero.
+fn half(title: &str, outcome: Outcome) -> Outcome {
+    let told = |cause: &Sentence| format!("{title} is in Xero, the journal of its cost of goods is not yet: {cause}");
+    match outcome {
+        Outcome::Failed(Failure::Later { not_before, cause, blame, intent }) => {
+            Outcome::Failed(Failure::Later { not_before, cause: told(&cause).into(), blame, intent })
+        }
+        Outcome::Failed(Failure::Never { reason, intent }) if reason.code != HoldCode::EditedAfterPost => {
+            let sentence = format!("{} {}", told(&reason.sentence), reason.code.cure());
+            let reason = HoldReason::new(HoldCode::CostNotPosted, sentence);
+            Outcome::Failed(Failure::Never { reason, intent })
+        }
+        // Done, or both are in Xero and one of them should not be.
+        other => other,
+    }
 }
 
 fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>) -> About {
+    let is_credit = match company {
+        Some(company) => map::kind(record, &company.rules).is_credit(),
+        None => map::kind(record, &Rules::default()).is_credit(),
+    };
     let company = company.map(|company| company.id.clone());
     // What has left the unposted list does not say any more what it is worth.
     if let Some(known) = known.filter(|_| !record.has_content()) {
@@ -213,7 +272,7 @@ fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>)
         company,
         number: shorten(&record.number(), 40),
         client: record.party().1.into(),
-        total: if record.becomes().is_credit() { -record.total().abs() } else { record.total() },
+        total: if is_credit { -record.total().abs() } else { record.total() },
         currency: record.currency().unwrap_or_default().to_owned(),
     }
 }
@@ -247,10 +306,22 @@ pub(super) async fn gone(lease: Lease, parts: &Parts) -> Ended {
     let about = lease.record.about.clone();
     let left = match (&lease.record.posted, &lease.record.intent) {
         (None, None) => Ok(None),
-        (Some(posted), _) => left_in_xero(&posted.company, parts, async |xero| xero.document(posted.id).await).await,
+        (Some(posted), intent) => {
+            let look = async |xero: &Xero| {
+                let found = xero.document(posted.kind, posted.id).await?.filter(ExistingDocument::is_live);
+                match (found, posted.journal.as_deref()) {
+                    (None, Some(CostJournal::Posted { id, .. })) => xero.document(DocumentKind::Journal, *id).await,
+                    (None, Some(CostJournal::Due { .. })) => match intent {
+                        Some(intent) => find_left(xero, intent, &lease.record.key).await,
+                        None => Ok(None),
+                    },
+                    (found, _) => Ok(found),
+                }
+            };
+            left_in_xero(&posted.company, parts, look).await
+        }
         (None, Some(intent)) => {
-            let mark = mark(&lease.record.key);
-            let look = async |xero: &Xero| Ok(xero.find(intent.kind, &intent.number).await?.marked(mark.as_deref()));
+            let look = async |xero: &Xero| find_left(xero, intent, &lease.record.key).await;
             left_in_xero(&intent.company, parts, look).await
         }
     };
@@ -268,6 +339,12 @@ pub(super) async fn gone(lease: Lease, parts: &Parts) -> Ended {
         Err(failure) => Outcome::Failed(failure),
     };
     Ended { lease, outcome, about }
+}
+
+/// What a request of unknown outcome made for a record that ConnectWise does not have any more.
+async fn find_left(xero: &Xero, intent: &Intent, key: &RecordKey) -> Result<Option<ExistingDocument>, XeroError> {
+    let mark = mark_of(key, intent.kind);
+    Ok(xero.find(intent.kind, &intent.number, mark.as_deref()).await?.marked(mark.as_deref()))
 }
 
 /// The live document that a look finds in the company, if there is one.

@@ -4,9 +4,12 @@
 
 mod again;
 mod allocation;
+mod cost;
 mod deliver;
 mod failure;
 mod lanes;
+mod made;
+mod movements;
 mod order;
 mod parts;
 mod payment;
@@ -20,6 +23,7 @@ mod unknown;
 mod worker;
 
 pub use lanes::Closed;
+pub use movements::accept_movements;
 pub use parts::{Company, Connection, Live, Parts};
 pub use sweep::{run as run_sweeps, sweep};
 pub use worker::{Turn, run, turn};

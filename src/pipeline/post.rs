@@ -4,18 +4,19 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::deliver::{Ended, Subject, verdict};
+use super::deliver::{Ended, Part, Subject, verdict};
 use super::failure::{hold, of_connectwise, of_xero};
+use super::made::{self, After};
 use super::parts::Parts;
-use super::unknown::{believable, is_another, unfinished};
+use super::unknown::{believable, is_another, look_up, unfinished};
 use crate::connectwise::Posting;
-use crate::domain::balance::Balanced;
 use crate::domain::contact::{self, ContactMatch};
-use crate::domain::delivery::{About, Intent, Posted};
-use crate::domain::draft::{ContactChoice, Draft};
-use crate::domain::facts::{Existing, ExistingDocument, Facts, Party};
+use crate::domain::delivery::{About, CostJournal, Intent, Posted};
+use crate::domain::document::Document;
+use crate::domain::draft::{ContactChoice, DocumentKind};
+use crate::domain::facts::{Address, Existing, Facts, MovementKind, Party, PartyKind, RecordFacts, cost_mark, mark};
 use crate::domain::hold::{HoldCode, HoldReason};
-use crate::domain::plan::{Action, Plan, plan};
+use crate::domain::plan::{Action, Plan, plan, plan_cost};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::domain::text::hex;
 use crate::domain::warning::{Warning, WarningCode};
@@ -82,7 +83,9 @@ enum Prepared {
 
 /// A request that is ready but for its permit.
 struct Sending {
-    document: Box<Balanced>,
+    document: Box<Document>,
+    /// What is kept with it.
+    after: After,
     body: String,
     intent: Intent,
     /// It was sent before, with no known outcome.
@@ -96,61 +99,87 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
     let mut facts = Box::pin(gather(lease, subject, parts)).await?;
     let mut contact_created = lease.record.creating_contact;
     loop {
-        let Plan { action, mut warnings } = decide(&mut facts, lease.record.asked, subject, parts).await?;
+        let planned = decide(&mut facts, lease.record.asked, subject, parts).await?;
+        let Some(Plan { action, mut warnings }) = planned else {
+            return without_cost(lease, facts, subject, parts).await;
+        };
+        let after = After::of(lease, &facts, subject);
         let (document, contact) = match action {
-            Action::Create { document, contact } => (document, contact),
+            Action::Create { document, contact, .. } => (document, contact),
             Action::Adopt(document) => {
-                if contact_created {
-                    warnings.push(contact_warning(&facts.party));
-                }
-                return Ok(Prepared::Verdict(Box::new(Outcome::Posted {
-                    posted: adopted(&document, subject, parts),
-                    warnings,
-                })));
+                warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
+                let posted = made::adopted(&document, after, subject, parts)?;
+                return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings })));
             }
             other => return Ok(Prepared::Verdict(Box::new(verdict(other)))),
         };
         let contact = match contact {
-            ContactChoice::Known(contact) => contact,
-            ContactChoice::Create(whom) => {
+            Some(ContactChoice::Known(contact)) => Some(contact),
+            Some(ContactChoice::Create(whom)) => {
                 contact_created = true;
-                create_contact(lease, subject, &whom, parts).await?
+                Some(create_contact(lease, subject, &whom, parts).await?)
             }
+            None => None,
         };
-        if contact_created {
-            warnings.push(contact_warning(&facts.party));
-        }
+        warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
         let body = xero::body(&document, contact);
         let now = parts.clock.now();
-        let looked = facts.existing.is_none_of(facts.mark.as_deref());
-        match (intent_for(lease, subject, (document.draft(), &body), now), &facts.existing) {
+        let looked = facts.existing.is_none_of(subject.mark().as_deref());
+        match (intent_for(lease, subject, (&document, &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
-                return Ok(Prepared::Send(Box::new(Sending { document, body, intent, repeated, looked, warnings })));
+                let sending = Sending { document, after, body, intent, repeated, looked, warnings };
+                return Ok(Prepared::Send(Box::new(sending)));
             }
             (None, Existing::NotLookedUp) => {
-                facts.existing = look_up(subject, &facts, &subject.number()).await?;
-                facts.contact = ContactMatch::Known(contact);
+                facts.existing = look_up(subject, &subject.number()).await?;
+                facts.contact = contact.map(ContactMatch::Known);
             }
             (None, _) => {
                 if let Some(intent) = &lease.record.intent {
                     believable(intent, now)?;
                 }
-                let intent = new_intent(lease, subject, (document.draft(), &body), now);
-                return Ok(Prepared::Send(Box::new(Sending {
-                    document,
-                    body,
-                    intent,
-                    repeated: false,
-                    looked,
-                    warnings,
-                })));
+                let intent = new_intent(lease, subject, (&document, &body), now);
+                let sending = Sending { document, after, body, intent, repeated: false, looked, warnings };
+                return Ok(Prepared::Send(Box::new(sending)));
             }
         }
     }
 }
 
+/// The costs of a posted invoice came to nothing: what an earlier look at them left in Xero decides.
+async fn without_cost(lease: &Lease, facts: Facts, subject: &Subject<'_>, parts: &Parts) -> Result<Prepared, Stop> {
+    let Part::Cost(posted) = &subject.part else {
+        return Err(hold(HoldCode::UnreadableField, "Nothing was planned for the record.").into());
+    };
+    if !facts.record.is_unposted() {
+        let sentence = "ConnectWise does not list the invoice as unposted, so its costs cannot be read.";
+        return Err(hold(HoldCode::NotUnposted, sentence).into());
+    }
+    let existing = match &lease.record.intent {
+        Some(_) => look_up(subject, &subject.number()).await?,
+        None => facts.existing,
+    };
+    if let Some(journal) = existing.marked(subject.mark().as_deref()) {
+        let sentence = format!(
+            "The journal {} of the cost of {} ({}) is in Xero, and meanwhile the rules or ConnectWise say that it costs nothing: void the journal, then retry.",
+            journal.id, posted.number, journal.total
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence).into());
+    }
+    if let Some(intent) = &lease.record.intent {
+        believable(intent, parts.clock.now())?;
+    }
+    let posted = Posted { journal: None, ..posted.as_ref().clone() };
+    Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings: Vec::new() })))
+}
+
 /// The intent to use without looking first; none when a look-up has to come before.
-fn intent_for(lease: &Lease, subject: &Subject<'_>, request: (&Draft, &str), now: Timestamp) -> Option<(Intent, bool)> {
+fn intent_for(
+    lease: &Lease,
+    subject: &Subject<'_>,
+    request: (&Document, &str),
+    now: Timestamp,
+) -> Option<(Intent, bool)> {
     match &lease.record.intent {
         None => Some((new_intent(lease, subject, request, now), false)),
         Some(intent) => {
@@ -162,7 +191,7 @@ fn intent_for(lease: &Lease, subject: &Subject<'_>, request: (&Draft, &str), now
 }
 
 /// A new idempotency key: of the record, the number of its intents so far, and the body.
-fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str), now: Timestamp) -> Intent {
+fn new_intent(lease: &Lease, subject: &Subject<'_>, (document, body): (&Document, &str), now: Timestamp) -> Intent {
     let hash = hash(body);
     let short = hash.get(..32).unwrap_or_default();
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);
@@ -170,16 +199,8 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (draft, body): (&Draft, &str
     let fits = key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic());
     let key = if fits { key } else { format!("rp:{}", self::hash(&key)) };
     let company = subject.company.id.clone();
-    Intent {
-        key,
-        body_hash: hash,
-        company,
-        kind: draft.kind,
-        number: draft.number.clone(),
-        at: now,
-        resend: true,
-        change: None,
-    }
+    let (kind, number) = (document.kind(), document.number().to_owned());
+    Intent { key, body_hash: hash, company, kind, number, at: now, resend: true, change: None }
 }
 
 /// SHA-256 of a body or key, in hex.
@@ -202,9 +223,21 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     {
         unfinished(subject, intent, parts).await?;
     }
-    let contact = known_contact(lease, &party, subject, parts).await?;
-    let mark = subject.mark();
-    let mut facts = Facts { record, captions, party, organisation, contact, mark, existing: Existing::NotLookedUp };
+    let client = whom(party, subject);
+    let contact = match &client {
+        Some(whom) => Some(known_contact(lease, whom, subject, parts).await?),
+        None => None,
+    };
+    let mut facts = Facts {
+        record,
+        captions,
+        party: client,
+        organisation,
+        contact,
+        mark: mark(&subject.key),
+        cost_mark: cost_mark(&subject.key),
+        existing: Existing::NotLookedUp,
+    };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let new = lease.record.intent.is_none();
@@ -214,24 +247,47 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     };
     let journal = parts.store.trusted_since();
     // With an intent it was looked for before that was sent; then the intent tells what to do.
-    let unknown_past = closed_before(journal.max(subject.company.since));
-    // A marked document is guarded by nothing but the look, and closing a record once more makes it look young.
+    let doubtful = matches!(&subject.part, Part::Cost(posted) if posted.journal.as_deref() == Some(&CostJournal::Due { look: true }));
+    let unknown_past = closed_before(journal.max(subject.company.since)) || (new && doubtful);
+    // A marked document is guarded by nothing but the look, and closing a record once more makes it look young. The
+    // journal of a cost is guarded by the number of its invoice.
     let unguarded = new && facts.mark.is_some();
     let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
     if let Some(document) = lease.record.adopt {
-        let found = subject.company.client.document(document).await.map_err(xero_failed)?;
+        let found = subject.company.client.document(subject.kind(), document).await.map_err(xero_failed)?;
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
         facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
     } else if facts.record.is_unposted() && (unknown_past || unguarded || unknown_intent) {
-        facts.existing = look_up(subject, &facts, &subject.number()).await?;
+        facts.existing = look_up(subject, &subject.number()).await?;
         if closed_before(journal)
             && let Some(number) = facts.record.earlier_number()
         {
-            let earlier = look_up(subject, &facts, &number).await?;
+            let earlier = look_up(subject, &number).await?;
             facts.existing = std::mem::take(&mut facts.existing).or(earlier);
         }
     }
     Ok(facts)
+}
+
+/// Whom the document is about: nobody if it is a journal, and the rules' contact if it is a bill of the inventory.
+fn whom(party: Option<Party>, subject: &Subject<'_>) -> Option<Party> {
+    match &subject.record {
+        _ if subject.kind() == DocumentKind::Journal => None,
+        RecordFacts::Movement(movement) if movement.kind == MovementKind::Adjustment => Some(Party {
+            id: 0,
+            kind: PartyKind::Company,
+            name: subject.company.rules.adjustment_contact.trim().to_owned(),
+            account_number: String::new(),
+            primary_contact: None,
+            billing_contact: None,
+            invoice_email: String::new(),
+            phone: String::new(),
+            tax_number: String::new(),
+            vendor_number: String::new(),
+            address: Address::default(),
+        }),
+        _ => party,
+    }
 }
 
 /// The contact by link, else by the directory; by the directory alone when an operator asked for another look.
@@ -242,7 +298,8 @@ async fn known_contact(
     parts: &Parts,
 ) -> Result<ContactMatch, Stop> {
     let company = &subject.company.id;
-    let linked = parts.store.contact(company, whom.link());
+    // The contact of the rules is no company of ConnectWise, and may be named anew at any time.
+    let linked = parts.store.contact(company, whom.link()).filter(|_| whom.id != 0);
     if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
         return Ok(ContactMatch::Known(contact));
     }
@@ -250,6 +307,7 @@ async fn known_contact(
     let found = contact::find(whom, &directory);
     if let ContactMatch::Known(contact) = found
         && linked != Some(contact)
+        && whom.id != 0
     {
         let event = Event::Linked { company: company.clone(), client: whom.link(), contact };
         parts.store.note(event, parts.clock.now()).await?;
@@ -257,9 +315,12 @@ async fn known_contact(
     Ok(found)
 }
 
-/// Looks for the document that the record would become.
-async fn look_up(subject: &Subject<'_>, facts: &Facts, number: &str) -> Result<Existing, Stop> {
-    subject.company.client.find(facts.record.becomes(), number).await.map_err(xero_failed)
+/// What is planned; none when a posted invoice costs nothing.
+fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
+    match subject.part {
+        Part::Main => Some(plan(facts, &subject.company.rules)),
+        Part::Cost(_) => plan_cost(facts, &subject.company.rules),
+    }
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.
@@ -268,9 +329,9 @@ async fn decide(
     asked: Option<Timestamp>,
     subject: &Subject<'_>,
     parts: &Parts,
-) -> Result<Plan, Stop> {
-    let planned = plan(facts, &subject.company.rules);
-    let Action::Hold(HoldReason { code, .. }) = &planned.action else { return Ok(planned) };
+) -> Result<Option<Plan>, Stop> {
+    let now = planned(facts, subject);
+    let Some(Plan { action: Action::Hold(HoldReason { code, .. }), .. }) = &now else { return Ok(now) };
     let may_be_stale = matches!(
         code,
         HoldCode::UnknownAccount
@@ -283,10 +344,10 @@ async fn decide(
     );
     let stale_after = asked.map_or(STALE_AFTER, |asked| parts.clock.now().duration_since(asked).min(STALE_AFTER));
     if !may_be_stale || !subject.company.client.refresh_organisation(stale_after).await.map_err(xero_failed)? {
-        return Ok(planned);
+        return Ok(now);
     }
     facts.organisation = (*subject.company.client.organisation().await.map_err(xero_failed)?).clone();
-    Ok(plan(facts, &subject.company.rules))
+    Ok(planned(facts, subject))
 }
 
 async fn create_contact(lease: &Lease, subject: &Subject<'_>, whom: &Party, parts: &Parts) -> Result<Uuid, Stop> {
@@ -304,20 +365,6 @@ fn contact_warning(whom: &Party) -> Warning {
     Warning::new(WarningCode::ContactCreated, sentence)
 }
 
-fn adopted(document: &ExistingDocument, subject: &Subject<'_>, parts: &Parts) -> Posted {
-    Posted {
-        id: document.id,
-        company: subject.company.id.clone(),
-        kind: document.kind,
-        number: document.number.clone(),
-        total: subject.record.total().abs().to_cents(),
-        xero_total: document.total.to_cents(),
-        at: parts.clock.now(),
-        content: subject.record.content_hash(),
-        batch: None,
-    }
-}
-
 /// Makes the intent durable and sends it, once.
 async fn send(
     lease: Lease,
@@ -326,7 +373,7 @@ async fn send(
     about: Option<About>,
     parts: &Parts,
 ) -> Result<Ended, StoreError> {
-    let Sending { document, body, intent, repeated, looked, warnings } = sending;
+    let Sending { document, after, body, intent, repeated, looked, warnings } = sending;
     let xero = &subject.company.client;
     // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
     let permit = match xero.permit().await {
@@ -352,9 +399,8 @@ async fn send(
         });
     };
     let armed = parts.store.arm(lease, ArmRequest { intent, about: armed_about, body }, parts.clock.now()).await?;
-    let draft = document.draft();
     let request = Request {
-        kind: draft.kind,
+        kind: document.kind(),
         idempotency_key: armed.idempotency_key().to_owned(),
         body: armed.body().to_owned(),
     };
@@ -362,24 +408,14 @@ async fn send(
     let lease = armed.into_lease();
     let outcome = match created {
         Ok(created) => {
-            let posted = Posted {
-                id: created.id,
-                company: subject.company.id.clone(),
-                kind: draft.kind,
-                number: draft.number.clone(),
-                total: document.total(),
-                xero_total: created.total.to_cents(),
-                at: parts.clock.now(),
-                content: subject.record.content_hash(),
-                batch: None,
-            };
-            Outcome::Posted { posted, warnings }
+            let posted = made::created(&document, created, after, subject, parts);
+            posted.map_or_else(Outcome::Failed, |posted| Outcome::Posted { posted, warnings })
         }
         Err(XeroError::NumberTaken { message }) if looked && !repeated => {
             let sentence = format!(
                 "Xero has no live {} {}, but does not take the number: perhaps a void one keeps it. Xero says: {message}",
-                draft.kind.noun(),
-                draft.number
+                document.kind().noun(),
+                document.number()
             );
             let reason = HoldReason::new(HoldCode::DocumentDiffers, sentence);
             Outcome::Failed(Failure::Never { reason, intent: IntentFate::Clear })

@@ -98,7 +98,7 @@ async fn in_xero(
         return Err(skip(SkipReason::NotASale));
     }
     let number = number(&RecordFacts::from(invoice), &company.rules);
-    let found = company.client.find(DocumentKind::Invoice, &number).await;
+    let found = company.client.find(DocumentKind::Invoice, &number, None).await;
     match found.map_err(|error| stop(of_xero(error, IntentFate::Keep)))? {
         Existing::Found(document) => {
             let source = Subject::Invoice(company.id.clone(), document.id).source();

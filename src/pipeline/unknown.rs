@@ -7,16 +7,28 @@ use super::failure::{hold, of_xero};
 use super::parts::Parts;
 use crate::domain::delivery::Intent;
 use crate::domain::draft::DocumentKind;
+use crate::domain::facts::{Existing, mark_of};
 use crate::domain::hold::HoldCode;
 use crate::domain::settle::{Blame, Failure, IntentFate};
 
 /// Xero may still be at work on a request this long after it was sent, and remembers its key as long.
 const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
 
+/// Looks for the document that the record would become.
+pub(super) async fn look_up(subject: &Subject<'_>, number: &str) -> Result<Existing, Failure> {
+    let mark = subject.mark();
+    subject
+        .company
+        .client
+        .find(subject.kind(), number, mark.as_deref())
+        .await
+        .map_err(|error| of_xero(error, IntentFate::Keep))
+}
+
 /// Whether the record would not become the document of this intent any more, so that looking for the one
 /// would not find the other.
 pub(super) fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
-    let wanted = (&subject.company.id, subject.record.becomes(), subject.number());
+    let wanted = (&subject.company.id, subject.kind(), subject.number());
     (&intent.company, intent.kind, intent.number.clone()) != wanted
 }
 
@@ -48,17 +60,22 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
         );
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     };
-    let found = company.client.find(intent.kind, &intent.number).await;
+    let mark = mark_of(&subject.key, intent.kind);
+    let found = company.client.find(intent.kind, &intent.number, mark.as_deref()).await;
     let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
-    if let Some(document) = found.marked(subject.mark().as_deref()) {
-        let (number, status) = (subject.number(), subject.record.status());
+    if let Some(document) = found.marked(mark.as_deref()) {
+        let number = subject.number();
+        let status = match subject.record.status() {
+            Some(status) => format!("in the status '{status}'"),
+            None if subject.record.is_unposted() => "unposted".to_owned(),
+            None => "not unposted".to_owned(),
+        };
         let sentence = format!(
-            "{} {} of {} reached {}, and meanwhile the record is number {number} in the status '{}' of {} in ConnectWise.",
+            "{} {} of {} reached {}, and meanwhile the record is number {number} {status} of {} in ConnectWise.",
             document.kind.noun(),
             document.number,
             document.total,
             intent.company,
-            status,
             subject.company.id
         );
         return Err(hold(HoldCode::EditedAfterPost, sentence));

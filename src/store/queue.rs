@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::{Record, State, Step};
+use crate::domain::delivery::{Posted, Record, State, Step};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 
 /// Records for which the same reasons decide whether they can be worked on.
@@ -21,7 +21,7 @@ pub struct Lane {
     /// The Xero organisation that took them when they were read last; none before.
     pub company: Option<CompanyId>,
     /// What is to be done about them. A record that is posted is looked at as one to be marked, whatever
-    /// made it due: it needs no call to Xero.
+    /// made it due: it needs no call to Xero, unless the journal of its cost is still to be made.
     pub step: Step,
 }
 
@@ -34,7 +34,7 @@ impl Lane {
             connection: record.key.connection.clone(),
             kind: record.key.kind,
             company: record.about.as_ref().and_then(|about| about.company.clone()),
-            step: if record.posted.is_some() { Step::Mark } else { *step },
+            step: record.posted.as_ref().map_or(*step, Posted::step),
         })
     }
 

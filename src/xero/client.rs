@@ -13,10 +13,12 @@ use super::TokenVault;
 use super::budget::{Budget, BudgetView, Purpose, Slot, later};
 use super::contacts::Contacts;
 use super::error::{CompanyFault, XeroError};
+use super::journals;
 use super::reference::Reference;
 use super::token::{Access, FAULT_PAUSE, Grant, Tokens};
 use super::wire;
 use crate::clock::Clock;
+use crate::domain::hold::{HoldCode, HoldReason};
 use crate::remote::{self, Answer, RemoteError};
 
 /// Whom errors are about.
@@ -166,14 +168,16 @@ impl Xero {
     pub(super) async fn exchange(&self, permit: Permit, call: Call<'_>) -> Result<Answer, XeroError> {
         let Permit { mut slot, mut access } = permit;
         let mut answer = self.send(&mut slot, &access, call).await?;
-        if answer.status == StatusCode::UNAUTHORIZED && !lacks_scope(&answer) {
+        // The right to journals may have been given since the token was; all else was there from the beginning.
+        let may_be_given = !lacks_scope(&answer) || is_of_journals(call.path);
+        if answer.status == StatusCode::UNAUTHORIZED && may_be_given {
             access = self.tokens.renew(&access).await?;
             answer = self.send(&mut slot, &access, call).await?;
         }
         match answer.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 self.tokens.forget(&access).await;
-                Err(self.barred(&answer))
+                Err(self.barred(&answer, call.path))
             }
             StatusCode::TOO_MANY_REQUESTS => Err(self.budget.throttled(&answer)),
             status if is_unknown(status) => Err(self.unknown(&answer)),
@@ -214,8 +218,15 @@ impl Xero {
     }
 
     /// What is wrong with our rights, and who mends it.
-    fn barred(&self, answer: &Answer) -> XeroError {
+    fn barred(&self, answer: &Answer, path: &str) -> XeroError {
         let said = wire::problem_detail(&answer.body);
+        if lacks_scope(answer) && is_of_journals(path) {
+            // Everything else can be posted without it.
+            let sentence = format!(
+                "The Xero app lacks the scope accounting.manualjournals ({said}). Enable it for the app and connect again, or let the rules post no journals."
+            );
+            return XeroError::Refused(HoldReason::new(HoldCode::RefusedByXero, sentence));
+        }
         let (kind, cause) = if lacks_scope(answer) {
             let cause = format!(
                 "The Xero app lacks a scope for this call ({said}). Enable accounting.invoices, accounting.contacts and accounting.settings.read for it and connect again."
@@ -242,6 +253,10 @@ impl Xero {
         let not_before = asked.map(|pause| later(self.clock.now(), pause));
         XeroError::Unknown { cause: format!("{}: {said}", answer.status), not_before }
     }
+}
+
+fn is_of_journals(path: &str) -> bool {
+    path.split('/').next() == Some(journals::COLLECTION)
 }
 
 /// Statuses that gateways answer with, too, and that say nothing about the request.

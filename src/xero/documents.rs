@@ -4,10 +4,12 @@ use uuid::Uuid;
 
 use super::client::{Call, Permit, Write, Xero};
 use super::error::XeroError;
+use super::journals::{self, JournalRow};
 use super::lookup::{collection, type_name};
 use super::refusal::refusal;
 use super::wire::{self, ContactRef, NewCreditNotes, NewDocument, NewInvoices, NewLine, NewTracking};
 use crate::domain::balance::Balanced;
+use crate::domain::document::Document;
 use crate::domain::draft::{DocumentKind, Draft, Line};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::money::{Money, round};
@@ -20,7 +22,7 @@ const PRICE_PLACES: u32 = 4;
 /// One document to be created; the same request is the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Invoice or credit note.
+    /// What it is.
     pub kind: DocumentKind,
     /// At most 128 characters, and never used for other bytes.
     pub idempotency_key: String,
@@ -52,6 +54,7 @@ impl Xero {
         };
         let answer = self.exchange(permit, call).await?;
         match answer.status.as_u16() {
+            200..=299 if request.kind == DocumentKind::Journal => saved_journal(&answer),
             200..=299 => saved(&answer),
             300..=399 => Err(XeroError::Malformed { cause: format!("{}, is `api_url` right?", answer.status) }),
             _ => Err(refused(&answer)),
@@ -59,9 +62,16 @@ impl Xero {
     }
 }
 
-/// The document's JSON: pure, and the same bytes for the same document.
+/// The document's JSON: pure, and the same bytes for the same document. A journal has no contact.
 #[must_use]
-pub fn body(document: &Balanced, contact: Uuid) -> String {
+pub fn body(document: &Document, contact: Option<Uuid>) -> String {
+    match document {
+        Document::Invoice(document) => invoice(document, contact.unwrap_or_default()),
+        Document::Journal(journal) => journals::body(journal),
+    }
+}
+
+fn invoice(document: &Balanced, contact: Uuid) -> String {
     let draft = document.draft();
     let (is_credit, is_sale) = (draft.kind.is_credit(), !draft.kind.is_purchase());
     let number = Some(draft.number.as_str());
@@ -114,22 +124,44 @@ fn line(line: &Line) -> NewLine<'_> {
 
 /// A 200 is not success: Xero has answered so with an all-zero id, and with errors.
 fn saved(answer: &Answer) -> Result<Created, XeroError> {
-    let doubtful =
-        || XeroError::ServerError { cause: format!("{} without a clear result: {}", answer.status, answer.excerpt()) };
-    let rows = wire::parse::<wire::Documents>(&answer.body).ok_or_else(doubtful)?.rows;
-    let [row] = rows.as_slice() else { return Err(doubtful()) };
-    let has_errors = row.has_errors == Some(true)
-        || row.validation_errors.as_ref().is_some_and(|errors| !errors.is_empty())
-        || row.status_attribute_string.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("ERROR"));
-    match (row.id.is_nil(), has_errors, row.total) {
-        (false, false, Some(total)) => Ok(Created { id: row.id, total }),
+    let rows = wire::parse::<wire::Documents>(&answer.body).map(|documents| documents.rows).unwrap_or_default();
+    let [row] = rows.as_slice() else { return Err(doubtful(answer)) };
+    let said = row.status_attribute_string.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("ERROR"));
+    let listed = row.validation_errors.as_ref().is_some_and(|errors| !errors.is_empty());
+    judged(answer, Saved { id: row.id, has_errors: row.has_errors == Some(true) || listed || said, total: row.total })
+}
+
+fn saved_journal(answer: &Answer) -> Result<Created, XeroError> {
+    let rows = journals::read(answer).unwrap_or_default();
+    let [row] = rows.as_slice() else { return Err(doubtful(answer)) };
+    let JournalRow { id, has_errors, status_attribute_string, validation_errors, .. } = row;
+    let said = status_attribute_string.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("ERROR"));
+    let listed = validation_errors.as_ref().is_some_and(|errors| !errors.is_empty());
+    judged(answer, Saved { id: *id, has_errors: *has_errors == Some(true) || listed || said, total: row.total() })
+}
+
+/// What an answer says of the one document that was written.
+#[derive(Clone, Copy)]
+struct Saved {
+    id: Uuid,
+    has_errors: bool,
+    total: Option<Money>,
+}
+
+fn judged(answer: &Answer, saved: Saved) -> Result<Created, XeroError> {
+    match (saved.id.is_nil(), saved.has_errors, saved.total) {
+        (false, false, Some(total)) => Ok(Created { id: saved.id, total }),
         (true, _, _) => match wire::problems(&answer.body).as_slice() {
-            [] => Err(doubtful()),
+            [] => Err(doubtful(answer)),
             problems => Err(refusal(problems)),
         },
         // It has an id, so it may well be there.
-        _ => Err(doubtful()),
+        _ => Err(doubtful(answer)),
     }
+}
+
+fn doubtful(answer: &Answer) -> XeroError {
+    XeroError::ServerError { cause: format!("{} without a clear result: {}", answer.status, answer.excerpt()) }
 }
 
 fn refused(answer: &Answer) -> XeroError {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::budget::Purpose;
 use super::client::{Call, Xero};
 use super::error::XeroError;
+use super::journals;
 use super::wire::{self, DocumentRow};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Existing, ExistingDocument, mark_in};
@@ -16,7 +17,7 @@ const PAGE_ROWS: usize = 100;
 const PAGES_MAX: usize = 10;
 
 impl Xero {
-    /// Finds what of this number is worth something; voided and deleted documents are left out.
+    /// Finds what of this number, or of a journal with this mark, is worth something; voided and deleted documents are left out.
     ///
     /// A sales document is the only one of its number; whether Xero frees the number of a voided one is not known;
     /// where it does not, it says so. Of bills there may be many: all are given, whoever's contact they have,
@@ -24,7 +25,12 @@ impl Xero {
     ///
     /// # Errors
     /// Those of reading; nothing is refused.
-    pub async fn find(&self, kind: DocumentKind, number: &str) -> Result<Existing, XeroError> {
+    pub async fn find(&self, kind: DocumentKind, number: &str, mark: Option<&str>) -> Result<Existing, XeroError> {
+        if kind == DocumentKind::Journal {
+            // Without a mark nothing would be found, and a journal be made a second time.
+            let missing = || XeroError::Malformed { cause: format!("the journal of {number} has no mark") };
+            return Ok(Existing::Among(self.find_journals(mark.ok_or_else(missing)?).await?));
+        }
         let mut found = Vec::new();
         for page in 1..=PAGES_MAX {
             let (rows, live) = self.find_page(kind, number, page).await?;
@@ -66,11 +72,15 @@ impl Xero {
         Ok((count, live))
     }
 
-    /// Reads one document by Xero's id; none when there is none of a kind that records become.
+    /// Reads one document by Xero's id; none when there is none. A journal is looked for only among journals, and all
+    /// else only among invoices and credit notes, because the app need not have the right to see journals.
     ///
     /// # Errors
     /// Those of reading; nothing is refused.
-    pub async fn document(&self, id: Uuid) -> Result<Option<ExistingDocument>, XeroError> {
+    pub async fn document(&self, kind: DocumentKind, id: Uuid) -> Result<Option<ExistingDocument>, XeroError> {
+        if kind == DocumentKind::Journal {
+            return self.journal(id).await;
+        }
         for collection in ["Invoices", "CreditNotes"] {
             let path = format!("{collection}/{id}");
             let call = Call { path: &path, query: &[("unitdp", "4")], ..Call::default() };
@@ -90,16 +100,18 @@ pub(super) fn collection(kind: DocumentKind) -> &'static str {
     match kind {
         DocumentKind::Invoice | DocumentKind::Bill => "Invoices",
         DocumentKind::CreditNote | DocumentKind::BillCredit => "CreditNotes",
+        DocumentKind::Journal => journals::COLLECTION,
     }
 }
 
-/// Xero's name of the kind.
+/// Xero's name of the kind; a journal has no type.
 pub(super) fn type_name(kind: DocumentKind) -> &'static str {
     match kind {
         DocumentKind::Invoice => "ACCREC",
         DocumentKind::CreditNote => "ACCRECCREDIT",
         DocumentKind::Bill => "ACCPAY",
         DocumentKind::BillCredit => "ACCPAYCREDIT",
+        DocumentKind::Journal => "",
     }
 }
 
@@ -113,6 +125,7 @@ fn number_field(kind: DocumentKind) -> &'static str {
     match kind {
         DocumentKind::Invoice | DocumentKind::Bill => "InvoiceNumber",
         DocumentKind::CreditNote | DocumentKind::BillCredit => "CreditNoteNumber",
+        DocumentKind::Journal => "Narration",
     }
 }
 

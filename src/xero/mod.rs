@@ -9,6 +9,7 @@ mod client;
 mod contacts;
 mod documents;
 mod error;
+mod journals;
 mod lookup;
 mod payments;
 mod reference;

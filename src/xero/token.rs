@@ -19,6 +19,8 @@ use crate::remote::{self, Answer};
 
 /// What readypost asks for; a custom connection may be given more.
 const SCOPES: &str = "accounting.invoices accounting.payments accounting.contacts accounting.settings.read";
+/// What is asked for besides. An app that may not have it posts all but journals.
+const JOURNALS_SCOPE: &str = "accounting.manualjournals";
 /// A token is renewed this long before it expires.
 const MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Life of an access token when Xero does not say it.
@@ -145,9 +147,12 @@ impl Tokens {
     }
 
     async fn by_credentials(&self, state: &mut State) -> Result<Current, XeroError> {
-        let form = [("grant_type", "client_credentials"), ("scope", SCOPES)];
-        let (current, _) = self.request(state, &form).await?;
-        Ok(current)
+        let all = format!("{SCOPES} {JOURNALS_SCOPE}");
+        let mut granted = self.request(state, &[("grant_type", "client_credentials"), ("scope", &all)]).await;
+        if let Err(XeroError::Company { kind: CompanyFault::InvalidScope, .. }) = &granted {
+            granted = self.request(state, &[("grant_type", "client_credentials"), ("scope", SCOPES)]).await;
+        }
+        granted.map(|(current, _)| current)
     }
 
     async fn by_refresh_token(&self, state: &mut State) -> Result<Current, XeroError> {

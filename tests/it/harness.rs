@@ -374,6 +374,13 @@ impl Drop for World {
                 *seen.entry(name).or_default() += 1;
             }
         }
+        for journal in self.xero.journals() {
+            if !matches!(journal.status, xero::JournalStatus::Voided | xero::JournalStatus::Deleted)
+                && let Some(mark) = mark_in(&journal.narration)
+            {
+                *seen.entry(("journal".to_owned(), String::new(), mark.to_owned())).or_default() += 1;
+            }
+        }
         let twice: Vec<_> = seen.into_iter().filter(|(_, count)| *count > 1).collect();
         assert!(twice.is_empty(), "in Xero more than once: {twice:?}");
     }

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod companies;
+mod cost_of_goods;
 mod credits;
 mod doctor;
 mod door;
@@ -15,6 +16,8 @@ mod expense_faults;
 mod expenses;
 mod faults;
 mod harness;
+mod inventory;
+mod inventory_faults;
 mod operators;
 mod payment_faults;
 mod payments;

@@ -59,7 +59,7 @@ async fn one_id_a_row_and_an_array_of_them_are_the_same_facts() {
     ] {
         assert_eq!(rig.requests(method, path), count, "{path}");
     }
-    let party = rig.client.posting(&record(&of_arrays)).await.unwrap().party;
+    let party = rig.client.posting(&record(&of_arrays)).await.unwrap().party.unwrap();
     assert_eq!(
         (party.kind, party.name.as_str(), party.account_number.as_str()),
         (PartyKind::Member, "Jo Doe", "EMP-4")

@@ -52,7 +52,7 @@ async fn an_invoice_is_read_with_all_that_posting_needs() {
     assert_eq!(transaction.processed_ids().len(), 4, "receivable, two lines and tax");
     assert_eq!(facts.segments[&labour.id][..4], ["200", "North", "", "LABOUR"]);
     let person = |name: &str| Some(Person { name: name.to_owned(), email: "accounts@acme.example".to_owned() });
-    let client = posting.party;
+    let client = posting.party.unwrap();
     assert_eq!(
         (client.id, client.primary_contact, client.billing_contact),
         (rig.company, person("Acme Primary"), person("Acme Billing"))
@@ -170,7 +170,8 @@ async fn odd_shapes_are_read() {
         .faults
         .add(Rule::every("company/contacts", Fault::Answer(Canned::new(404, r#"{"code":"NotFound"}"#))));
     let (posting, facts) = rig.posting(&invoice).await.unwrap();
-    assert_eq!((posting.party.primary_contact, posting.party.billing_contact), (None, None));
+    let party = posting.party.unwrap();
+    assert_eq!((party.primary_contact, party.billing_contact), (None, None));
     let transaction = facts.transaction.unwrap();
     assert_eq!(transaction.terms_xref, "M+1:D20", "looked up, as the preview has none");
     assert_eq!(transaction.processed_ids(), [901, 902, 904]);

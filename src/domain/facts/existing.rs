@@ -78,7 +78,7 @@ const KEY_CHARS_MAX: usize = 80;
 /// letter is not documented, so an id that is long or holds what a person typed is hashed.
 #[must_use]
 pub fn mark(key: &RecordKey) -> Option<String> {
-    if matches!(key.kind, RecordKind::Invoice | RecordKind::PurchaseOrder) {
+    if matches!(key.kind, RecordKind::Invoice | RecordKind::PurchaseOrder | RecordKind::Payment) {
         return None;
     }
     let text = key.to_string();
@@ -88,6 +88,18 @@ pub fn mark(key: &RecordKey) -> Option<String> {
     }
     let hash = hex(Sha256::digest(key.source.as_str().as_bytes()).get(..10).unwrap_or_default());
     Some(format!("{MARK}{}/{}/~{hash}]", key.connection, key.kind.as_str()))
+}
+
+/// What tells the journal of the cost of an invoice from others; none for other kinds.
+#[must_use]
+pub fn cost_mark(key: &RecordKey) -> Option<String> {
+    (key.kind == RecordKind::Invoice).then(|| format!("{MARK}cost of {key}]"))
+}
+
+/// What tells the document of this kind that a record becomes from others.
+#[must_use]
+pub fn mark_of(key: &RecordKey, kind: DocumentKind) -> Option<String> {
+    if kind == DocumentKind::Journal { mark(key).or_else(|| cost_mark(key)) } else { mark(key) }
 }
 
 /// What of a line's description is a mark, if it has one.
@@ -101,13 +113,13 @@ pub fn mark_in(description: &str) -> Option<&str> {
 pub struct ExistingDocument {
     /// Xero's id.
     pub id: Uuid,
-    /// Invoice or credit note.
+    /// What it is.
     pub kind: DocumentKind,
     /// Its number.
     pub number: String,
     /// `DRAFT`, `AUTHORISED`, `PAID`, `VOIDED`, ...
     pub status: String,
-    /// Whose it is.
+    /// Whose it is; nil of a journal.
     pub contact_id: Uuid,
     /// Document date.
     pub date: Option<Date>,

@@ -194,7 +194,8 @@ pub fn is_approved(status: &str) -> Option<bool> {
 
 impl Expense {
     /// A bill, or a credit when the member owes more than is owed to them.
-    pub(super) fn becomes(&self) -> DocumentKind {
+    #[must_use]
+    pub fn becomes(&self) -> DocumentKind {
         if self.total().is_negative() { DocumentKind::BillCredit } else { DocumentKind::Bill }
     }
 
@@ -375,6 +376,7 @@ mod tests {
 
     fn entry(class: ExpenseClass, amount: &str, row: &str) -> ExpenseEntry {
         let row = Detail {
+            cost: None,
             id: 5101,
             gl_type: "EI".to_owned(),
             account: "493".to_owned(),

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::existing::Existing;
 use super::expense::Expense;
-use super::invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType};
+use super::invoice::{ContentHash, Invoice, InvoiceFacts};
+use super::movement::Movement;
 use super::organisation::Organisation;
 use super::party::{Party, PartyKind};
 use super::purchase::Purchase;
 use super::rows::Caption;
 use crate::domain::contact::ContactMatch;
-use crate::domain::draft::DocumentKind;
 use crate::domain::money::Money;
 use crate::domain::rules::Rules;
 
@@ -23,15 +23,20 @@ pub struct Facts {
     /// What each GL segment is called and of which type it is, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
-    /// Whom it is about.
-    pub party: Party,
+    /// Whom it is about; none of what becomes a journal.
+    #[serde(default)]
+    pub party: Option<Party>,
     /// The Xero organisation's settings.
     pub organisation: Organisation,
     /// The contact of the party in Xero.
-    pub contact: ContactMatch,
+    #[serde(default)]
+    pub contact: Option<ContactMatch>,
     /// What its document is marked with in Xero, where numbers are not unique; none where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
+    /// What the journal of its cost is marked with; none of records that sell nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_mark: Option<String>,
     /// What a look-up of the document in Xero found.
     #[serde(default)]
     pub existing: Existing,
@@ -47,6 +52,8 @@ pub enum RecordFacts {
     Purchase(Box<Purchase>),
     /// The expenses of a report or one entry.
     Expense(Box<Expense>),
+    /// A change of the inventory.
+    Movement(Box<Movement>),
 }
 
 impl From<Invoice> for RecordFacts {
@@ -60,24 +67,6 @@ impl From<Invoice> for RecordFacts {
 }
 
 impl RecordFacts {
-    /// What the record becomes in Xero: credits, and whatever is below zero, become credit notes, because Xero
-    /// refuses approved documents below zero.
-    #[must_use]
-    pub fn becomes(&self) -> DocumentKind {
-        match self {
-            Self::Invoice(facts) => {
-                let invoice = &facts.invoice;
-                if invoice.kind == InvoiceType::CreditMemo || invoice.total.is_negative() {
-                    DocumentKind::CreditNote
-                } else {
-                    DocumentKind::Invoice
-                }
-            }
-            Self::Purchase(purchase) => purchase.becomes(),
-            Self::Expense(expense) => expense.becomes(),
-        }
-    }
-
     /// The record as a sentence begins with it.
     #[must_use]
     pub fn title(&self) -> String {
@@ -85,6 +74,7 @@ impl RecordFacts {
             Self::Invoice(facts) => format!("Invoice {}", facts.invoice.number),
             Self::Purchase(purchase) => purchase.title(),
             Self::Expense(expense) => expense.title(),
+            Self::Movement(movement) => movement.title(),
         }
     }
 
@@ -95,15 +85,16 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.transaction.is_some(),
             Self::Purchase(purchase) => purchase.received.is_some(),
             Self::Expense(expense) => expense.listed().next().is_some(),
+            Self::Movement(movement) => movement.unposted.is_some(),
         }
     }
 
-    /// Whether its content is known: of a purchase or of expenses it is not once it has left the unposted list.
+    /// Whether its content is known: only of an invoice it is once it has left the unposted list.
     #[must_use]
     pub fn has_content(&self) -> bool {
         match self {
             Self::Invoice(_) => true,
-            Self::Purchase(_) | Self::Expense(_) => self.is_unposted(),
+            Self::Purchase(_) | Self::Expense(_) | Self::Movement(_) => self.is_unposted(),
         }
     }
 
@@ -114,6 +105,7 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.number.trim().to_owned(),
             Self::Purchase(purchase) => purchase.number(),
             Self::Expense(expense) => expense.number(),
+            Self::Movement(movement) => movement.number(),
         }
     }
 
@@ -124,6 +116,7 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.date,
             Self::Purchase(purchase) => purchase.date(),
             Self::Expense(expense) => expense.date(),
+            Self::Movement(movement) => movement.date(),
         }
     }
 
@@ -131,28 +124,31 @@ impl RecordFacts {
     #[must_use]
     pub fn earlier_number(&self) -> Option<String> {
         match self {
-            Self::Invoice(_) | Self::Expense(_) => None,
+            Self::Invoice(_) | Self::Expense(_) | Self::Movement(_) => None,
             Self::Purchase(purchase) => Some(purchase.own_number()).filter(|number| *number != purchase.number()),
         }
     }
 
-    /// Name of its status.
+    /// Name of its status; a change of the inventory has none.
     #[must_use]
-    pub fn status(&self) -> &str {
+    pub fn status(&self) -> Option<&str> {
         match self {
-            Self::Invoice(facts) => &facts.invoice.status.name,
-            Self::Purchase(purchase) => &purchase.order.status.name,
-            Self::Expense(expense) => &expense.status,
+            Self::Invoice(facts) => Some(&facts.invoice.status.name),
+            Self::Purchase(purchase) => Some(&purchase.order.status.name),
+            Self::Expense(expense) => Some(&expense.status),
+            Self::Movement(_) => None,
         }
     }
 
-    /// Whether it has come to the accounting interface to stay: its status closes it, or somebody approved it.
+    /// Whether it has come to the accounting interface to stay: its status closes it, or somebody approved it. Of a
+    /// change of the inventory only the list of what is unposted says so.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         match self {
             Self::Invoice(facts) => facts.invoice.status.closed,
             Self::Purchase(purchase) => purchase.order.status.closed,
             Self::Expense(expense) => expense.is_approved(),
+            Self::Movement(_) => self.is_unposted() || self.batch().is_some(),
         }
     }
 
@@ -163,6 +159,7 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.batch.as_deref(),
             Self::Purchase(purchase) => purchase.batch.as_deref(),
             Self::Expense(expense) => expense.batch.as_deref(),
+            Self::Movement(movement) => movement.batch.as_deref(),
         }
     }
 
@@ -176,6 +173,7 @@ impl RecordFacts {
             Self::Expense(expense) => {
                 (PartyKind::Member.link(expense.member_id.unwrap_or_default()), &expense.member_name)
             }
+            Self::Movement(_) => (0, ""),
         }
     }
 
@@ -186,6 +184,7 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.location_id,
             Self::Purchase(purchase) => purchase.order.location_id,
             Self::Expense(expense) => expense.locations().into_iter().next().flatten(),
+            Self::Movement(movement) => movement.unposted.as_ref().and_then(|unposted| unposted.location_id),
         }
     }
 
@@ -196,16 +195,18 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.currency.as_deref(),
             Self::Purchase(purchase) => purchase.order.currency.as_deref(),
             Self::Expense(expense) => expense.currency(),
+            Self::Movement(movement) => movement.unposted.as_ref().and_then(|unposted| unposted.currency.as_deref()),
         }
     }
 
-    /// Its total with tax; its sign is ConnectWise's.
+    /// Its total with tax; its sign is ConnectWise's. Of a change of the inventory what comes less what goes.
     #[must_use]
     pub fn total(&self) -> Money {
         match self {
             Self::Invoice(facts) => facts.invoice.total,
             Self::Purchase(purchase) => purchase.total(),
             Self::Expense(expense) => expense.total(),
+            Self::Movement(movement) => movement.net(),
         }
     }
 
@@ -216,6 +217,7 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.sales_tax,
             Self::Purchase(purchase) => purchase.tax(),
             Self::Expense(expense) => expense.tax(rules),
+            Self::Movement(_) => Money::ZERO,
         }
     }
 
@@ -226,6 +228,7 @@ impl RecordFacts {
             Self::Invoice(facts) => facts.invoice.content_hash(),
             Self::Purchase(purchase) => purchase.content_hash(),
             Self::Expense(expense) => expense.content_hash(),
+            Self::Movement(movement) => movement.content_hash(),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::rows::{Detail, Status, TaxLevel};
+use crate::domain::draft::DocumentKind;
 use crate::domain::money::Money;
 use crate::domain::text::hex;
 
@@ -83,12 +84,22 @@ pub struct Invoice {
 }
 
 impl Invoice {
+    /// What it becomes in Xero: credits, and whatever is below zero, become credit notes, because Xero refuses
+    /// approved documents below zero.
+    #[must_use]
+    pub fn becomes(&self) -> DocumentKind {
+        if self.kind == InvoiceType::CreditMemo || self.total.is_negative() {
+            DocumentKind::CreditNote
+        } else {
+            DocumentKind::Invoice
+        }
+    }
+
     /// A hash of what a bookkeeper would call the invoice's content; status and batch are left out.
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
         let day = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
         let amount = |money: Money| money.decimal().normalize().to_string();
-        // Each part by its own text and length, so that no two contents read alike.
         let parts = [
             String::from(self.kind.clone()),
             self.client_id.to_string(),
@@ -104,17 +115,25 @@ impl Invoice {
             amount(self.sales_tax),
             amount(self.total),
         ];
+        ContentHash::of(parts)
+    }
+}
+
+/// A hash of a record's content, to notice edits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentHash(pub String);
+
+impl ContentHash {
+    /// The hash of these parts, each by its own text and length, so that no two contents read alike.
+    #[must_use]
+    pub fn of(parts: impl IntoIterator<Item = String>) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
             hash.update(format!("{}:{part};", part.len()));
         }
-        ContentHash(hex(hash.finalize().get(..16).unwrap_or_default()))
+        Self(hex(hash.finalize().get(..16).unwrap_or_default()))
     }
 }
-
-/// A hash of an invoice's content, to notice edits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContentHash(pub String);
 
 /// The invoice types of ConnectWise (2026.4), and whatever comes after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

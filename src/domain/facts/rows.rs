@@ -47,6 +47,23 @@ pub struct Detail {
     /// The tax levels that apply to the line.
     #[serde(default)]
     pub tax_levels: Vec<i64>,
+    /// What it cost, where ConnectWise keeps that on accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+/// What a row cost, and the accounts that its cost moves between; blank accounts are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    /// Cost of the row, or of one: which of them is not documented.
+    pub cost: Option<Money>,
+    /// Cost of one.
+    pub of_one: Option<Money>,
+    /// Segments of the account for the cost of goods, joined by ':'.
+    pub account: String,
+    /// Segments of the account of the inventory, joined by ':'.
+    pub inventory: String,
 }
 
 impl Detail {

@@ -28,7 +28,7 @@ pub(super) fn map(facts: &Facts, expense: &Expense, rules: &Rules) -> Result<Fla
         same_sums(entry, listed)?;
     }
     let date = expense.date().ok_or_else(|| lines::unreadable("date of the bill for expenses"))?;
-    let kind = facts.record.becomes();
+    let kind = expense.becomes();
     let mut warnings = Vec::new();
     let bill = Bill { scope: Scope { facts, rules }, expense, kind };
     let lines = bill.lines(&mut warnings)?;

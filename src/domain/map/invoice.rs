@@ -39,7 +39,7 @@ pub(super) fn map(
         return Err(lines::unreadable("reference (the number of an invoice from before the rule `conversion_date`)"));
     }
     let mut warnings = Vec::new();
-    let kind = facts.record.becomes();
+    let kind = invoice.becomes();
     let document = Document { scope: Scope { facts, rules }, invoice, transaction, segments, kind };
     let (total, tax) = (invoice.total.abs().to_cents(), document.tax_total());
     let mut lines = document.lines(&mut warnings)?;

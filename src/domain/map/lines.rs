@@ -124,6 +124,37 @@ pub(super) fn usable(code: &str, row: usize, organisation: &Organisation) -> Res
     Ok(())
 }
 
+/// The same for journals, which cannot touch the account of the inventory that Xero counts itself.
+pub(super) fn usable_in_journals(code: &str, row: usize, organisation: &Organisation) -> Result<(), HoldReason> {
+    usable(code, row, organisation)?;
+    let tracked = |account: &&Account| account.code == code && account.kind == "INVENTORY";
+    match organisation.accounts.iter().find(tracked) {
+        None => Ok(()),
+        Some(account) => {
+            let sentence = format!(
+                "Line {row}: the account {code} {} is of tracked inventory, which only Xero's own items move.",
+                account.name
+            );
+            Err(HoldReason::new(HoldCode::UnusableAccount, sentence))
+        }
+    }
+}
+
+/// The currency of a journal of `what`: always the organisation's own.
+pub(super) fn own_currency(what: &str, code: Option<&str>, organisation: &Organisation) -> Result<String, HoldReason> {
+    let own = organisation.base_currency.trim().to_ascii_uppercase();
+    match code.map(str::trim).filter(|code| !code.is_empty() && !code.eq_ignore_ascii_case(&own)) {
+        None => Ok(own),
+        Some(other) => {
+            let sentence = format!(
+                "{what} is in {}, but a manual journal is always in the organisation's own {own}.",
+                other.to_ascii_uppercase()
+            );
+            Err(HoldReason::new(HoldCode::JournalCurrency, sentence))
+        }
+    }
+}
+
 /// The item code, if Xero has the item.
 pub(super) fn item(
     detail: &Detail,

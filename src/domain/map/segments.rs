@@ -19,8 +19,17 @@ pub(super) struct Segments {
 pub(super) fn of(detail: &Detail, raw: Option<&Vec<String>>, captions: &[Caption]) -> Segments {
     let values = match raw {
         Some(raw) if raw.iter().any(|value| !value.trim().is_empty()) => raw.clone(),
-        _ => joined(detail, captions),
+        _ => joined((&detail.account, &detail.class), captions),
     };
+    sorted(&values, captions)
+}
+
+/// Reads joined segments: those of the account, and those of the class.
+pub(super) fn of_joined(account: &str, class: &str, captions: &[Caption]) -> Segments {
+    sorted(&joined((account, class), captions), captions)
+}
+
+fn sorted(values: &[String], captions: &[Caption]) -> Segments {
     let mut found = Segments { account: String::new(), non_product_id: None, tracking: Vec::new() };
     let mut account_seen = false;
     for (index, value) in values.iter().enumerate() {
@@ -49,9 +58,9 @@ pub fn is_non_product_id(caption: &Caption) -> bool {
 }
 
 /// The preview's two joined strings, dealt out to the captions in their order.
-fn joined(detail: &Detail, captions: &[Caption]) -> Vec<String> {
-    let mut accounts = detail.account.split(':');
-    let mut classes = detail.class.split(':');
+fn joined((account, class): (&str, &str), captions: &[Caption]) -> Vec<String> {
+    let mut accounts = account.split(':');
+    let mut classes = class.split(':');
     if captions.is_empty() {
         return vec![accounts.next().unwrap_or_default().to_owned()];
     }

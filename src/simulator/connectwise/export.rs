@@ -13,6 +13,7 @@ use super::marks::Kind;
 use super::oddities::View;
 use super::records::{NewInvoice, NewLine, SegmentKind};
 use super::reply::{merged, pruned};
+use super::settings::{CostRows, DropShipCosts};
 use super::state::State;
 use super::tables::{currency, reference};
 
@@ -174,9 +175,21 @@ impl State {
             // The product on the invoice is another record than its catalog item.
             "product": {"id": item.id + 600_000, "description": line.description},
             "itemCost": number(line.cost), "itemDescription": line.description,
-            "salesDescription": line.description, "serializedFlag": false, "dropShippedFlag": false,
+            "salesDescription": line.description, "serializedFlag": false, "dropShippedFlag": line.drop_shipped,
         });
-        merged(fields, of_item)
+        merged(merged(fields, of_item), self.cost_fields(line))
+    }
+
+    /// The accounts between which the cost of a product moves.
+    fn cost_fields(&self, line: &NewLine) -> Value {
+        let shown = !line.drop_shipped || self.settings.drop_ship_costs == DropShipCosts::Shown;
+        let accounts =
+            json!({"costAccountNumber": line.cost_account, "inventoryAccountNumber": line.inventory_account});
+        match self.settings.cost_rows {
+            CostRows::OfRow if shown => accounts,
+            CostRows::OfOne if shown => merged(accounts, json!({"cost": number(line.cost)})),
+            _ => json!({}),
+        }
     }
 
     fn tax_fields(&self, tax: &TaxRow) -> Value {

@@ -59,7 +59,8 @@ pub use purchase_records::{NewPurchaseLine, NewPurchaseOrder, Rest};
 pub use records::{Address, Batch, Item, Mapping, NewCompany, NewInvoice, NewLine, Refusal, SegmentKind};
 pub use sender::Outcome;
 pub use settings::{
-    ApiPayments, DateStyle, DuplicateBatches, ExpenseIds, ExpenseShape, ExpensesReach, Overpayments, PurchaseTotal,
-    PurchasesReach, ReportCallbacks, Settings, Sign, StatusAfterBatch, StrayIds, SyncStatus,
+    ApiPayments, CostRows, DateStyle, DropShipCosts, DuplicateBatches, ExpenseIds, ExpenseShape, ExpensesReach,
+    Overpayments, PurchaseTotal, PurchasesReach, ReportCallbacks, Settings, Sign, StatusAfterBatch, StrayIds,
+    SyncStatus,
 };
 pub use tenant::{ConnectWise, Throttle};

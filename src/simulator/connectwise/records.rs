@@ -130,6 +130,12 @@ pub struct NewLine {
     pub total: Option<Decimal>,
     /// Cost of one.
     pub cost: Decimal,
+    /// Account of its cost, when it is a product.
+    pub cost_account: String,
+    /// Account of the inventory that it leaves, when it is a product.
+    pub inventory_account: String,
+    /// It goes from the vendor to the customer.
+    pub drop_shipped: bool,
     /// The item of a product line.
     pub item: Option<Item>,
     /// GL type when it is not RP for items and R, RA or RD for the rest; such as `EE`.
@@ -158,6 +164,9 @@ impl Default for NewLine {
             unit_price: Decimal::ZERO,
             total: None,
             cost: Decimal::ZERO,
+            cost_account: "310".to_owned(),
+            inventory_account: "620".to_owned(),
+            drop_shipped: false,
             item: None,
             gl_type: None,
             account: "200".to_owned(),

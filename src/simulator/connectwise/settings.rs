@@ -84,6 +84,26 @@ pub enum PurchaseTotal {
     Lines,
 }
 
+/// What the export says of the cost of what is sold: `includeCogsEntriesFlag`, and what its `cost` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostRows {
+    /// No accounts, so nothing can be posted.
+    Off,
+    /// Accounts, and the cost of the row.
+    OfRow,
+    /// Accounts, and the cost of one.
+    OfOne,
+}
+
+/// Whether the export has the cost of what goes from the vendor to the customer: `includeCogsDropShipFlag`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropShipCosts {
+    /// It has.
+    Shown,
+    /// It has not.
+    Hidden,
+}
+
 /// When expenses reach the accounting interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpensesReach {
@@ -194,6 +214,10 @@ pub struct Settings {
     pub purchases_reach: PurchasesReach,
     /// What the total of a purchase counts.
     pub purchase_total: PurchaseTotal,
+    /// What the export says of the cost of what is sold.
+    pub cost_rows: CostRows,
+    /// Whether it says so of what goes from the vendor to the customer, too.
+    pub drop_ship_costs: DropShipCosts,
     /// `expenseDetailId` minus the expense entry id.
     pub expense_detail_offset: i64,
     /// When expenses reach the accounting interface.
@@ -252,6 +276,8 @@ impl Settings {
             purchase_id_offset: 0,
             purchases_reach: PurchasesReach::WhenClosed,
             purchase_total: PurchaseTotal::Whole,
+            cost_rows: CostRows::Off,
+            drop_ship_costs: DropShipCosts::Hidden,
             expense_detail_offset: 0,
             expenses_reach: ExpensesReach::WhenApproved,
             expense_shape: ExpenseShape::Bills,

@@ -1,4 +1,4 @@
-//! The `where` language: comparisons joined by AND. Anything else is refused, as Xero's fast path is no wider.
+//! The `where` language: comparisons and `Field.Contains("text")`, joined by AND. Anything else is refused, as Xero's fast path is no wider.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -6,6 +6,9 @@ use std::str::Chars;
 use jiff::civil::DateTime;
 use rust_decimal::Decimal;
 use uuid::Uuid;
+
+/// The method that looks for a part of a text.
+const CONTAINS: &str = "Contains";
 
 /// A value in a comparison.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
@@ -63,6 +66,10 @@ impl Term {
             "<=" => Ok(*value <= self.value),
             ">" => Ok(*value > self.value),
             ">=" => Ok(*value >= self.value),
+            CONTAINS => match (value, &self.value) {
+                (Operand::Text(value), Operand::Text(part)) => Ok(value.contains(part)),
+                _ => Err(format!("No method 'Contains' exists for {}", self.field)),
+            },
             other => Err(format!("Unknown operator '{other}'")),
         }
     }
@@ -76,6 +83,15 @@ pub(super) fn parse(text: &str) -> Result<Vec<Term>, String> {
         skip_spaces(&mut chars);
         let field = take(&mut chars, |letter| letter.is_ascii_alphanumeric() || letter == '.');
         skip_spaces(&mut chars);
+        if let Some(field) = field.strip_suffix(".Contains").filter(|_| chars.next_if_eq(&'(').is_some()) {
+            let part = quoted(&mut chars).filter(|_| chars.next_if_eq(&')').is_some());
+            let value = Operand::text(&part.ok_or_else(|| format!("Syntax error in '{text}'"))?);
+            terms.push(Term { field: field.to_owned(), operator: CONTAINS.to_owned(), value });
+            if joined(&mut chars, text)? {
+                continue;
+            }
+            return Ok(terms);
+        }
         let operator = take(&mut chars, |letter| "=!<>".contains(letter));
         if field.is_empty() || operator.is_empty() {
             return Err(format!("Syntax error in '{text}'"));
@@ -83,12 +99,19 @@ pub(super) fn parse(text: &str) -> Result<Vec<Term>, String> {
         skip_spaces(&mut chars);
         let value = literal(&mut chars).ok_or_else(|| format!("Syntax error in '{text}'"))?;
         terms.push(Term { field, operator, value });
-        skip_spaces(&mut chars);
-        match take(&mut chars, |letter| letter.is_ascii_alphabetic() || letter == '&').as_str() {
-            "" if chars.peek().is_none() => return Ok(terms),
-            "AND" | "and" | "And" | "&&" => {}
-            _ => return Err(format!("Syntax error in '{text}'")),
+        if !joined(&mut chars, text)? {
+            return Ok(terms);
         }
+    }
+}
+
+/// Whether another comparison follows.
+fn joined(chars: &mut Peekable<Chars<'_>>, text: &str) -> Result<bool, String> {
+    skip_spaces(chars);
+    match take(chars, |letter| letter.is_ascii_alphabetic() || letter == '&').as_str() {
+        "" if chars.peek().is_none() => Ok(false),
+        "AND" | "and" | "And" | "&&" => Ok(true),
+        _ => Err(format!("Syntax error in '{text}'")),
     }
 }
 

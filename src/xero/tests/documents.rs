@@ -5,6 +5,7 @@ use axum::http::Method;
 use super::*;
 use crate::domain::facts::Existing;
 use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::journal::{Heading, Journal, JournalLine};
 use crate::simulator::faults::{Canned, Fault, Rule};
 use crate::simulator::xero::{HalfCent, Kind};
 use crate::xero::XeroError;
@@ -35,6 +36,10 @@ async fn totals_are_exact_whatever_xero_does_with_half_a_cent() {
     }
 }
 
+fn of(document: Balanced) -> Document {
+    Document::Invoice(document)
+}
+
 #[test]
 fn the_body_is_these_bytes() {
     let mut full = draft(DocumentKind::Invoice, "INV-1");
@@ -49,20 +54,20 @@ fn the_body_is_these_bytes() {
     let document = balanced(full.clone());
     let expected = r#"{"Invoices":[{"Type":"ACCREC","InvoiceNumber":"INV-1","Contact":{"ContactID":"00000000-0000-0000-0000-000000000001"},"Date":"2026-11-01","DueDate":"2026-12-01","Reference":"PO 7","CurrencyCode":"AUD","Status":"AUTHORISED","LineAmountTypes":"Exclusive","SentToContact":true,"BrandingThemeID":"00000000-0000-0000-0000-000000000002","LineItems":[{"Description":"Work","Quantity":1.5,"UnitAmount":33.3333,"ItemCode":"LABOUR","AccountCode":"200","TaxType":"OUTPUT","TaxAmount":4.99,"Tracking":[{"Name":"Region","Option":"Sydney"}]}]}]}"#;
     let contact = Uuid::from_u128(1);
-    assert_eq!(body(&document, contact), expected);
+    assert_eq!(body(&of(document.clone()), Some(contact)), expected);
     // Equal documents whose decimals have another scale, as after a restart.
     full.lines[0].quantity = dec("1.5000");
     full.lines[0].unit_amount = dec("33.3333");
-    assert_eq!(body(&balanced(full.clone()), contact), expected);
+    assert_eq!(body(&of(balanced(full.clone())), Some(contact)), expected);
     let restored: Draft = serde_json::from_str(&serde_json::to_string(&full).unwrap()).unwrap();
-    assert_eq!(body(&balanced(restored), contact), expected);
+    assert_eq!(body(&of(balanced(restored)), Some(contact)), expected);
 
     full.status = DocumentStatus::Draft;
-    assert!(!body(&balanced(full), contact).contains("SentToContact"));
+    assert!(!body(&of(balanced(full)), Some(contact)).contains("SentToContact"));
     let mut note = draft(DocumentKind::CreditNote, "CN-1");
     (note.sent, note.reference) = (true, String::new());
     assert_eq!(
-        body(&balanced(note), contact),
+        body(&of(balanced(note)), Some(contact)),
         r#"{"CreditNotes":[{"Type":"ACCRECCREDIT","CreditNoteNumber":"CN-1","Contact":{"ContactID":"00000000-0000-0000-0000-000000000001"},"Date":"2026-11-01","CurrencyCode":"AUD","Status":"AUTHORISED","LineAmountTypes":"Exclusive","LineItems":[{"Description":"Work","Quantity":2,"UnitAmount":10.5,"AccountCode":"200","TaxType":"OUTPUT"}]}]}"#
     );
 }
@@ -104,7 +109,7 @@ async fn a_500_after_the_commit_is_found_by_looking() {
     let request = bench.request("F-1");
     assert!(matches!(bench.create(&request).await, Err(XeroError::ServerError { .. })));
     assert!(matches!(bench.create(&request).await, Err(XeroError::ServerError { .. })), "it is cached under the key");
-    let Existing::Found(found) = bench.xero.find(DocumentKind::Invoice, "F-1").await.unwrap() else { panic!() };
+    let Existing::Found(found) = bench.xero.find(DocumentKind::Invoice, "F-1", None).await.unwrap() else { panic!() };
     assert_eq!((found.total, found.total_tax, found.contact_id), (money("23.10"), money("2.10"), bench.contact));
     assert_eq!((found.status.as_str(), found.currency.as_str()), ("AUTHORISED", "AUD"));
     assert_eq!(found.date, Some("2026-11-01".parse().unwrap()));
@@ -115,7 +120,7 @@ async fn a_500_after_the_commit_is_found_by_looking() {
     bench.sim.fail_next_write_before_commit();
     let other = bench.request_for(&document(DocumentKind::Invoice, "F-2"), "k3");
     assert!(matches!(bench.create(&other).await, Err(XeroError::ServerError { .. })));
-    assert_eq!(bench.xero.find(DocumentKind::Invoice, "F-2").await.unwrap(), Existing::None);
+    assert_eq!(bench.xero.find(DocumentKind::Invoice, "F-2", None).await.unwrap(), Existing::None);
 }
 
 #[tokio::test]
@@ -123,17 +128,21 @@ async fn a_look_up_is_exact_and_knows_both_kinds() {
     let bench = bench().await;
     let number = r#"A"1, 2"#;
     for (kind, key) in [(DocumentKind::Invoice, "i"), (DocumentKind::CreditNote, "c")] {
-        assert_eq!(bench.xero.find(kind, number).await.unwrap(), Existing::None);
+        assert_eq!(bench.xero.find(kind, number, None).await.unwrap(), Existing::None);
         let created = bench.create(&bench.request_for(&document(kind, number), key)).await.unwrap();
-        let Existing::Found(found) = bench.xero.find(kind, number).await.unwrap() else { panic!("{kind:?}") };
+        let Existing::Found(found) = bench.xero.find(kind, number, None).await.unwrap() else { panic!("{kind:?}") };
         assert_eq!((found.id, found.kind, found.number.as_str()), (created.id, kind, number));
-        assert_eq!(bench.xero.document(created.id).await.unwrap(), Some(found));
+        assert_eq!(bench.xero.document(kind, created.id).await.unwrap(), Some(found));
         let again = bench.create(&bench.request_for(&document(kind, number), &format!("{key}2"))).await;
         assert!(matches!(again, Err(XeroError::NumberTaken { .. })));
         bench.sim.void(created.id);
-        assert_eq!(bench.xero.find(kind, number).await.unwrap(), Existing::None, "a void document is worth nothing");
+        assert_eq!(
+            bench.xero.find(kind, number, None).await.unwrap(),
+            Existing::None,
+            "a void document is worth nothing"
+        );
     }
-    assert_eq!(bench.xero.document(Uuid::new_v4()).await.unwrap(), None);
+    assert_eq!(bench.xero.document(DocumentKind::Invoice, Uuid::new_v4()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -187,7 +196,7 @@ async fn refusals_name_their_cause() {
     let used = bench.request_for(&document(DocumentKind::Invoice, "R2"), "k1");
     assert!(matches!(bench.create(&used).await, Err(XeroError::ServerError { .. })), "the key is used");
     let stranger = Request {
-        body: body(&document(DocumentKind::Invoice, "R3"), Uuid::from_u128(77)),
+        body: body(&of(document(DocumentKind::Invoice, "R3")), Some(Uuid::from_u128(77))),
         idempotency_key: "k5".to_owned(),
         ..bench.request("R3")
     };
@@ -197,4 +206,50 @@ async fn refusals_name_their_cause() {
     let Err(XeroError::Refused(reason)) = bench.create(&late).await else { panic!() };
     assert_eq!(reason.code, HoldCode::ArchivedContact);
     assert!(bench.sim.documents().is_empty());
+}
+
+/// A journal of 80.00 with this mark.
+fn journal(mark: &str) -> Document {
+    let heading = Heading {
+        number: "ADJ-1".to_owned(),
+        narration: format!("Inventory adjustment ADJ-1 {mark}"),
+        date: jiff::civil::date(2026, 11, 1),
+        currency: "AUD".to_owned(),
+        status: DocumentStatus::Authorised,
+    };
+    let line = |account: &str, amount: &str| JournalLine {
+        description: "Disks".to_owned(),
+        account: account.to_owned(),
+        amount: money(amount),
+        tracking: vec![("Region".to_owned(), "Sydney".to_owned())],
+    };
+    Document::Journal(Journal::new(heading, vec![line("310", "80.00"), line("620", "-80")]).unwrap())
+}
+
+#[tokio::test]
+async fn a_journal_is_these_bytes_and_is_found_by_its_mark_alone() {
+    let bench = bench().await;
+    let marks = ["[ConnectWise acme/adjustment/1-adjustment]", "[ConnectWise acme/adjustment/11-adjustment]"];
+    let sent = body(&journal(marks[0]), None);
+    assert_eq!(
+        sent,
+        r#"{"ManualJournals":[{"Narration":"Inventory adjustment ADJ-1 [ConnectWise acme/adjustment/1-adjustment]","Date":"2026-11-01","Status":"POSTED","LineAmountTypes":"NoTax","JournalLines":[{"LineAmount":80,"AccountCode":"310","Description":"Disks","Tracking":[{"Name":"Region","Option":"Sydney"}]},{"LineAmount":-80,"AccountCode":"620","Description":"Disks","Tracking":[{"Name":"Region","Option":"Sydney"}]}]}]}"#
+    );
+    let kind = DocumentKind::Journal;
+    let mut ids = Vec::new();
+    for mark in marks {
+        let request = Request { kind, idempotency_key: mark.to_owned(), body: body(&journal(mark), None) };
+        let created = bench.create(&request).await.unwrap();
+        assert_eq!(created.total, money("80"));
+        ids.push(created.id);
+    }
+    let find = async |mark| bench.xero.find(kind, "ADJ-1", Some(mark)).await.unwrap();
+    let Existing::Among(found) = find(marks[0]).await else { panic!("a journal is among others") };
+    assert_eq!(found.iter().map(|found| (found.id, found.total)).collect::<Vec<_>>(), [(ids[0], money("80"))]);
+    assert_eq!(bench.xero.document(kind, ids[0]).await.unwrap().as_ref(), found.first());
+    bench.sim.void_journal(ids[0]);
+    assert_eq!(find(marks[0]).await, Existing::Among(Vec::new()), "what is void is worth nothing");
+    assert_eq!(bench.xero.document(kind, ids[0]).await.unwrap().unwrap().status, "VOIDED");
+    assert_eq!(bench.xero.document(kind, Uuid::new_v4()).await.unwrap(), None);
+    assert!(bench.xero.find(kind, "ADJ-1", None).await.is_err(), "without a mark nothing can be said");
 }

@@ -15,7 +15,7 @@ async fn the_61st_call_of_a_minute_waits_and_xero_never_refuses_one() {
     for round in 0..3 {
         let begun = bench.clock_now();
         for _ in 0..60 {
-            assert_eq!(bench.xero.find(DocumentKind::Invoice, "N").await.unwrap(), Existing::None);
+            assert_eq!(bench.xero.find(DocumentKind::Invoice, "N", None).await.unwrap(), Existing::None);
         }
         assert_eq!(bench.xero.budget().minute_used, 60);
         let Err(XeroError::Wait { until, .. }) = bench.xero.permit().await else { panic!("round {round}") };
@@ -46,7 +46,7 @@ async fn at_most_five_calls_are_in_progress() {
     let tasks: Vec<_> = (0..30)
         .map(|_| {
             let xero = bench.xero.clone();
-            tokio::spawn(async move { xero.find(DocumentKind::Invoice, "N").await })
+            tokio::spawn(async move { xero.find(DocumentKind::Invoice, "N", None).await })
         })
         .collect();
     for task in tasks {
@@ -72,7 +72,7 @@ async fn the_end_of_a_day_is_kept_for_look_ups() {
     assert_eq!(until, bench.clock_now() + SignedDuration::from_mins(30));
     assert!(bench.xero.organisation().await.is_err());
     assert_eq!(bench.sim.calls(), calls);
-    assert!(matches!(bench.xero.find(DocumentKind::Invoice, "3").await.unwrap(), Existing::Found(_)));
+    assert!(matches!(bench.xero.find(DocumentKind::Invoice, "3", None).await.unwrap(), Existing::Found(_)));
     // One probe, and then again a pause.
     bench.clock.set(until);
     drop(bench.xero.permit().await.unwrap());
@@ -94,7 +94,7 @@ async fn a_day_that_is_over_stops_everything_until_xeros_own_time() {
     assert_eq!(until, bench.clock_now() + SignedDuration::from_hours(24));
     assert_eq!(bench.xero.budget().blocked_until, Some(until));
     let calls = bench.sim.calls();
-    assert!(matches!(bench.xero.find(DocumentKind::Invoice, "D-1").await, Err(XeroError::Company { .. })));
+    assert!(matches!(bench.xero.find(DocumentKind::Invoice, "D-1", None).await, Err(XeroError::Company { .. })));
     assert_eq!(bench.sim.calls(), calls);
     bench.clock.set(until);
     bench.create(&bench.request("D-1")).await.unwrap();
@@ -139,7 +139,7 @@ async fn calls_of_others_are_counted_with_ours() {
     let bench = bench().await;
     let canned = Canned::new(404, "").header("x-minlimit-remaining", "3");
     bench.sim.server.faults.add(Rule::next(Method::GET, "/Invoices/", Fault::Answer(canned)));
-    bench.xero.document(Uuid::new_v4()).await.unwrap();
+    bench.xero.document(DocumentKind::Invoice, Uuid::new_v4()).await.unwrap();
     assert_eq!(bench.xero.budget().minute_used, 58, "57 by Xero's word, and the look at credit notes");
     bench.advance(60);
     assert_eq!(bench.xero.budget().minute_used, 0);

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{Grant, Request, Settings, TokenVault, Xero, body};
 use crate::clock::ManualClock;
 use crate::domain::balance::{Balanced, Ceilings, balance};
+use crate::domain::document::Document;
 use crate::domain::draft::{DocumentKind, Draft, Line, RoundingPlace};
 use crate::domain::facts::{Address, Party, PartyKind, Person};
 use crate::domain::money::Money;
@@ -116,7 +117,11 @@ impl Bench {
 
     fn request_for(&self, document: &Balanced, key: &str) -> Request {
         let kind = document.draft().kind;
-        Request { kind, idempotency_key: key.to_owned(), body: body(document, self.contact) }
+        Request {
+            kind,
+            idempotency_key: key.to_owned(),
+            body: body(&Document::Invoice(document.clone()), Some(self.contact)),
+        }
     }
 
     async fn create(&self, request: &Request) -> Result<super::Created, super::XeroError> {

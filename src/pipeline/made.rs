@@ -1,0 +1,120 @@
+//! What becomes of a record once one of its documents is in Xero.
+
+use super::cost;
+use super::deliver::{Part, Subject};
+use super::failure::hold;
+use super::parts::Parts;
+use crate::domain::delivery::{CostJournal, Posted};
+use crate::domain::document::Document;
+use crate::domain::draft::DocumentKind;
+use crate::domain::facts::{ContentHash, ExistingDocument, Facts};
+use crate::domain::hold::HoldCode;
+use crate::domain::map::{self, cost_of_goods};
+use crate::domain::money::Money;
+use crate::domain::settle::Failure;
+use crate::store::Lease;
+use crate::xero::Created;
+
+/// What is kept of the facts with which a document was planned.
+pub(super) enum After {
+    /// The record's own document, and the journal that is to follow it.
+    Main(Option<Box<CostJournal>>),
+    /// The journal of the costs, and the hash of them.
+    Cost(ContentHash),
+}
+
+impl After {
+    pub(super) fn of(lease: &Lease, facts: &Facts, subject: &Subject<'_>) -> Self {
+        let cost = cost_of_goods(facts, &subject.company.rules).ok().flatten();
+        let before = lease.record.posted.as_ref();
+        match subject.part {
+            // A journal of a document before may be in Xero still, and then be right or wrong.
+            Part::Main => {
+                let follows = cost.is_some() || before.is_some_and(|before| before.journal.is_some());
+                Self::Main(follows.then(|| Box::new(CostJournal::Due { look: before.is_some() })))
+            }
+            Part::Cost(_) => Self::Cost(cost::content(cost.as_ref().map(|cost| &cost.value))),
+        }
+    }
+}
+
+/// A document that is in Xero.
+struct Made {
+    id: uuid::Uuid,
+    number: String,
+    total: Money,
+    xero_total: Money,
+}
+
+/// The record, now that this document was created for it.
+///
+/// # Errors
+/// When Xero made another journal of it than it was asked for.
+pub(super) fn created(
+    document: &Document,
+    created: Created,
+    after: After,
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Result<Posted, Failure> {
+    let made = Made {
+        id: created.id,
+        number: document.number().to_owned(),
+        total: document.total(),
+        xero_total: created.total.to_cents(),
+    };
+    posted(made, after, subject, parts)
+}
+
+/// The record, now that this document was found to be it.
+///
+/// # Errors
+/// As [`created`].
+pub(super) fn adopted(
+    document: &ExistingDocument,
+    after: After,
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Result<Posted, Failure> {
+    let xero_total = document.total.to_cents();
+    let total = match subject.part {
+        Part::Main => map::worth(&subject.record, &subject.company.rules),
+        Part::Cost(_) => xero_total,
+    };
+    // What was in Xero before may have its journal there, too.
+    let after = match after {
+        After::Main(Some(_)) => After::Main(Some(Box::new(CostJournal::Due { look: true }))),
+        other => other,
+    };
+    // Xero has no number of a journal, only its narration.
+    let number = if document.kind == DocumentKind::Journal { subject.number() } else { document.number.clone() };
+    posted(Made { id: document.id, number, total, xero_total }, after, subject, parts)
+}
+
+fn posted(made: Made, after: After, subject: &Subject<'_>, parts: &Parts) -> Result<Posted, Failure> {
+    let (Made { id, number, total, xero_total }, at) = (made, parts.clock.now());
+    let (of, content) = match (&subject.part, after) {
+        (Part::Cost(of), After::Cost(content)) => (of, content),
+        (_, after) => {
+            let journal = if let After::Main(journal) = after { journal } else { None };
+            return Ok(Posted {
+                id,
+                company: subject.company.id.clone(),
+                kind: subject.kind(),
+                number,
+                total,
+                xero_total,
+                at,
+                content: subject.record.content_hash(),
+                batch: None,
+                journal,
+            });
+        }
+    };
+    if total != xero_total {
+        let sentence = format!("Xero made of its debits of {total} a journal of {xero_total} ({id}): void it there.");
+        return Err(hold(HoldCode::DocumentDiffers, sentence));
+    }
+    let journal = Some(Box::new(CostJournal::Posted { id, total, content, at }));
+    Ok(Posted { journal, ..of.as_ref().clone() })
+}

@@ -1,0 +1,205 @@
+//! Whatever goes wrong with any call on the way of a journal, and wherever the process dies: one journal, marked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use jiff::SignedDuration;
+use readypost::pipeline::{Turn, accept_movements, turn};
+use readypost::simulator::Server;
+use readypost::simulator::faults::{Canned, Fault, Rule};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::harness::{World, dec};
+use crate::inventory::{closed, journals, loss};
+
+/// A remote call of the way: whether it is to Xero, its method, its path, and calls that go through before.
+pub(crate) type Call = (bool, Method, &'static str, u32);
+
+fn calls() -> Vec<Call> {
+    let get = |path, skip| (false, Method::GET, path, skip);
+    let post = |path, skip| (false, Method::POST, path, skip);
+    vec![
+        // Those of the two lists, of the adjustment to be posted, to be marked, in marking, and read back.
+        get("/unpostedprocurement", 0),
+        get("/unpostedprocurement", 1),
+        get("/unpostedprocurement", 2),
+        get("/unpostedprocurement", 3),
+        get("/unpostedprocurement", 4),
+        get("/unpostedprocurement", 5),
+        post("/accounting/export", 0),
+        post("/accounting/export", 1),
+        post("/accounting/export", 2),
+        get("/glCaptions", 0),
+        get("/accounting/batches", 0),
+        get("/accounting/batches", 1),
+        post("/accounting/batches", 0),
+        (true, Method::GET, "/Organisation", 0),
+        (true, Method::GET, "/Accounts", 0),
+        (true, Method::GET, "/ManualJournals", 0),
+        (true, Method::PUT, "/ManualJournals", 0),
+    ]
+}
+
+pub(crate) fn faults() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("dropped before", Fault::DropBefore),
+        ("dropped after commit", Fault::DropAfter),
+        ("500 after commit", Fault::AnswerAfter(Canned::new(500, r#"{"ErrorNumber":500}"#))),
+        ("500 with nothing done", Fault::Answer(Canned::new(500, "<html>An error occurred</html>"))),
+        ("502 after commit", Fault::AnswerAfter(Canned::new(502, "<html>Bad gateway</html>"))),
+        ("429 with Retry-After", Fault::Answer(Canned::new(429, "").header("retry-after", "30"))),
+        ("429 without Retry-After", Fault::Answer(Canned::new(429, ""))),
+        ("503", Fault::Answer(Canned::new(503, "offline"))),
+        ("200 with an empty body, after commit", Fault::AnswerAfter(Canned::new(200, ""))),
+        ("200 with half an answer, after commit", Fault::AnswerAfter(Canned::new(200, r#"{"ManualJournals":[{"Man"#))),
+    ]
+}
+
+/// Takes in the lists, again and again as a sweep does.
+async fn sweep(world: &World) {
+    let parts = world.app.parts.current();
+    // What fails now is taken in next time.
+    let _ = accept_movements(&"acme".parse().unwrap(), &parts).await;
+}
+
+/// Lets time pass until both adjustments are posted and marked, and checks that they are so once.
+async fn check(world: &World, twins: &[(i64, String); 2], label: &str) {
+    for _ in 0..24 {
+        if twins.iter().all(|(id, _)| world.connectwise.inventory_batch(*id).is_some())
+            && world.state_of(&twins[0].1).await == "done"
+            && world.state_of(&twins[1].1).await == "done"
+        {
+            break;
+        }
+        sweep(world).await;
+        world.pass(SignedDuration::from_mins(10)).await;
+    }
+    for (id, key) in twins {
+        assert_eq!(world.state_of(key).await, "done", "{label}: {key}");
+        assert!(world.connectwise.inventory_batch(*id).is_some(), "{label}: {key}");
+    }
+    let sides: Vec<_> = journals(world).iter().map(xero_sides).collect();
+    assert_eq!(sides, [dec("100"), dec("100")], "{label}");
+    assert_eq!(world.connectwise.batches().len(), 2, "{label}");
+}
+
+fn xero_sides(journal: &readypost::simulator::xero::Journal) -> rust_decimal::Decimal {
+    journal.sides().0
+}
+
+/// Two equal stock takes, closed.
+fn twins(world: &World) -> [(i64, String); 2] {
+    [closed(world, loss("ADJ-1")), closed(world, loss("ADJ-1"))]
+}
+
+fn server(world: &World, xero: bool) -> &Server {
+    if xero { &world.xero.server } else { &world.connectwise.server }
+}
+
+async fn cell((xero, method, path, skip): Call, name: &str, fault: Fault, times: u32) {
+    let label = format!("{method} {path} #{skip}: {name}, {times} times");
+    let world = World::new().await;
+    server(&world, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
+    let twins = twins(&world);
+    sweep(&world).await;
+    world.settle().await;
+    check(&world, &twins, &label).await;
+    let met = server(&world, xero)
+        .requests()
+        .iter()
+        .filter(|request| request.method == method && request.uri.path().contains(path))
+        .count();
+    assert!(met > usize::try_from(skip).unwrap(), "{label}: the call was never made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_call_of_a_journal_survives_every_fault() {
+    let (cells, limit) = (&mut JoinSet::new(), Arc::new(Semaphore::new(8)));
+    let mut count = 0;
+    for times in [1, 5] {
+        for call in calls() {
+            for (name, fault) in faults() {
+                let (call, limit) = (call.clone(), Arc::clone(&limit));
+                count += 1;
+                cells.spawn(async move {
+                    let _slot = limit.acquire_owned().await.unwrap();
+                    cell(call, name, fault, times).await;
+                });
+            }
+        }
+    }
+    let mut failed = Vec::new();
+    while let Some(ended) = cells.join_next().await {
+        if let Err(error) = ended {
+            let panic = error.into_panic();
+            failed.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
+        }
+    }
+    println!("{count} cells of calls and faults");
+    assert!(failed.is_empty(), "{} of {count} cells failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// Calls of all steps of the twins together; more are tried than there are.
+const CALLS_MAX: u32 = 45;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_process_that_dies_during_any_call_leaves_one_journal() {
+    let mut points = [0, 0];
+    for (xero, points) in [false, true].into_iter().zip(&mut points) {
+        for after in 0..CALLS_MAX {
+            if !dies_during(xero, after).await {
+                break;
+            }
+            *points += 1;
+        }
+    }
+    println!("{points:?} points, during calls to ConnectWise and to Xero");
+    assert!(points[0] > 15 && points[1] > 7 && points[0] < CALLS_MAX, "{points:?}");
+}
+
+/// Lets the process die during one call; says whether there was such a call.
+async fn dies_during(xero: bool, after: u32) -> bool {
+    let mut world = World::new().await;
+    let twins = twins(&world);
+    sweep(&world).await;
+    let before = server(&world, xero).requests().len();
+    // The call is under way when the process dies, and is handled all the same.
+    let slow = Fault::Delay(Duration::from_millis(60));
+    server(&world, xero).faults.add(Rule::every("/", slow).after(after).times(1));
+    let parts = Arc::clone(&world.app.parts);
+    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
+    let wanted = before + usize::try_from(after).unwrap() + 1;
+    while server(&world, xero).requests().len() < wanted && !working.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // On a busy machine the work may end before anybody looks; then the process dies after it.
+    if server(&world, xero).requests().len() < wanted {
+        return false;
+    }
+    world.restart().await;
+    working.await.unwrap();
+    world.settle().await;
+    check(&world, &twins, &format!("dead during call {after}, to Xero: {xero}")).await;
+    true
+}
+
+#[tokio::test]
+async fn a_journal_is_not_sent_anew_while_xero_may_be_at_work_on_the_first_request() {
+    let world = World::new().await;
+    let faults = &world.xero.server.faults;
+    faults.add(Rule::next(Method::PUT, "/ManualJournals", Fault::DropBefore));
+    // The repetition under the same key is not handled either: that says nothing about the first request.
+    let throttled = Canned::new(429, "").header("retry-after", "30").header("x-rate-limit-problem", "minute");
+    faults.add(Rule::next(Method::PUT, "/ManualJournals", Fault::Answer(throttled)));
+    let (_, key) = closed(&world, loss("ADJ-1"));
+    sweep(&world).await;
+    world.settle().await;
+    let sent = || world.xero.server.requests().iter().filter(|request| request.method == Method::PUT).count();
+    world.pass(SignedDuration::from_mins(5)).await;
+    assert_eq!((sent(), journals(&world).len()), (2, 0), "looked for, not found, and not believed yet");
+    world.pass(SignedDuration::from_mins(2)).await;
+    assert_eq!((sent(), journals(&world).len()), (3, 1));
+    assert_eq!(world.state_of(&key).await, "done");
+}

@@ -62,7 +62,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         payments: section.choice("payments", default.payments, "off, from_xero, to_xero, both"),
         credits: section.choice("credits", default.credits, "off, to_xero"),
         payment_account: section.text("payment_account").unwrap_or_default(),
-        payment_sweep_minutes: section.parsed("payment_sweep_minutes").unwrap_or(default.payment_sweep_minutes),
+        sweep_minutes: section.parsed("sweep_minutes").unwrap_or(default.sweep_minutes),
     };
     together(&rules, &section);
     section.finish();

@@ -109,8 +109,9 @@ pub struct Rules {
     pub credits: Credits,
     /// Code of the account in Xero that payments entered in ConnectWise go to.
     pub payment_account: String,
-    /// Every so many minutes both systems are asked for payments that nobody told of; 0 = never.
-    pub payment_sweep_minutes: u32,
+    /// Every so many minutes both systems are asked for payments and changes of the inventory that nobody told of;
+    /// 0 = never.
+    pub sweep_minutes: u32,
 }
 
 impl Default for Rules {
@@ -129,7 +130,7 @@ impl Default for Rules {
             purchase_items: PurchaseItems::Known,
             purchase_tax_names: BTreeMap::new(),
             untaxed_purchases: String::new(),
-            adjustments: Adjustments::Journal,
+            adjustments: Adjustments::Skip,
             adjustment_contact: String::new(),
             transfers: Transfers::Skip,
             cost_of_goods: CostOfGoods::Off,
@@ -162,7 +163,7 @@ impl Default for Rules {
             payments: Payments::Off,
             credits: Credits::Off,
             payment_account: String::new(),
-            payment_sweep_minutes: 15,
+            sweep_minutes: 15,
         }
     }
 }
@@ -313,6 +314,12 @@ impl Rules {
     #[must_use]
     pub fn tells_xero(&self) -> bool {
         self.payments.to_xero() || self.credits == Credits::ToXero
+    }
+
+    /// Whether changes of the inventory are posted.
+    #[must_use]
+    pub fn posts_movements(&self) -> bool {
+        self.adjustments != Adjustments::Skip || self.transfers != Transfers::Skip
     }
 
     /// Whether anything that is paid or credited goes anywhere.

@@ -1,4 +1,5 @@
-//! Asks both systems at intervals for payments that nobody told of: a webhook may be lost, and ConnectWise has none.
+//! Asks both systems at intervals for what nobody told of: a webhook of a payment may be lost, and ConnectWise has no
+//! callbacks for payments and for changes of the inventory.
 //!
 //! A sweep only hands records to the queue. How far it came is durable, with an overlap, so that a crash repeats a part
 //! and skips none; what was looked at since it changed is not looked at again.
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::movements::accept_movements;
 use super::parts::{Company, Live, Parts};
 use crate::domain::delivery::{State, Sweep, Trigger};
 use crate::domain::payments::Subject;
@@ -44,7 +46,7 @@ pub async fn run(live: Arc<Live>, shutdown: CancellationToken) {
         let (parts, now) = (live.current(), live.clock.now());
         let mut look = now.saturating_add(LOOK_EVERY).unwrap_or(Timestamp::MAX);
         for company in parts.companies.iter().filter(|company| is_swept(company)) {
-            let every = SignedDuration::from_mins(i64::from(company.rules.payment_sweep_minutes));
+            let every = SignedDuration::from_mins(i64::from(company.rules.sweep_minutes));
             let due = next.entry(company.id.clone()).or_insert(now);
             if *due <= now {
                 *due = now.saturating_add(every).unwrap_or(Timestamp::MAX);
@@ -53,7 +55,7 @@ pub async fn run(live: Arc<Live>, shutdown: CancellationToken) {
                 sweeps.spawn(async move {
                     let swept = tokio::time::timeout(SWEEP_MAX, of_company(&id, &parts)).await;
                     if let Err(cause) = swept.unwrap_or_else(|_| Err("it took too long".to_owned())) {
-                        tracing::warn!(company = %id, cause, "payments were not swept; it is tried again next time");
+                        tracing::warn!(company = %id, cause, "the sweep did not end; it is tried again next time");
                     }
                 });
             }
@@ -85,16 +87,21 @@ pub async fn sweep(live: &Live) -> Result<(), String> {
 }
 
 fn is_swept(company: &Company) -> bool {
-    company.rules.carries_payments() && company.rules.payment_sweep_minutes > 0
+    (company.rules.carries_payments() || company.rules.posts_movements()) && company.rules.sweep_minutes > 0
 }
 
 async fn of_company(id: &CompanyId, parts: &Parts) -> Result<(), String> {
     let standing = parts.store.company(id);
     let rests = standing.rest.is_some_and(|rest| rest.until > parts.clock.now());
-    let paused = standing.pauses.iter().any(|pause| pause.kind.is_none_or(|kind| kind == RecordKind::Payment));
-    let Some(company) = parts.companies.iter().find(|company| company.id == *id).filter(|_| !rests && !paused) else {
+    let Some(company) = parts.companies.iter().find(|company| company.id == *id).filter(|_| !rests) else {
         return Ok(());
     };
+    if company.rules.posts_movements() {
+        accept_movements(&company.connection, parts).await.map_err(|error| error.to_string())?;
+    }
+    if standing.pauses.iter().any(|pause| pause.kind.is_none_or(|kind| kind == RecordKind::Payment)) {
+        return Ok(());
+    }
     if company.rules.payments.from_xero() {
         xero_invoices(company, parts).await?;
     }

@@ -11,6 +11,14 @@ use serde_json::{Value, json};
 
 use crate::harness::{Differently, TOKEN, World, dec};
 
+/// Rules that post adjustments.
+const RULES: &str = "adjustments = \"journal\"\n";
+
+/// A world whose inventory is posted.
+pub(crate) async fn stocked() -> World {
+    World::with(Differently { rules: RULES, ..Differently::default() }).await
+}
+
 /// Two disks of 50.00 that are missing; Xero's books have the stock on account 620.
 pub(crate) fn missing() -> NewStock {
     NewStock {
@@ -70,7 +78,7 @@ async fn decide(world: &World, key: &str, action: &str, body: Value) -> u16 {
 
 #[tokio::test]
 async fn an_adjustment_becomes_one_journal_and_is_marked() {
-    let world = World::new().await;
+    let world = stocked().await;
     let (id, key) = posted(&world, loss("ADJ-1")).await;
     assert_eq!(world.state_of(&key).await, "done");
     let journals = journals(&world);
@@ -95,7 +103,7 @@ async fn an_adjustment_becomes_one_journal_and_is_marked() {
 
 #[tokio::test]
 async fn a_warm_journal_costs_a_look_and_a_call() {
-    let world = World::new().await;
+    let world = stocked().await;
     posted(&world, loss("ADJ-0")).await;
     let before = world.xero.calls();
     for number in 1..=5 {
@@ -110,7 +118,7 @@ async fn a_warm_journal_costs_a_look_and_a_call() {
 
 #[tokio::test]
 async fn a_transfer_is_left_alone_unless_the_rules_post_it() {
-    let world = World::new().await;
+    let world = stocked().await;
     let transfer = || {
         let mut transfer = NewMovement::transfer("TR-1", dec("3"), dec("50"));
         let Movement::Transfer { stock, .. } = &mut transfer.movement else { unreachable!() };
@@ -157,7 +165,7 @@ async fn an_adjustment_becomes_a_bill_of_nothing_where_the_rules_want_one() {
 
 #[tokio::test]
 async fn an_operator_can_name_a_change_that_nobody_had_heard_of() {
-    let world = World::new().await;
+    let world = stocked().await;
     let (id, key) = closed(&world, loss("ADJ-1"));
     assert_eq!(decide(&world, &key, "retry", json!({ "note": "count of November" })).await, 200);
     world.settle().await;
@@ -174,7 +182,7 @@ async fn an_operator_can_name_a_change_that_nobody_had_heard_of() {
 
 #[tokio::test]
 async fn an_empty_store_finds_its_journals_by_their_marks() {
-    let mut world = World::new().await;
+    let mut world = stocked().await;
     let fault = readypost::simulator::faults::Fault::DropBefore;
     let batches = readypost::simulator::faults::Rule::next(axum::http::Method::POST, "/accounting/batches", fault);
     world.connectwise.server.faults.add(batches.times(50));
@@ -192,7 +200,7 @@ async fn an_empty_store_finds_its_journals_by_their_marks() {
 
 #[tokio::test]
 async fn what_was_marked_and_comes_back_is_not_posted_twice() {
-    let world = World::new().await;
+    let world = stocked().await;
     let (id, key) = posted(&world, loss("ADJ-1")).await;
     let unbatch = || world.connectwise.delete_batch(world.connectwise.inventory_batch(id).unwrap()).unwrap();
     // Taken out of its batch alone: marked again.
@@ -225,7 +233,7 @@ async fn what_was_marked_and_comes_back_is_not_posted_twice() {
 
 #[tokio::test]
 async fn what_somebody_else_batched_is_left_alone() {
-    let world = World::new().await;
+    let world = stocked().await;
     let (id, key) = closed(&world, loss("ADJ-1"));
     sweep(&world).await;
     world.connectwise.manual_inventory_batch(id, "M-1").unwrap();
@@ -235,7 +243,7 @@ async fn what_somebody_else_batched_is_left_alone() {
 
 #[tokio::test]
 async fn a_hold_is_looked_at_again_once_it_was_closed_anew_and_not_before() {
-    let world = World::new().await;
+    let world = stocked().await;
     let mut movement = loss("ADJ-1");
     movement.oddities =
         Oddities::default().field(View::Export, "/adjustmentDetail/0/inventoryAccountNumber", json!(""));
@@ -312,7 +320,7 @@ async fn odd_input_is_read_or_held_by_the_name_of_its_field() {
         ("no description", |new| new.oddities = odd(View::Unposted, "/description", Value::Null), "done"),
     ];
     for (name, change, expected) in rows {
-        let world = World::new().await;
+        let world = stocked().await;
         let mut movement = loss("ADJ-1");
         change(&mut movement);
         let (id, key) = posted(&world, movement).await;
@@ -336,14 +344,14 @@ async fn readings_of_connectwise_that_are_not_documented_come_to_the_same_books(
         |settings| settings.stray_ids = readypost::simulator::connectwise::StrayIds::Ignore,
     ];
     for connectwise in styles {
-        let world = World::with(Differently { connectwise, ..Differently::default() }).await;
+        let world = World::with(Differently { rules: RULES, connectwise, ..Differently::default() }).await;
         let (id, key) = posted(&world, loss("ADJ-1")).await;
         assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("done", 1));
         assert!(world.connectwise.inventory_batch(id).is_some());
     }
     // Which account is the inventory's, and which sign a total has.
     for (pointer, value) in [("accountNumber", json!("620")), ("total", json!(100.0))] {
-        let world = World::new().await;
+        let world = stocked().await;
         let mut movement = loss("ADJ-1");
         movement.oddities = Oddities::default().field(View::Export, &format!("/adjustmentDetail/0/{pointer}"), value);
         posted(&world, movement).await;
@@ -355,7 +363,7 @@ async fn readings_of_connectwise_that_are_not_documented_come_to_the_same_books(
 
 #[tokio::test]
 async fn an_app_without_the_right_to_journals_holds_those_and_posts_all_else() {
-    let world = World::new().await;
+    let world = stocked().await;
     world.xero.revoke_scope("accounting.manualjournals");
     let (_, key) = posted(&world, loss("ADJ-1")).await;
     assert_eq!(world.state_of(&key).await, "held refused_by_xero");
@@ -372,7 +380,7 @@ async fn an_app_without_the_right_to_journals_holds_those_and_posts_all_else() {
 
 #[tokio::test]
 async fn a_journal_that_was_entered_by_hand_can_be_adopted_if_it_is_worth_the_same() {
-    let world = World::new().await;
+    let world = stocked().await;
     let stock = NewStock { mapping: Mapping::account("777"), ..missing() };
     let (id, key) = posted(&world, NewMovement::adjustment("ADJ-1", vec![stock])).await;
     assert_eq!(world.state_of(&key).await, "held unknown_account");
@@ -395,4 +403,20 @@ async fn a_journal_that_was_entered_by_hand_can_be_adopted_if_it_is_worth_the_sa
     world.settle().await;
     assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("done", 2));
     assert!(world.connectwise.inventory_batch(id).is_some());
+}
+
+#[tokio::test]
+async fn the_sweep_finds_what_no_callback_announces_and_only_where_the_rules_post_it() {
+    let world = stocked().await;
+    let (_, key) = closed(&world, loss("ADJ-1"));
+    readypost::pipeline::sweep(&world.app.parts).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("done", 1));
+    let world = World::new().await;
+    let (_, key) = closed(&world, loss("ADJ-1"));
+    readypost::pipeline::sweep(&world.app.parts).await.unwrap();
+    world.settle().await;
+    assert!(world.app.parts.store.record(&key.parse().unwrap()).await.unwrap().is_none());
+    let listed = |request: &readypost::simulator::Request| request.uri.path().contains("unpostedprocurement");
+    assert!(!world.connectwise.server.requests().iter().any(listed), "nor is anything asked for");
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::harness::{World, dec};
-use crate::inventory::{closed, journals, loss};
+use crate::inventory::{closed, journals, loss, stocked};
 
 /// A remote call of the way: whether it is to Xero, its method, its path, and calls that go through before.
 pub(crate) type Call = (bool, Method, &'static str, u32);
@@ -100,7 +100,7 @@ fn server(world: &World, xero: bool) -> &Server {
 
 async fn cell((xero, method, path, skip): Call, name: &str, fault: Fault, times: u32) {
     let label = format!("{method} {path} #{skip}: {name}, {times} times");
-    let world = World::new().await;
+    let world = stocked().await;
     server(&world, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
     let twins = twins(&world);
     sweep(&world).await;
@@ -161,7 +161,7 @@ async fn a_process_that_dies_during_any_call_leaves_one_journal() {
 
 /// Lets the process die during one call; says whether there was such a call.
 async fn dies_during(xero: bool, after: u32) -> bool {
-    let mut world = World::new().await;
+    let mut world = stocked().await;
     let twins = twins(&world);
     sweep(&world).await;
     let before = server(&world, xero).requests().len();
@@ -187,7 +187,7 @@ async fn dies_during(xero: bool, after: u32) -> bool {
 
 #[tokio::test]
 async fn a_journal_is_not_sent_anew_while_xero_may_be_at_work_on_the_first_request() {
-    let world = World::new().await;
+    let world = stocked().await;
     let faults = &world.xero.server.faults;
     faults.add(Rule::next(Method::PUT, "/ManualJournals", Fault::DropBefore));
     // The repetition under the same key is not handled either: that says nothing about the first request.

@@ -816,11 +816,9 @@ async fn a_payment_of_ours_that_a_person_deletes_does_not_come_back_by_itself() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_running_service_sweeps_at_its_start_and_at_intervals() {
-    let paying = Paying::with(Differently {
-        rules: "payments = \"from_xero\"\npayment_sweep_minutes = 7\n",
-        ..Differently::default()
-    })
-    .await;
+    let paying =
+        Paying::with(Differently { rules: "payments = \"from_xero\"\nsweep_minutes = 7\n", ..Differently::default() })
+            .await;
     let (one, two) = (paying.posted("INV-1").await, paying.posted("INV-2").await);
     paying.pay("INV-1", "10");
     let shutdown = tokio_util::sync::CancellationToken::new();

@@ -8,8 +8,8 @@
 //! everything else is read fresh from ConnectWise. The queue is keyed by record, so ten callbacks for one
 //! invoice are one row, and two workers never hold one record.
 //!
-//! A worker holds a lease on one record for one step: *post* makes the document in Xero, *mark* makes the batch
-//! in ConnectWise. It reads facts; a pure function turns facts and rules into a plan; the shell carries the plan
+//! A worker holds a lease on one record for one step: *post* makes the document in Xero, *journal* the cost of its
+//! goods where the rules want it, *mark* makes the batch in ConnectWise. It reads facts; a pure function turns facts and rules into a plan; the shell carries the plan
 //! out; a pure function turns the outcome into a settlement; the store journals it, which is also the record's
 //! history. Facts in, plan out, settlement down. No module calls back up.
 //!
@@ -25,16 +25,16 @@
 //! | parse | [`Callback::parse`] | [`Verified`] | [`Callback`] | yes |
 //! | accept | [`Store::accept`] | [`RecordKey`], [`Trigger`] | [`Accepted`] | no |
 //! | lease | [`Store::lease_in`] | a [`Lane`] that is open, the time | [`Lease`] | no |
-//! | read | [`ConnectWise::invoice`] | the record's id | [`Invoice`] | no |
-//! | triage | [`triage`] | [`Invoice`], [`Rules`] | skip, hold, or go on | yes |
-//! | gather | [`ConnectWise::posting`], [`Xero::organisation`], [`Xero::find`] | [`Invoice`] | [`Facts`] | no |
-//! | map | [`map`](domain::map::map) | [`Facts`], [`Rules`] | [`Draft`] or [`HoldReason`] | yes |
-//! | balance | [`balance`](domain::balance::balance) | [`Draft`], ceilings | [`Balanced`] or [`HoldReason`] | yes |
+//! | read | [`ConnectWise::invoice`] and its like | the record's id | [`RecordFacts`] | no |
+//! | triage | [`triage`] | [`RecordFacts`], [`Rules`] | skip, hold, or go on | yes |
+//! | gather | [`ConnectWise::posting`], [`Xero::organisation`], [`Xero::find`] | [`RecordFacts`] | [`Facts`] | no |
+//! | map | [`map`](domain::map::map) | [`Facts`], [`Rules`] | [`Document`] or [`HoldReason`] | yes |
+//! | balance | [`balance`](domain::balance::balance), of all but journals | [`Draft`], ceilings | [`Balanced`] or [`HoldReason`] | yes |
 //! | decide | [`plan`](domain::plan::plan) (calls map and balance) | [`Facts`], [`Rules`] | [`Plan`] | yes |
 //! | arm | [`Store::arm`] | [`Lease`], intent and body | [`Armed`] | no |
 //! | post | [`Xero::create`] | the armed request | [`Created`] | no |
 //! | settle | [`settle`], [`Store::settle`] | [`Outcome`]; [`Lease`], [`Settlement`] | [`Settlement`]; nothing | yes; no |
-//! | mark | [`ConnectWise::mark`], after [`after_post`] | [`Invoice`], batch name | [`Marked`] | no |
+//! | mark | [`ConnectWise::mark`], after [`after_post`] | [`RecordFacts`], batch name | [`Marked`] | no |
 //! | carry payments | [`reconcile`](domain::payments::reconcile) | an invoice and its payments in both systems | one change, or none | yes |
 //! | sweep | [`sweep`](pipeline::sweep) | what changed since the last sweep | triggers | no |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
@@ -47,7 +47,7 @@
 //! - [`cli`]: the commands; most of them ask the running service over HTTP.
 //! - [`clock`]: time as a value, so that tests own it.
 //! - [`config`]: one TOML file and the environment become a checked configuration, or a list of all faults.
-//! - [`connectwise`]: the client of ConnectWise: signing keys, facts of an invoice, the batch, and payments.
+//! - [`connectwise`]: the client of ConnectWise: signing keys, facts of records of every kind, the batch, and payments.
 //! - [`domain`]: the pure core: every decision, and no async, no IO, no clock, no log.
 //! - [`http`]: the outer surface: the door, the API of operators, the page, health and metrics.
 //! - [`pipeline`]: the shell: it leases a record, does one step and settles it.
@@ -67,7 +67,8 @@
 //! - **One document per record.** The intent (key, hash of the body) is durable before Xero is called: only
 //!   [`Store::arm`] makes an [`Armed`]. After an unknown outcome the same bytes go out under the same key while
 //!   Xero remembers it; later the document is looked up, and adopted if equal or held if different. A record that
-//!   was closed before [`Store::trusted_since`] is always looked up first.
+//!   was closed before [`Store::trusted_since`] is always looked up first, and so is every bill and journal of a
+//!   record, because Xero would take a second one: they carry the record's [`mark`](domain::facts::mark).
 //! - **Durable before acknowledged.** A 2xx to ConnectWise means that the journal entry was synced. A failed write
 //!   or sync is never repeated: it poisons the store, the door answers 429, and the process ends.
 //! - **The journal is the truth.** The index is a fold of it by the functions of [`domain::delivery`], and is rebuilt
@@ -86,7 +87,9 @@
 //!
 //! | Word | Meaning |
 //! |---|---|
-//! | record | One invoice or credit memo of ConnectWise, named by connection, kind and id: [`RecordKey`], [`Record`]. |
+//! | record | One thing in ConnectWise that may be posted, named by connection, kind and id: [`RecordKey`], [`Record`]. |
+//! | kind | Which sort of record it is, such as invoice or purchase: [`RecordKind`](domain::record::RecordKind). |
+//! | party | Whom a record is about: a client, a vendor or a member: [`Party`](domain::facts::Party). |
 //! | callback | ConnectWise's message that a record changed: [`Callback`]. |
 //! | payments | What was paid on one sales invoice in Xero, a record of its own: [`Subject`](domain::payments::Subject). |
 //! | link | A payment in ConnectWise and one in Xero that are the same: [`Link`](domain::payments::Link). |
@@ -97,11 +100,11 @@
 //! | rest | Nothing can be posted to a company until a time; it ends by itself: [`Rest`]. |
 //! | pause | An operator lets nothing be posted to a company, all or one kind; only an operator ends it: [`Pause`]. |
 //! | reload | The configuration is read anew, and the [`Parts`] are exchanged at once: [`Live::exchange`]. |
-//! | step | What is to be done about a record, post or mark: [`Step`]. |
+//! | step | What is to be done about a record, post, journal or mark: [`Step`]. |
 //! | facts | All that a decision may depend on, read from both systems: [`Facts`]. |
 //! | rules | The bookkeeper's choices for a company: [`Rules`]. |
 //! | plan | The one thing to do, and what was noticed: [`Plan`]. |
-//! | document | What a record becomes in Xero, an invoice or a credit note: [`DocumentKind`], [`Posted`]. |
+//! | document | What a record becomes in Xero, such as an invoice, a bill or a journal: [`DocumentKind`], [`Posted`]. |
 //! | hold | Stops a record until a person has acted: [`HoldReason`], [`HoldCode`]. |
 //! | skip | Nothing has to be posted: [`SkipReason`]. |
 //! | warning | The record was posted, and a person should look once: [`Warning`]. |
@@ -125,6 +128,7 @@
 //! [`Created`]: xero::Created
 //! [`Decision`]: domain::delivery::Decision
 //! [`DocumentKind`]: domain::draft::DocumentKind
+//! [`Document`]: domain::document::Document
 //! [`Draft`]: domain::draft::Draft
 //! [`Facts`]: domain::facts::Facts
 //! [`Failure`]: domain::settle::Failure
@@ -132,7 +136,6 @@
 //! [`HoldCode`]: domain::hold::HoldCode
 //! [`HoldReason`]: domain::hold::HoldReason
 //! [`Intent`]: domain::delivery::Intent
-//! [`Invoice`]: domain::facts::Invoice
 //! [`KeyUrl`]: domain::callback::KeyUrl
 //! [`KeyUrl::peek`]: domain::callback::KeyUrl::peek
 //! [`Lane`]: store::Lane
@@ -145,6 +148,7 @@
 //! [`Plan`]: domain::plan::Plan
 //! [`Posted`]: domain::delivery::Posted
 //! [`Record`]: domain::delivery::Record
+//! [`RecordFacts`]: domain::facts::RecordFacts
 //! [`RecordKey`]: domain::record::RecordKey
 //! [`Rest`]: store::Rest
 //! [`Rules`]: domain::rules::Rules

@@ -352,6 +352,9 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
         }
         Settlement::Paid { links, looked, more, warnings } => {
             record.progress();
+            if let Some(about) = &mut record.about {
+                about.total = links.iter().map(|link| link.amount).sum();
+            }
             record.links = links;
             record.looked = looked.or(record.looked);
             record.warn(warnings, now);

@@ -32,7 +32,7 @@ async fn a_set_up_that_is_right_has_nothing_to_correct() {
 #[tokio::test]
 async fn what_would_hold_records_is_found() {
     let rules = "invoice_statuses = [\"Ready to Past\", \"Hold\"]\npurchase_statuses = [\"Waiting\"]\n\
-                 untaxed_purchases = \"GST Free Income\"\nrounding_account = \"999\"\n";
+                 untaxed_purchases = \"GST Free Income\"\nrounding_account = \"999\"\ndrop_ship_account = \"998\"\nadjustments = \"journal\"\n";
     let world = World::with(Differently { rules, ..Differently::default() }).await;
     let _ = world.connectwise.add_purchase_status("Waiting", false);
     let address = "https://hooks.example.com";
@@ -47,6 +47,8 @@ async fn what_would_hold_records_is_found() {
         "the purchase order status 'Waiting' is an open one",
         "tax rate 'GST Free Income' is archived or not for purchases",
         "there is no active rounding account",
+        "there is no account 998 (set `drop_ship_account`)",
+        "`start_date` is not set: all unposted changes of the inventory are posted",
         "invoice callback",
         "no expense callback leads to https://hooks.example.com/callbacks/acme",
         "no purchaseorder callback leads to https://hooks.example.com/callbacks/acme",

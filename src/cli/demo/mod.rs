@@ -1,7 +1,9 @@
 //! `readypost demo`: simulators of both systems, the real service between them, and a month end.
 
 mod expenses;
+mod inventory;
 mod month;
+mod payments;
 mod purchases;
 mod scene;
 mod show;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::scene::{Scene, dec, labour, product};
 use super::show;
-use super::stage::Stage;
-use super::{expenses, purchases};
+use super::stage::{Stage, invoice_id, numbered};
+use super::{expenses, inventory, payments, purchases};
 use crate::domain::record::RecordKey;
 use crate::simulator::connectwise::{Forgery, Mapping, NewCompany};
 use crate::simulator::faults::{Fault, Rule};
@@ -39,6 +39,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     books(stage, &cast).await?;
     purchases::play(stage, cast.today, cast.tax, cast.net20).await?;
     expenses::play(stage, cast.today, cast.tax).await?;
+    inventory::play(stage, cast.today, cast.brewery).await?;
+    payments::play(stage, cast.today).await?;
     callbacks(stage, &cast).await?;
     trouble(stage, &cast).await?;
     cures(stage).await
@@ -380,17 +382,6 @@ async fn cures(stage: &mut Stage) -> anyhow::Result<()> {
     }
     stage.send().await;
     stage.watch(&[edited]).await
-}
-
-/// The key of the record with this number.
-fn numbered(stage: &Stage, number: &str) -> anyhow::Result<RecordKey> {
-    let found = stage.expected.iter().find(|(_, expected)| expected.number == number);
-    found.map(|(key, _)| key.clone()).ok_or_else(|| anyhow!("nothing of the demo has the number {number}"))
-}
-
-/// ConnectWise's id of an invoice of the demo.
-fn invoice_id(key: &RecordKey) -> i64 {
-    key.source.as_str().parse().unwrap_or_default()
 }
 
 /// What `readypost records retry` does.

@@ -79,6 +79,11 @@ impl Scene {
         self
     }
 
+    pub(super) fn each_line(mut self, change: impl FnMut(&mut NewLine)) -> Self {
+        self.invoice.lines.iter_mut().for_each(change);
+        self
+    }
+
     pub(super) fn ends(mut self, code: &'static str) -> Self {
         self.ends = code;
         self

@@ -110,6 +110,8 @@ pub(super) async fn summary(stage: &Stage) -> anyhow::Result<usize> {
     out!("  From closing in ConnectWise to marked as posted there: median {}, 9 of 10 within {}", at(50), at(90));
     let answers: Vec<String> = stage.callbacks.iter().map(|(status, count)| format!("{count} x {status}")).collect();
     out!("  Callbacks answered: {}", answers.join(", "));
+    let webhooks: Vec<String> = stage.webhooks.iter().map(|(status, count)| format!("{count} x {status}")).collect();
+    out!("  Webhooks of Xero answered: {}", webhooks.join(", "));
     out!("  Calls to Xero: {}", stage.xero.calls());
     if surprises.is_empty() {
         out!("  {}", paint(GREEN, "Every record ended as it should."));
@@ -135,7 +137,13 @@ async fn books(stage: &Stage) -> anyhow::Result<Vec<String>> {
     let mut ours = BTreeMap::new();
     let mut posted: BTreeMap<RecordKind, Decimal> = BTreeMap::new();
     for key in stage.expected.keys() {
-        let Some(view) = stage.view(key).await?.filter(|view| view.state == "done") else { continue };
+        // Journals and payments have no document of a number.
+        let counts = matches!(
+            key.kind,
+            RecordKind::Invoice | RecordKind::Purchase | RecordKind::Expense | RecordKind::ExpenseReport
+        );
+        let done = stage.view(key).await?.filter(|view| counts && view.state == "done");
+        let Some(view) = done else { continue };
         let total: Decimal = view.total.as_deref().and_then(|total| total.parse().ok()).unwrap_or_default();
         let sum = posted.entry(key.kind).or_default();
         *sum = sum.saturating_add(total);
@@ -157,6 +165,11 @@ async fn books(stage: &Stage) -> anyhow::Result<Vec<String>> {
             let sum = in_xero.entry(*kind).or_default();
             *sum = sum.saturating_add(if is_credit { -document.total } else { document.total });
         }
+    }
+    for journal in stage.xero.journals() {
+        let mark = mark_in(&journal.narration).map(str::to_owned);
+        let count = seen.entry(("journal", String::new(), mark)).or_default();
+        *count = count.saturating_add(1);
     }
     let mut surprises = Vec::new();
     for (kind, posted) in posted {

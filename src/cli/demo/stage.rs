@@ -1,11 +1,12 @@
 //! The stage: both simulators and the real service on free ports, with an embedded store.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -13,10 +14,11 @@ use super::scene::Scene;
 use super::show;
 use crate::app::App;
 use crate::cli::token;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config;
 use crate::domain::record::{RecordKey, RecordKind, SourceId};
 use crate::http::RecordView;
+use crate::pipeline::Live;
 use crate::simulator::connectwise::ConnectWise;
 use crate::simulator::{connectwise, xero};
 use crate::store::Store;
@@ -31,6 +33,20 @@ pub(super) struct Expected {
     pub(super) warnings: &'static [&'static str],
     pub(super) begun: std::time::Instant,
     pub(super) took: Option<Duration>,
+}
+
+/// What Xero's webhooks are signed with.
+const WEBHOOK_KEY: &str = "the-demo's-webhook-key";
+
+/// The store was begun some minutes ago: for a while after that, no payment is entered, because a request from before
+/// could still be under way.
+const STORE_AGE: SignedDuration = SignedDuration::from_mins(10);
+
+async fn begin_store(folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+    let begun = ManualClock::new(clock.now().saturating_sub(STORE_AGE)?);
+    let store = crate::store::open(folder, &begun)?;
+    store.close().await;
+    Ok(())
 }
 
 /// The folder of the demo's store; it goes with the demo, however that ends.
@@ -51,9 +67,12 @@ pub(super) struct Stage {
     pub(super) token: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) store: Arc<dyn Store>,
+    live: Arc<Live>,
     pub(super) expected: BTreeMap<RecordKey, Expected>,
     /// Callbacks by the status they were answered with.
     pub(super) callbacks: BTreeMap<u16, u32>,
+    /// Webhooks of Xero by the status they were answered with.
+    pub(super) webhooks: BTreeMap<u16, u32>,
     /// What was shown of each record last.
     shown: BTreeMap<RecordKey, String>,
     folder: Folder,
@@ -67,6 +86,8 @@ impl Stage {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut settings = connectwise::Settings::new(Arc::clone(&clock));
         settings.latency = Duration::from_millis(25);
+        settings.payment_callbacks = true;
+        settings.cost_rows = connectwise::CostRows::OfRow;
         let connectwise = ConnectWise::start(settings).await.context("starting the simulator of ConnectWise")?;
         let mut settings = xero::Settings::new(Arc::clone(&clock));
         settings.latency = Duration::from_millis(60);
@@ -77,10 +98,11 @@ impl Stage {
         let (token, digest) = token::make()?;
         let text = configuration(&connectwise, &xero, &folder.0, &digest);
         let config = config::parse(&text, &|_| None).map_err(|faults| anyhow!("{faults:?}"))?;
+        begin_store(&folder.0, &clock).await?;
         let app = App::build(config, &clock)?;
         let listener = app.bind().await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let (shutdown, store) = (CancellationToken::new(), Arc::clone(&app.parts.store));
+        let (shutdown, store, live) = (CancellationToken::new(), Arc::clone(&app.parts.store), Arc::clone(&app.parts));
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { app.run(listener, stop).await });
         for kind in ["invoice", "purchaseorder", "expense"] {
@@ -88,8 +110,25 @@ impl Stage {
                 .register_callback(&format!("{url}/callbacks/acme?recordId="), kind, "owner", 1)
                 .map_err(|refusal| anyhow!("{refusal:?}"))?;
         }
-        let (expected, callbacks, shown) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { connectwise, xero, url, token, clock, store, expected, callbacks, shown, folder, shutdown, running })
+        xero.subscribe(&format!("{url}/xero/webhooks"), WEBHOOK_KEY);
+        let (expected, callbacks, webhooks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let shown = BTreeMap::new();
+        Ok(Self {
+            connectwise,
+            xero,
+            url,
+            token,
+            clock,
+            store,
+            live,
+            expected,
+            callbacks,
+            webhooks,
+            shown,
+            folder,
+            shutdown,
+            running,
+        })
     }
 
     /// Stops the service and removes what it stored.
@@ -134,6 +173,20 @@ impl Stage {
             let outcome = self.connectwise.deliver(&delivery).await;
             self.count(outcome);
         }
+        for reception in self.xero.deliver_webhooks().await {
+            let count = self.webhooks.entry(reception.status.unwrap_or_default()).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Asks both systems for what nobody told of, as readypost does at intervals.
+    pub(super) async fn sweep(&self) -> anyhow::Result<()> {
+        crate::pipeline::sweep(&self.live).await.map_err(|cause| anyhow!("the sweep: {cause}"))
+    }
+
+    /// ConnectWise's id of the invoice with this number.
+    pub(super) fn connectwise_id(&self, number: &str) -> anyhow::Result<i64> {
+        numbered(self, number).map(|key| invoice_id(&key))
     }
 
     /// Counts the answer to a callback and returns its status.
@@ -208,6 +261,17 @@ impl Stage {
     }
 }
 
+/// The key of the record with this number.
+pub(super) fn numbered(stage: &Stage, number: &str) -> anyhow::Result<RecordKey> {
+    let found = stage.expected.iter().find(|(_, expected)| expected.number == number);
+    found.map(|(key, _)| key.clone()).ok_or_else(|| anyhow!("nothing of the demo has the number {number}"))
+}
+
+/// ConnectWise's id of an invoice of the demo.
+pub(super) fn invoice_id(key: &RecordKey) -> i64 {
+    key.source.as_str().parse().unwrap_or_default()
+}
+
 /// The key of a record of the demo's connection.
 pub(super) fn key(kind: RecordKind, source: SourceId) -> anyhow::Result<RecordKey> {
     Ok(RecordKey { connection: "acme".parse()?, kind, source })
@@ -242,8 +306,14 @@ token_url = "{token_url}"
 client_id = "{client_id}"
 client_secret = "{client_secret}"
 tenant_id = "{tenant}"
+webhook_key = "{WEBHOOK_KEY}"
 minute_limit = 2000
 [company.rules]
+payments = "both"
+payment_account = "090"
+credits = "to_xero"
+adjustments = "journal"
+cost_of_goods = "journal"
 invoice_statuses = ["Ready to Post", "Approved"]
 untaxed = "GST Free Income"
 untaxed_purchases = "GST Free Expenses"

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 mod both;
 mod keys;
+mod named;
 
 use super::PROBLEMS;
 use super::print::out;
@@ -279,6 +280,7 @@ async fn check_company(
     );
     rounding(&organisation, &company.rules, &about, findings);
     taxes(&organisation, &company.rules, &about, findings);
+    named::check(&organisation, company, &about, findings);
     if let Some(names) = names.get(&company.connection) {
         both::compare(names, &organisation, &company.rules, &about, findings);
     }

@@ -204,6 +204,7 @@ impl Metrics {
             Outcome::Failed(Failure::Never { reason, .. }) | Outcome::FannedOut { unnamed: Some(reason), .. } => {
                 ("held", reason.code.as_str())
             }
+            Outcome::FannedOut { .. } if kind == RecordKind::Payment => ("skipped", SkipReason::PaymentsApart.as_str()),
             Outcome::FannedOut { .. } => ("skipped", SkipReason::PurchasesApart.as_str()),
             Outcome::HandedOver { .. } => ("skipped", SkipReason::PostedWithReport.as_str()),
             Outcome::Paid(paid) => ("paid", if paid.more { "more" } else { "" }),

@@ -48,7 +48,27 @@ pub struct App {
     asked: Mutex<Option<mpsc::Receiver<Reload>>>,
 }
 
+/// Asks both systems for what nobody told of, besides the intervals at which the running service does.
+#[derive(Clone, Debug)]
+pub struct Sweeper(Arc<Live>);
+
+impl Sweeper {
+    /// Sweeps every company once.
+    ///
+    /// # Errors
+    /// What went wrong with the first company that failed; the others are swept all the same.
+    pub async fn sweep(&self) -> Result<(), String> {
+        pipeline::sweep(&self.0).await
+    }
+}
+
 impl App {
+    /// What sweeps by hand while the service runs.
+    #[must_use]
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper(Arc::clone(&self.parts))
+    }
+
     /// Builds everything that the configuration asks for and opens the store.
     ///
     /// # Errors

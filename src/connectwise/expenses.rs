@@ -113,10 +113,7 @@ impl ConnectWise {
         let approved = expense.entries.iter().any(|entry| is_approved(&entry.status) == Some(true));
         if expense.listed().next().is_none() && approved {
             let prefix = batch::prefix_of_expense(expense.unit, expense.id);
-            let conditions = format!("batchIdentifier contains \"{prefix}\"");
-            let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-            let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(&prefix));
-            expense.batch = ours.max_by_key(|row| row.id).map(|row| row.batch_identifier);
+            expense.batch = self.newest_batch(&prefix).await?;
         }
         Ok(expense)
     }

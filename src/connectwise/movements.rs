@@ -31,8 +31,10 @@ pub struct ListedMovement {
 impl ConnectWise {
     /// The changes of this kind in the unposted list, each once.
     ///
+    /// One without an id has an empty one here, so that it does not hide the others.
+    ///
     /// # Errors
-    /// [`RemoteError::Malformed`] when one has no id, so that none is passed over.
+    /// As [`RemoteError`] says.
     pub async fn unposted_movements(&self, kind: MovementKind) -> Result<Vec<ListedMovement>, RemoteError> {
         let conditions = equals("procurementType", type_name(kind));
         let rows: Vec<wire::UnpostedMovement> = self.list(UNPOSTED, Some(&conditions)).await??;
@@ -40,9 +42,6 @@ impl ConnectWise {
         for row in rows.into_iter().filter(|row| is_of(row, kind)) {
             // One odd row must not hide the others: what is odd is named when the record is read.
             let (id, location_id) = (row.unposted_product_id, row.location_id.0.unwrap_or_default());
-            if id.is_empty() {
-                return Err(malformed(format!("an unposted {} has no unpostedProductId", kind.noun())));
-            }
             if !listed.iter().any(|known| known.id == id) {
                 listed.push(ListedMovement { id, location_id, closed_at: dates::earliest(&row.date_closed) });
             }

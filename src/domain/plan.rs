@@ -330,13 +330,20 @@ fn unlocked(document: &Document, organisation: &Organisation) -> Result<(), Hold
     if document.status() == DocumentStatus::Draft {
         return Ok(());
     }
+    dated_after_locks("document", document.date(), organisation)
+}
+
+/// Whether a day is after both lock dates; `what` is dated so.
+///
+/// # Errors
+/// The hold [`HoldCode::PeriodLocked`].
+pub fn dated_after_locks(what: &str, date: Date, organisation: &Organisation) -> Result<(), HoldReason> {
     let locks = [("period", organisation.period_lock), ("end of year", organisation.year_lock)];
-    let before = |lock: Option<Date>| lock.filter(|lock| document.date() <= *lock);
+    let before = |lock: Option<Date>| lock.filter(|lock| date <= *lock);
     match locks.iter().find_map(|(name, lock)| before(*lock).map(|lock| (*name, lock))) {
         None => Ok(()),
         Some((name, lock)) => {
-            let sentence =
-                format!("The document date {} is not after the {name} lock date {lock} in Xero.", document.date());
+            let sentence = format!("The {what} date {date} is not after the {name} lock date {lock} in Xero.");
             Err(HoldReason::new(HoldCode::PeriodLocked, sentence))
         }
     }
@@ -394,7 +401,8 @@ pub fn after_post(record: &RecordFacts, posted: &Posted) -> AfterPost {
     let edited = |sentence: String| AfterPost::Hold(HoldReason::new(HoldCode::EditedAfterPost, sentence));
     let (total, title) = (record.total().abs(), record.title());
     if record.has_content() && record.content_hash() != posted.content {
-        let what = if total == posted.total {
+        // Of a change of the inventory the document's sum is another one than the net.
+        let what = if total == posted.total || matches!(record, RecordFacts::Movement(_)) {
             "its details were changed in ConnectWise since".to_owned()
         } else {
             format!("ConnectWise now says {total}")

@@ -120,7 +120,7 @@ impl RecordKind {
     /// Whether such a record becomes a document in Xero itself.
     #[must_use]
     pub fn has_document(self) -> bool {
-        !matches!(self, Self::PurchaseOrder)
+        !matches!(self, Self::PurchaseOrder | Self::Payment)
     }
 
     /// Many of them, in a sentence.

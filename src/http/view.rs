@@ -420,7 +420,7 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
         Settlement::FannedOut { purchases, unnamed } => {
             let names: Vec<&str> = purchases.iter().map(SourceId::as_str).collect();
             let but = unnamed.as_ref().map(|reason| format!(". Held: {}", reason.sentence)).unwrap_or_default();
-            format!("Its purchases are posted by themselves: {}{but}", names.join(", "))
+            format!("It leads to records of their own: {}{but}", names.join(", "))
         }
         Settlement::HandedOver { report } => format!("It is posted with its expense report {report}"),
         Settlement::Paid { links, more, .. } => {

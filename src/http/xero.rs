@@ -150,29 +150,35 @@ fn records(events: &[WebhookEvent], senders: &[&Company], count: impl Fn(&str, &
             Some(tenant) => tenant == event.tenant,
             None => senders.len() == 1,
         };
-        let Some(company) = senders.iter().find(is_its) else {
+        // Several may post into one organisation: each has invoices of its own there.
+        let companies: Vec<&&Company> = senders.iter().filter(is_its).collect();
+        if companies.is_empty() {
             count("", "foreign_tenant");
-            continue;
-        };
-        let id = company.id.clone();
-        let subject = match event.concern() {
-            _ if !company.rules.carries_payments() => None,
-            None => None,
-            Some(Concern::Invoice) => Some(Subject::Invoice(id, event.id)),
-            Some(Concern::Credit(family)) => Some(Subject::Credit(id, family, event.id)),
-        };
-        let Some(source) = subject.and_then(|subject| subject.source()) else {
-            count(company.id.as_str(), "unhandled");
-            continue;
-        };
-        count(company.id.as_str(), "accepted");
-        let key = RecordKey { connection: company.connection.clone(), kind: RecordKind::Payment, source };
-        let WebhookEvent { category, action, at, .. } = event.clone();
-        // Where nothing comes from Xero, a change there only helps payments that wait for it.
-        let only_known = !company.rules.payments.from_xero();
-        records.insert(key, (Trigger::Xero { category, action, at }, only_known));
+        }
+        for company in companies {
+            let verdict = concern(event, company, &mut records);
+            count(company.id.as_str(), verdict);
+        }
     }
     records
+}
+
+/// Adds the record of an event of this company, if it is about payments; says what became of the event.
+fn concern(event: &WebhookEvent, company: &Company, records: &mut Records) -> &'static str {
+    let id = company.id.clone();
+    let subject = match event.concern() {
+        _ if !company.rules.carries_payments() => None,
+        None => None,
+        Some(Concern::Invoice) => Some(Subject::Invoice(id, event.id)),
+        Some(Concern::Credit(family)) => Some(Subject::Credit(id, family, event.id)),
+    };
+    let Some(source) = subject.and_then(|subject| subject.source()) else { return "unhandled" };
+    let key = RecordKey { connection: company.connection.clone(), kind: RecordKind::Payment, source };
+    let WebhookEvent { category, action, at, .. } = event.clone();
+    // Where nothing comes from Xero, a change there only helps payments that wait for it.
+    let only_known = !company.rules.payments.from_xero();
+    records.insert(key, (Trigger::Xero { category, action, at }, only_known));
+    "accepted"
 }
 
 /// Stores all, side by side: they are synced together.

@@ -36,13 +36,13 @@ impl Payer<'_> {
         about: Option<About>,
     ) -> Result<Ended, StoreError> {
         let xero = &self.company.client;
-        let ready = match self.note(&other, &credit).await {
-            Ok(note) => {
-                xero.permit().await.map(|permit| (note, permit)).map_err(|error| of_xero(error, IntentFate::Keep))
-            }
-            Err(failure) => Err(failure),
+        let ready = async {
+            let note = self.note(&other, &credit).await?;
+            self.unlocked(&lease, credit.entry.date).await?;
+            let permit = xero.permit().await.map_err(|error| of_xero(error, IntentFate::Keep))?;
+            Ok::<_, Failure>((note, permit))
         };
-        let (note, permit) = match ready {
+        let (note, permit) = match ready.await {
             Ok(ready) => ready,
             Err(failure) => return Ok(Ended { lease, outcome: Outcome::Failed(failure), about }),
         };
@@ -75,7 +75,8 @@ impl Payer<'_> {
         let later = |wait: SignedDuration, why: &str| Failure::Later {
             not_before: self.later(wait),
             cause: format!("{told} waits: {why}.").into(),
-            blame: Blame::Record,
+            // It may come tomorrow; till then nothing is wrong with the record.
+            blame: Blame::Outage,
             intent: IntentFate::Keep,
         };
         let found = self.company.client.credit_note(number).await;

@@ -135,7 +135,7 @@ fn log(key: &RecordKey, outcome: &Outcome) {
         }
         Outcome::Skipped(reason) => tracing::info!(record.key = %key, reason = reason.as_str(), "skipped"),
         Outcome::FannedOut { purchases, unnamed } => {
-            tracing::info!(record.key = %key, purchases = purchases.len(), "its purchases are posted by themselves");
+            tracing::info!(record.key = %key, records = purchases.len(), "it leads to records of their own");
             if let Some(reason) = unnamed {
                 tracing::warn!(record.key = %key, reason = reason.code.as_str(), sentence = %reason.sentence, "held");
             }
@@ -183,7 +183,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
             Err(error) => return fail(lease, of_connectwise(&error, now)),
         }
     };
-    let company = parts.company(&key, record.location()).or_else(|| kept(&lease, &record, parts));
+    let company = kept(&lease, &record, parts).or_else(|| parts.company(&key, record.location()));
     let mut about = about(&record, company, lease.record.about.as_ref());
     let Some(company) = company else {
         // It stays in the lists of the company that had it, should that be gone.
@@ -234,10 +234,10 @@ async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFac
     Ok(Some(RecordFacts::Movement(Box::new(movement))))
 }
 
-/// The company that took a change of the inventory: once it has left the unposted list, nothing says its location.
+/// The company that took a record which has left the unposted list: then nothing may say its location any more.
 fn kept<'parts>(lease: &Lease, record: &RecordFacts, parts: &'parts Parts) -> Option<&'parts Company> {
     let company = lease.record.about.as_ref()?.company.as_ref()?;
-    let gone = matches!(record, RecordFacts::Movement(movement) if movement.unposted.is_none());
+    let gone = !record.has_content();
     parts.companies.iter().find(|candidate| gone && candidate.id == *company)
 }
 

@@ -8,6 +8,7 @@ use crate::domain::facts::MovementKind;
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::plan::posts;
 use crate::domain::record::{ConnectionId, RecordKey, RecordKind, SourceId};
+use crate::domain::warning::WarningCode;
 use crate::remote::RemoteError;
 use crate::store::StoreError;
 
@@ -63,12 +64,15 @@ fn wakes(record: Option<&Record>, closed_at: Option<Timestamp>, posts: bool) -> 
     let closed_since = closed_at.is_some_and(|closed| closed > record.changed);
     match &record.state {
         State::Queued { .. } => false,
-        // It was taken out of its batch.
-        State::Done => true,
+        // It was taken out of its batch, unless ConnectWise did not take it out of the list when it was put there.
+        State::Done => !record.warnings.iter().any(|open| open.warning.code == WarningCode::LeftUnposted),
         State::Held { reason } => reason.code != HoldCode::Operator && closed_since,
         State::Skipped { reason } => match reason {
             SkipReason::Operator => false,
-            SkipReason::NotListed => true,
+            // It was not in the list then, or in a batch.
+            SkipReason::NotListed | SkipReason::Deleted | SkipReason::PostedBefore | SkipReason::BatchedElsewhere => {
+                true
+            }
             SkipReason::ByRule => posts,
             _ => closed_since,
         },

@@ -451,6 +451,7 @@ async fn refused(
     };
     if let Failure::Never { reason, .. } = &failure
         && matches!(reason.code, HoldCode::ArchivedContact | HoldCode::RefusedByXero)
+        && subject.kind() != DocumentKind::Journal
     {
         // The link may lead to a contact that is gone or takes no documents: let the directory decide next time.
         let event = Event::Unlinked { company: subject.company.id.clone(), client: subject.record.party().0 };

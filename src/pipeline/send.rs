@@ -1,14 +1,21 @@
 //! Enters a payment of ConnectWise in Xero, after it was looked for among all that the invoice ever had there.
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
+
 use super::deliver::Ended;
 use super::failure::{hold, of_xero};
 use super::payment::{Other, Payer};
 use crate::domain::delivery::About;
 use crate::domain::hold::HoldCode;
 use crate::domain::payments::{Change, Entry, Item, Link, Made, Origin, mark, marked};
+use crate::domain::plan::dated_after_locks;
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::store::{Lease, StoreError};
 use crate::xero::payment_body;
+
+/// Lock dates older than this are read anew before a payment is held for them.
+const LOCKS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 impl Payer<'_> {
     /// Enters a payment in Xero.
@@ -20,10 +27,12 @@ impl Payer<'_> {
         about: Option<About>,
     ) -> Result<Ended, StoreError> {
         let xero = &self.company.client;
-        let ready = match self.never_sent(&lease, &other, &entry).await {
-            Ok(()) => xero.permit().await.map_err(|error| of_xero(error, IntentFate::Keep)),
-            Err(failure) => Err(failure),
+        let ready = async {
+            self.never_sent(&lease, &other, &entry).await?;
+            self.unlocked(&lease, entry.date).await?;
+            xero.permit().await.map_err(|error| of_xero(error, IntentFate::Keep))
         };
+        let ready = ready.await;
         // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
         let permit = match ready {
             Ok(permit) => permit,
@@ -45,6 +54,19 @@ impl Payer<'_> {
             Err(error) => Outcome::Failed(of_xero(error, IntentFate::Clear)),
         };
         Ok(Ended { lease, outcome, about })
+    }
+
+    /// Nothing is entered into a locked period of Xero, even where an adviser's connection could.
+    pub(super) async fn unlocked(&self, lease: &Lease, date: Date) -> Result<(), Failure> {
+        let (xero, failed) = (&self.company.client, |error| of_xero(error, IntentFate::Keep));
+        let organisation = xero.organisation().await.map_err(failed)?;
+        let Err(reason) = dated_after_locks("payment", date, &organisation) else { return Ok(()) };
+        // The date may have been moved since; by whoever asks for another look, just now.
+        let stale_after = if lease.record.asked.is_some() { SignedDuration::ZERO } else { LOCKS_FRESH_FOR };
+        xero.refresh_organisation(stale_after).await.map_err(failed)?;
+        let organisation = xero.organisation().await.map_err(failed)?;
+        let again = dated_after_locks("payment", date, &organisation);
+        again.map_err(|_| Failure::Never { reason, intent: IntentFate::Keep })
     }
 
     /// Looks for the payment among all that the invoice ever had in Xero: one that was entered or deleted there before must

@@ -96,19 +96,22 @@ async fn of_company(id: &CompanyId, parts: &Parts) -> Result<(), String> {
     let Some(company) = parts.companies.iter().find(|company| company.id == *id).filter(|_| !rests) else {
         return Ok(());
     };
-    if company.rules.posts_movements() {
-        accept_movements(&company.connection, parts).await.map_err(|error| error.to_string())?;
+    // Each list for itself: what is wrong with one must not hide the others.
+    let mut causes = Vec::new();
+    if company.rules.posts_movements()
+        && let Err(error) = accept_movements(&company.connection, parts).await
+    {
+        causes.push(format!("changes of the inventory: {error}"));
     }
-    if standing.pauses.iter().any(|pause| pause.kind.is_none_or(|kind| kind == RecordKind::Payment)) {
-        return Ok(());
+    let paused = standing.pauses.iter().any(|pause| pause.kind.is_none_or(|kind| kind == RecordKind::Payment));
+    if company.rules.payments.from_xero() && !paused {
+        causes.extend(xero_invoices(company, parts).await.err().map(|cause| format!("invoices in Xero: {cause}")));
     }
-    if company.rules.payments.from_xero() {
-        xero_invoices(company, parts).await?;
+    if company.rules.tells_xero() && !paused {
+        let listed = connectwise_payments(company, parts).await;
+        causes.extend(listed.err().map(|cause| format!("payments in ConnectWise: {cause}")));
     }
-    if company.rules.tells_xero() {
-        connectwise_payments(company, parts).await?;
-    }
-    Ok(())
+    if causes.is_empty() { Ok(()) } else { Err(causes.join("; ")) }
 }
 
 /// Where the first sweep of a company begins.

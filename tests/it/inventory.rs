@@ -420,3 +420,40 @@ async fn the_sweep_finds_what_no_callback_announces_and_only_where_the_rules_pos
     let listed = |request: &readypost::simulator::Request| request.uri.path().contains("unpostedprocurement");
     assert!(!world.connectwise.server.requests().iter().any(listed), "nor is anything asked for");
 }
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_does_not_keep_payments_from_being_found() {
+    let rules = "adjustments = \"journal\"\npayments = \"to_xero\"\npayment_account = \"090\"\n";
+    let world = World::with(Differently { rules, ..Differently::default() }).await;
+    // No request of a lost store can be under way any more.
+    world.clock.advance(SignedDuration::from_mins(10));
+    let invoice = world.invoice("INV-1", vec![crate::harness::labour("1", "100")]);
+    world.ready(invoice);
+    world.settle().await;
+    let denied = readypost::simulator::faults::Canned::new(403, r#"{"code":"Security","message":"no right"}"#);
+    let fault = readypost::simulator::faults::Fault::Answer(denied);
+    let lists = readypost::simulator::faults::Rule::every("/unpostedprocurement", fault);
+    world.connectwise.server.faults.add(lists);
+    let _ = world.connectwise.pay(invoice, dec("20"));
+    let failed = readypost::pipeline::sweep(&world.app.parts).await.unwrap_err();
+    assert!(failed.contains("changes of the inventory"), "{failed}");
+    world.settle().await;
+    assert_eq!(world.xero.payments().len(), 1);
+}
+
+#[tokio::test]
+async fn a_journal_stays_with_its_company_when_connectwise_does_not_say_its_location_any_more() {
+    let world = stocked().await;
+    // Another organisation takes what has no location of the first.
+    let first = world.configuration().replace("id = \"acme-au\"", "id = \"acme-au\"\nlocations = [11]");
+    assert!(first.contains("locations = [11]"), "{first}");
+    let other = xero::Xero::start(xero::Settings::new(world.clock.clone())).await.unwrap();
+    let text = first + &crate::harness::company_text("acme-nz", "acme", "[]", &other);
+    assert_eq!(world.reload(&text).await.0, 200);
+    let (_, key) = posted(&world, loss("ADJ-1")).await;
+    assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("done", 1));
+    assert_eq!(decide(&world, &key, "retry", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state_of(&key).await, "done", "it is not taken for the other one's");
+    assert_eq!(world.get(&format!("/api/v1/records/{key}")).await["record"]["company"], "acme-au");
+}

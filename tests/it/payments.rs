@@ -849,3 +849,27 @@ async fn the_running_service_sweeps_at_its_start_and_at_intervals() {
     paying.world.settle().await;
     assert_eq!((paying.amounts(one.0), paying.amounts(two.0)), (vec![dec("10")], vec![dec("10")]));
 }
+
+#[tokio::test]
+async fn nothing_is_entered_into_a_locked_period_of_xero() {
+    let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    sweep(&paying).await;
+    paying.world.xero.set_lock_dates(Some(DAY), None);
+    paying.world.clock.advance(SignedDuration::from_mins(31));
+    let _ = paying.world.connectwise.add_payment(NewPayment {
+        invoice,
+        amount: dec("20"),
+        date: DAY,
+        ..NewPayment::default()
+    });
+    sweep(&paying).await;
+    let held = paying.held(document).await;
+    assert!(held.starts_with("period_locked") && held.contains("2026-12-01"), "{held}");
+    assert!(in_xero(&paying).is_empty());
+    // The bookkeeper moves the lock date, and asks for another look.
+    paying.world.xero.set_lock_dates(None, None);
+    assert_eq!(paying.retry(document).await, 200);
+    paying.world.settle().await;
+    assert_eq!((paying.state(document).await.as_str(), in_xero(&paying).len()), ("done", 1));
+}

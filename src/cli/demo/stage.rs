@@ -12,13 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::scene::Scene;
 use super::show;
-use crate::app::App;
+use crate::app::{App, Sweeper};
 use crate::cli::token;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config;
 use crate::domain::record::{RecordKey, RecordKind, SourceId};
 use crate::http::RecordView;
-use crate::pipeline::Live;
 use crate::simulator::connectwise::ConnectWise;
 use crate::simulator::{connectwise, xero};
 use crate::store::Store;
@@ -67,7 +66,7 @@ pub(super) struct Stage {
     pub(super) token: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) store: Arc<dyn Store>,
-    live: Arc<Live>,
+    sweeper: Sweeper,
     pub(super) expected: BTreeMap<RecordKey, Expected>,
     /// Callbacks by the status they were answered with.
     pub(super) callbacks: BTreeMap<u16, u32>,
@@ -102,7 +101,7 @@ impl Stage {
         let app = App::build(config, &clock)?;
         let listener = app.bind().await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let (shutdown, store, live) = (CancellationToken::new(), Arc::clone(&app.parts.store), Arc::clone(&app.parts));
+        let (shutdown, store, sweeper) = (CancellationToken::new(), Arc::clone(&app.parts.store), app.sweeper());
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { app.run(listener, stop).await });
         for kind in ["invoice", "purchaseorder", "expense"] {
@@ -120,7 +119,7 @@ impl Stage {
             token,
             clock,
             store,
-            live,
+            sweeper,
             expected,
             callbacks,
             webhooks,
@@ -181,7 +180,7 @@ impl Stage {
 
     /// Asks both systems for what nobody told of, as readypost does at intervals.
     pub(super) async fn sweep(&self) -> anyhow::Result<()> {
-        crate::pipeline::sweep(&self.live).await.map_err(|cause| anyhow!("the sweep: {cause}"))
+        self.sweeper.sweep().await.map_err(|cause| anyhow!("the sweep: {cause}"))
     }
 
     /// ConnectWise's id of the invoice with this number.

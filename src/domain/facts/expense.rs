@@ -218,7 +218,11 @@ impl Expense {
     /// same, and a bill that is looked for under another number would be made twice.
     #[must_use]
     pub fn number(&self) -> String {
-        format!("EXP-{}", self.id)
+        match self.unit {
+            ExpenseUnit::Report => format!("EXP-{}", self.id),
+            // A report and an entry may have the same id.
+            ExpenseUnit::Entry => format!("EXP-E{}", self.id),
+        }
     }
 
     /// The entries in the unposted list.

@@ -426,7 +426,10 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
         Settlement::Paid { links, more, .. } => {
             let sum: Money = links.iter().map(|link| link.amount).sum();
             let more = if *more { "; there is more to do" } else { "" };
-            format!("{} payments of {sum} together are in both systems{more}", links.len())
+            match links.len() {
+                1 => format!("A payment of {sum} is in both systems{more}"),
+                count => format!("{count} payments of {sum} together are in both systems{more}"),
+            }
         }
         Settlement::Hold { reason, .. } => format!("Held, {}: {}", reason.code.as_str(), reason.sentence),
         Settlement::Retry { due, cause, .. } => format!("Again at {}: {cause}", due.strftime("%H:%M:%S")),

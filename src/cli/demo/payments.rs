@@ -47,7 +47,7 @@ pub(super) async fn play(stage: &mut Stage, today: Date) -> anyhow::Result<()> {
     ));
     let allocated =
         stage.xero.documents().iter().find(|document| document.id == credit).map(|note| note.amount_credited);
-    show::say(&format!("of the credit note CM-18, {} are allocated in Xero", allocated.unwrap_or_default()));
+    show::say(&format!("of the credit note CM-18, {:.2} are allocated in Xero", allocated.unwrap_or_default()));
     Ok(())
 }
 

@@ -214,7 +214,7 @@ fn print_one(record: &RecordView, history: &[HistoryView]) {
         out!("         {}", document.link);
         if let Some(cost) = &document.cost_of_goods {
             let total = cost.total.as_ref().map_or_else(|| "not in Xero yet".to_owned(), |total| format!("of {total}"));
-            out!("Journal of its cost: {total} {}", cost.link.as_deref().unwrap_or_default());
+            out!("Cost of its goods: {total} {}", cost.link.as_deref().unwrap_or_default());
         }
         out!("In ConnectWise: batch {}", document.batch.as_deref().unwrap_or("not made yet"));
     }

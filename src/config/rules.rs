@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::reader::Section;
 use crate::domain::facts::is_approved;
 use crate::domain::money::Money;
-use crate::domain::rules::{Adjustments, DocumentStatus, Rules};
+use crate::domain::rules::{Adjustments, CostOfGoods, DocumentStatus, Rules};
 
 /// Reads the rules; what is not said is as in [`Rules::default`].
 pub(super) fn read(section: Section<'_, '_>) -> Rules {
@@ -30,7 +30,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         adjustments: section.choice("adjustments", default.adjustments, "journal, bill, skip"),
         adjustment_contact: section.text("adjustment_contact").unwrap_or_default(),
         transfers: section.choice("transfers", default.transfers, "skip, journal"),
-        cost_of_goods: section.choice("cost_of_goods", default.cost_of_goods, "off, journal"),
+        cost_of_goods: section.choice("cost_of_goods", default.cost_of_goods, "off, journal, bill"),
         down_payment_account: section.text("down_payment_account").unwrap_or_default(),
         expenses: section.choice("expenses", default.expenses, "report, entry, off"),
         expense_statuses: Some(section.list("expense_statuses"))
@@ -77,10 +77,11 @@ fn together(rules: &Rules, section: &Section<'_, '_>) {
             "Xero marks only approved documents as sent; set document_status = \"AUTHORISED\"",
         );
     }
-    if rules.adjustments == Adjustments::Bill && rules.adjustment_contact.trim().is_empty() {
+    let bills = rules.adjustments == Adjustments::Bill || rules.cost_of_goods == CostOfGoods::Bill;
+    if bills && rules.adjustment_contact.trim().is_empty() {
         section.fault(
             "adjustment_contact",
-            "adjustments = \"bill\" needs the name of a contact in Xero that the bills are of",
+            "adjustments and cost_of_goods = \"bill\" need the name of a contact in Xero that the bills are of",
         );
     }
     if rules.tracking.len() > 2 {

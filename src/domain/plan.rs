@@ -13,7 +13,7 @@ use super::facts::{
 };
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::journal::Journal;
-use super::map::{self, cost_of_goods, map};
+use super::map::{self, cost_document, cost_of_goods, map};
 use super::rules::{Adjustments, DocumentStatus, NewContacts, RequiredContacts, Rules, Transfers, ZeroTotals};
 use super::text::shorten;
 use super::warning::{Flagged, Warning, WarningCode};
@@ -177,6 +177,7 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
         Document::Journal(_) => None,
     };
     // A sale whose cost cannot be posted is not posted either.
+    cost_document(facts, rules)?;
     let cost = cost_of_goods(facts, rules)?.map(|cost| Box::new(cost.value));
     if let Some(existing) = same_record(facts, &document, contact.as_ref(), facts.mark.as_deref())? {
         warnings.push(adoption(facts, existing, &differences(existing, &document, contact.as_ref()))?);
@@ -199,14 +200,17 @@ pub fn plan_cost(facts: &Facts, rules: &Rules) -> Option<Plan> {
 }
 
 fn journal(facts: &Facts, rules: &Rules) -> Result<Option<Plan>, HoldReason> {
-    let Some(Flagged { value: journal, mut warnings }) = cost_of_goods(facts, rules)? else { return Ok(None) };
-    let document = Document::Journal(journal);
-    if let Some(existing) = same_record(facts, &document, None, facts.cost_mark.as_deref())? {
-        warnings.push(adoption(facts, existing, &differences(existing, &document, None))?);
+    let Some(Flagged { value: document, mut warnings }) = cost_document(facts, rules)? else { return Ok(None) };
+    let contact = match document {
+        Document::Invoice(_) => Some(contact(facts, rules)?),
+        Document::Journal(_) => None,
+    };
+    if let Some(existing) = same_record(facts, &document, contact.as_ref(), facts.cost_mark.as_deref())? {
+        warnings.push(adoption(facts, existing, &differences(existing, &document, contact.as_ref()))?);
         return Ok(Some(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings }));
     }
     unlocked(&document, &facts.organisation)?;
-    let action = Action::Create { document: Box::new(document), contact: None, cost: None };
+    let action = Action::Create { document: Box::new(document), contact, cost: None };
     Ok(Some(Plan { action, warnings }))
 }
 

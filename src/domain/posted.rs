@@ -73,6 +73,9 @@ pub enum CostJournal {
     Posted {
         /// Xero's id.
         id: Uuid,
+        /// A journal, or a bill by rule.
+        #[serde(default = "journal", skip_serializing_if = "is_journal")]
+        kind: DocumentKind,
         /// The sum of its debits.
         total: Money,
         /// What ConnectWise said of the costs then.
@@ -80,6 +83,15 @@ pub enum CostJournal {
         /// When it was posted or adopted.
         at: Timestamp,
     },
+}
+
+fn journal() -> DocumentKind {
+    DocumentKind::Journal
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_journal(kind: &DocumentKind) -> bool {
+    *kind == DocumentKind::Journal
 }
 
 impl Posted {

@@ -388,5 +388,7 @@ choice! {
         Off = "off",
         /// It is, as a manual journal.
         Journal = "journal",
+        /// It is, as a bill of 0.00 with the same lines.
+        Bill = "bill",
     }
 }

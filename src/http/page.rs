@@ -193,7 +193,7 @@ fn one(record: &RecordView, history: &[HistoryView]) -> Response {
                     tr { th { "Posted" } td { (time(document.posted)) } }
                     @if let Some(cost) = &document.cost_of_goods {
                         tr {
-                            th { "Journal of its cost" }
+                            th { "Cost of its goods" }
                             td {
                                 @if let Some(link) = &cost.link {
                                     a href=(link) rel="noreferrer" { (text(cost.total.as_ref())) }

@@ -293,21 +293,25 @@ impl From<&Record> for RecordView {
     }
 }
 
-fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
-    let page = match posted.kind {
+/// Where Xero shows a document, up to its id.
+fn page_of(kind: DocumentKind) -> &'static str {
+    match kind {
         DocumentKind::Invoice => "AccountsReceivable/View.aspx?InvoiceID",
         DocumentKind::CreditNote => "AccountsReceivable/ViewCreditNote.aspx?creditNoteID",
         DocumentKind::Bill => "AccountsPayable/View.aspx?InvoiceID",
         DocumentKind::BillCredit => "AccountsPayable/ViewCreditNote.aspx?creditNoteID",
         DocumentKind::Journal => JOURNAL_PAGE,
-    };
+    }
+}
+
+fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
     let journal = posted.journal.as_deref().map(|journal| match journal {
         CostJournal::Due { .. } => CostView { state: "due".to_owned(), id: None, total: None, link: None },
-        CostJournal::Posted { id, total, .. } => CostView {
+        CostJournal::Posted { id, kind, total, .. } => CostView {
             state: "posted".to_owned(),
             id: Some(id.to_string()),
             total: Some(total.to_string()),
-            link: Some(format!("https://go.xero.com/{JOURNAL_PAGE}={id}")),
+            link: Some(format!("https://go.xero.com/{}={id}", page_of(*kind))),
         },
     });
     DocumentView {
@@ -318,7 +322,7 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
         xero_total: posted.xero_total.to_string(),
         posted: posted.at,
         batch: posted.batch.clone(),
-        link: format!("https://go.xero.com/{page}={}", posted.id),
+        link: format!("https://go.xero.com/{}={}", page_of(posted.kind), posted.id),
         cost_of_goods: journal,
     }
 }
@@ -404,8 +408,8 @@ impl From<&Entry> for HistoryView {
 /// What was put into Xero last.
 fn in_xero(posted: &Posted) -> String {
     match posted.journal.as_deref() {
-        Some(CostJournal::Posted { total, .. }) => {
-            format!("The cost of goods of {} is in Xero as a manual journal of {total}", posted.number)
+        Some(CostJournal::Posted { kind, total, .. }) => {
+            format!("The cost of goods of {} is in Xero as a {} of {total}", posted.number, kind.noun())
         }
         _ => format!("In Xero as {} {} of {}", posted.kind.noun(), posted.number, posted.xero_total),
     }

@@ -6,7 +6,6 @@ use super::deliver::Subject;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::domain::delivery::{CostJournal, Posted};
-use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{ContentHash, Existing, Facts, cost_mark};
 use crate::domain::hold::HoldCode;
 use crate::domain::journal::Journal;
@@ -35,10 +34,10 @@ pub(super) async fn look(
         }
         // The rule was switched off since.
         Some(CostJournal::Due { .. }) => Ok(Err(again_as(posted, None))),
-        Some(CostJournal::Posted { id, content, total, .. }) => {
+        Some(CostJournal::Posted { id, kind, content, total, .. }) => {
             // It was marked before, so somebody took it out of its batch, and may have voided its journal with that.
             if posted.batch.is_some() {
-                let found = again::document(subject, DocumentKind::Journal, *id).await?;
+                let found = again::document(subject, *kind, *id).await?;
                 if found.is_none_or(|journal| !journal.is_live()) {
                     return Ok(Err(again_as(posted, Some(CostJournal::Due { look: true }))));
                 }
@@ -47,10 +46,11 @@ pub(super) async fn look(
                 && now != *content
             {
                 let sentence = format!(
-                    "The journal of the cost of {} is in Xero with {total}; its costs were changed in ConnectWise since. Void the journal {id} in Xero, then retry: a new one is made.",
+                    "The {} of the cost of {} is in Xero with {total}; its costs were changed in ConnectWise since. Void it there ({id}), then retry: a new one is made.",
+                    kind.noun(),
                     posted.number
                 );
-                let found = again::document(subject, DocumentKind::Journal, *id).await?;
+                let found = again::document(subject, *kind, *id).await?;
                 if found.is_some_and(|journal| journal.is_live()) {
                     return Err(hold(HoldCode::EditedAfterPost, sentence));
                 }

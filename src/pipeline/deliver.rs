@@ -45,14 +45,18 @@ pub(super) enum Part {
 impl Subject<'_> {
     /// The number that its document has in Xero.
     pub(super) fn number(&self) -> String {
-        map::number(&self.record, &self.company.rules)
+        let (number, rules) = (map::number(&self.record, &self.company.rules), &self.company.rules);
+        match self.part {
+            Part::Main => number,
+            Part::Cost(_) => map::cost_number(&number, rules),
+        }
     }
 
     /// What its document is in Xero.
     pub(super) fn kind(&self) -> DocumentKind {
         match self.part {
             Part::Main => map::kind(&self.record, &self.company.rules),
-            Part::Cost(_) => DocumentKind::Journal,
+            Part::Cost(_) => map::cost_kind(&self.company.rules),
         }
     }
 
@@ -310,7 +314,7 @@ pub(super) async fn gone(lease: Lease, parts: &Parts) -> Ended {
             let look = async |xero: &Xero| {
                 let found = xero.document(posted.kind, posted.id).await?.filter(ExistingDocument::is_live);
                 match (found, posted.journal.as_deref()) {
-                    (None, Some(CostJournal::Posted { id, .. })) => xero.document(DocumentKind::Journal, *id).await,
+                    (None, Some(CostJournal::Posted { id, kind, .. })) => xero.document(*kind, *id).await,
                     (None, Some(CostJournal::Due { .. })) => match intent {
                         Some(intent) => find_left(xero, intent, &lease.record.key).await,
                         None => Ok(None),

@@ -115,6 +115,6 @@ fn posted(made: Made, after: After, subject: &Subject<'_>, parts: &Parts) -> Res
         let sentence = format!("Xero made of its debits of {total} a journal of {xero_total} ({id}): void it there.");
         return Err(hold(HoldCode::DocumentDiffers, sentence));
     }
-    let journal = Some(Box::new(CostJournal::Posted { id, total, content, at }));
+    let journal = Some(Box::new(CostJournal::Posted { id, kind: subject.kind(), total, content, at }));
     Ok(Posted { journal, ..of.as_ref().clone() })
 }

@@ -4,6 +4,7 @@
 
 mod again;
 mod allocation;
+mod contact;
 mod cost;
 mod deliver;
 mod failure;

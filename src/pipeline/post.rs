@@ -2,24 +2,24 @@
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
+use super::contact::{contact_warning, create_contact, known_contact, whom};
 use super::deliver::{Ended, Part, Subject, verdict};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::made::{self, After};
 use super::parts::Parts;
 use super::unknown::{believable, is_another, look_up, unfinished};
 use crate::connectwise::Posting;
-use crate::domain::contact::{self, ContactMatch};
+use crate::domain::contact::ContactMatch;
 use crate::domain::delivery::{About, CostJournal, Intent, Posted};
 use crate::domain::document::Document;
 use crate::domain::draft::{ContactChoice, DocumentKind};
-use crate::domain::facts::{Address, Existing, Facts, MovementKind, Party, PartyKind, RecordFacts, cost_mark, mark};
+use crate::domain::facts::{Existing, Facts, cost_mark, mark};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::plan::{Action, Plan, plan, plan_cost};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
 use crate::domain::text::hex;
-use crate::domain::warning::{Warning, WarningCode};
+use crate::domain::warning::Warning;
 use crate::store::{ArmRequest, Event, Lease, StoreError};
 use crate::xero::{self, Request, XeroError};
 
@@ -34,7 +34,7 @@ const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 const STALE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why a step stops before its request is sent.
-enum Stop {
+pub(super) enum Stop {
     Failed(Failure),
     Store(StoreError),
 }
@@ -51,7 +51,7 @@ impl From<StoreError> for Stop {
     }
 }
 
-fn xero_failed(error: XeroError) -> Stop {
+pub(super) fn xero_failed(error: XeroError) -> Stop {
     Stop::Failed(of_xero(error, IntentFate::Keep))
 }
 
@@ -269,52 +269,6 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     Ok(facts)
 }
 
-/// Whom the document is about: nobody if it is a journal, and the rules' contact if it is a bill of the inventory.
-fn whom(party: Option<Party>, subject: &Subject<'_>) -> Option<Party> {
-    match &subject.record {
-        _ if subject.kind() == DocumentKind::Journal => None,
-        RecordFacts::Movement(movement) if movement.kind == MovementKind::Adjustment => Some(Party {
-            id: 0,
-            kind: PartyKind::Company,
-            name: subject.company.rules.adjustment_contact.trim().to_owned(),
-            account_number: String::new(),
-            primary_contact: None,
-            billing_contact: None,
-            invoice_email: String::new(),
-            phone: String::new(),
-            tax_number: String::new(),
-            vendor_number: String::new(),
-            address: Address::default(),
-        }),
-        _ => party,
-    }
-}
-
-/// The contact by link, else by the directory; by the directory alone when an operator asked for another look.
-async fn known_contact(
-    lease: &Lease,
-    whom: &Party,
-    subject: &Subject<'_>,
-    parts: &Parts,
-) -> Result<ContactMatch, Stop> {
-    let company = &subject.company.id;
-    // The contact of the rules is no company of ConnectWise, and may be named anew at any time.
-    let linked = parts.store.contact(company, whom.link()).filter(|_| whom.id != 0);
-    if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
-        return Ok(ContactMatch::Known(contact));
-    }
-    let directory = subject.company.client.directory().await.map_err(xero_failed)?;
-    let found = contact::find(whom, &directory);
-    if let ContactMatch::Known(contact) = found
-        && linked != Some(contact)
-        && whom.id != 0
-    {
-        let event = Event::Linked { company: company.clone(), client: whom.link(), contact };
-        parts.store.note(event, parts.clock.now()).await?;
-    }
-    Ok(found)
-}
-
 /// What is planned; none when a posted invoice costs nothing.
 fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
     match subject.part {
@@ -348,21 +302,6 @@ async fn decide(
     }
     facts.organisation = (*subject.company.client.organisation().await.map_err(xero_failed)?).clone();
     Ok(planned(facts, subject))
-}
-
-async fn create_contact(lease: &Lease, subject: &Subject<'_>, whom: &Party, parts: &Parts) -> Result<Uuid, Stop> {
-    parts.store.creating_contact(lease, &whom.name, parts.clock.now()).await?;
-    let contact = subject.company.client.create_contact(whom).await.map_err(xero_failed)?;
-    let event = Event::Linked { company: subject.company.id.clone(), client: whom.link(), contact };
-    parts.store.note(event, parts.clock.now()).await?;
-    tracing::info!(record.key = %subject.key, xero.contact = %contact, client = whom.contact_number(), "contact created in Xero");
-    Ok(contact)
-}
-
-fn contact_warning(whom: &Party) -> Warning {
-    let sentence =
-        format!("The contact '{}' was created in Xero for ConnectWise {} {}.", whom.name, whom.kind.noun(), whom.id);
-    Warning::new(WarningCode::ContactCreated, sentence)
 }
 
 /// Makes the intent durable and sends it, once.
@@ -451,6 +390,7 @@ async fn refused(
     };
     if let Failure::Never { reason, .. } = &failure
         && matches!(reason.code, HoldCode::ArchivedContact | HoldCode::RefusedByXero)
+        && matches!(subject.part, Part::Main)
         && subject.kind() != DocumentKind::Journal
     {
         // The link may lead to a contact that is gone or takes no documents: let the directory decide next time.

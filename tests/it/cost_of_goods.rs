@@ -561,3 +561,70 @@ async fn dies_during(xero: bool, after: u32) -> bool {
     check(&world, invoices, &format!("dead during call {after}, to Xero: {xero}")).await;
     true
 }
+
+const BILLS: &str = "cost_of_goods = \"bill\"\nadjustment_contact = \"Stock\"\n";
+
+/// A world in which the cost of a sale is a bill of 0.00.
+async fn billing() -> World {
+    let world = World::with(Differently { rules: BILLS, connectwise: of_row, ..Differently::default() }).await;
+    world.xero.add_contact(xero::NewContact { name: "Stock".to_owned(), ..xero::NewContact::default() });
+    world
+}
+
+/// Number and lines of the bills that are worth something.
+fn bills(world: &World) -> Vec<(String, Vec<(String, rust_decimal::Decimal)>)> {
+    let alive = |document: &xero::Document| {
+        document.kind.name() == "ACCPAY" && !matches!(document.status, xero::Status::Voided | xero::Status::Deleted)
+    };
+    let lines = |bill: &xero::Document| {
+        bill.lines.iter().map(|line| (line.account_code.clone().unwrap(), line.unit_amount)).collect()
+    };
+    let documents = world.xero.documents();
+    documents.iter().filter(|document| alive(document)).map(|bill| (bill.number.clone(), lines(bill))).collect()
+}
+
+#[tokio::test]
+async fn by_rule_the_cost_of_a_sale_is_a_bill_of_nothing() {
+    let mut world = billing().await;
+    let expected = vec![("COGS-1001".to_owned(), moved("310", "620", "60"))];
+    // The answer to the bill is lost, and so is every batch until the store is lost, too.
+    world.xero.server.faults.add(Rule::next(Method::PUT, "/Invoices", Fault::DropAfter).after(1));
+    let batches = Rule::next(Method::POST, "/accounting/batches", Fault::DropBefore);
+    world.connectwise.server.faults.add(batches.times(50));
+    let invoice = sold(&world, "1001", "2").await;
+    world.pass(SignedDuration::from_mins(20)).await;
+    assert_eq!((bills(&world), journals(&world).len()), (expected.clone(), 0));
+    let shown = world.get(&format!("/api/v1/records/acme/invoice/{invoice}")).await;
+    assert_eq!(shown["record"]["document"]["cost_of_goods"]["state"], "posted");
+    world.connectwise.server.faults.clear();
+    world.lose_store().await;
+    world.connectwise.save_invoice(invoice);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), bills(&world)), ("done", expected.clone()));
+    // The rule is another one when the invoice is taken out of its batch: its bill is still there.
+    let text = world.configuration().replace("cost_of_goods = \"bill\"", "cost_of_goods = \"journal\"");
+    assert_eq!(world.reload(&text).await.0, 200);
+    world.connectwise.unbatch(invoice).unwrap();
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), bills(&world)), ("done", expected));
+    assert_eq!((journals(&world).len(), world.connectwise.is_batched(invoice)), (0, true));
+}
+
+#[tokio::test]
+async fn a_refused_bill_of_costs_leaves_a_half_that_says_so() {
+    let world = World::with(Differently {
+        rules: "cost_of_goods = \"bill\"\nadjustment_contact = \"Stock\"\nnew_contacts = \"hold\"\n",
+        connectwise: of_row,
+        ..Differently::default()
+    })
+    .await;
+    let invoice = sold(&world, "1001", "2").await;
+    assert_eq!(world.state(invoice).await, "held cost_not_posted");
+    let told = sentence(&world, invoice).await;
+    assert!(told.contains("Stock") && bills(&world).is_empty() && !world.connectwise.is_batched(invoice), "{told}");
+    world.xero.add_contact(xero::NewContact { name: "Stock".to_owned(), ..xero::NewContact::default() });
+    assert_eq!(world.decide(invoice, "retry", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), bills(&world).len()), ("done", 1));
+    assert_eq!(world.documents("1001").len(), 1);
+}

@@ -90,7 +90,7 @@ pub fn mark(key: &RecordKey) -> Option<String> {
     Some(format!("{MARK}{}/{}/~{hash}]", key.connection, key.kind.as_str()))
 }
 
-/// What tells the journal of the cost of an invoice from others; none for other kinds.
+/// What tells the journal or bill of the cost of an invoice from others; none for other kinds.
 #[must_use]
 pub fn cost_mark(key: &RecordKey) -> Option<String> {
     (key.kind == RecordKind::Invoice).then(|| format!("{MARK}cost of {key}]"))
@@ -99,7 +99,8 @@ pub fn cost_mark(key: &RecordKey) -> Option<String> {
 /// What tells the document of this kind that a record becomes from others.
 #[must_use]
 pub fn mark_of(key: &RecordKey, kind: DocumentKind) -> Option<String> {
-    if kind == DocumentKind::Journal { mark(key).or_else(|| cost_mark(key)) } else { mark(key) }
+    let of_cost = matches!(kind, DocumentKind::Journal | DocumentKind::Bill);
+    mark(key).or_else(|| cost_mark(key).filter(|_| of_cost))
 }
 
 /// What of a line's description is a mark, if it has one.

@@ -4,7 +4,9 @@ use rust_decimal::Decimal;
 
 use super::invoice;
 use super::lines::{self, Scope};
-use super::segments;
+use super::{movement, segments};
+use crate::domain::balance::{Ceilings, balance};
+use crate::domain::document::Document;
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Caption, Cost, Detail, Facts, Invoice, InvoiceFacts, RecordFacts, Transaction};
 use crate::domain::hold::{HoldCode, HoldReason};
@@ -65,6 +67,39 @@ pub fn cost_of_goods(facts: &Facts, rules: &Rules) -> Result<Option<Flagged<Jour
         status: rules.document_status,
     };
     Ok(Some(Flagged { value: Journal::new(heading, lines)?, warnings }))
+}
+
+/// What the cost of a sale becomes.
+#[must_use]
+pub fn cost_kind(rules: &Rules) -> DocumentKind {
+    if rules.cost_of_goods == CostOfGoods::Bill { DocumentKind::Bill } else { DocumentKind::Journal }
+}
+
+/// The number of the document of what an invoice of this number costs.
+#[must_use]
+pub fn cost_number(number: &str, rules: &Rules) -> String {
+    match cost_kind(rules) {
+        DocumentKind::Bill => format!("COGS-{number}"),
+        _ => number.to_owned(),
+    }
+}
+
+/// Makes the document of what an invoice sells: the journal of [`cost_of_goods`], or a bill of 0.00 with its lines.
+///
+/// # Errors
+/// As [`cost_of_goods`].
+pub fn cost_document(facts: &Facts, rules: &Rules) -> Result<Option<Flagged<Document>>, HoldReason> {
+    let Some(Flagged { value: journal, mut warnings }) = cost_of_goods(facts, rules)? else { return Ok(None) };
+    if cost_kind(rules) == DocumentKind::Journal {
+        return Ok(Some(Flagged { value: Document::Journal(journal), warnings }));
+    }
+    let number = cost_number(&journal.heading().number, rules);
+    let draft = movement::as_bill(&journal, number, &facts.organisation, rules)?;
+    let ceilings = Ceilings { rounding: rules.rounding_ceiling, adjustment: rules.adjustment_ceiling };
+    let Flagged { value: bill, warnings: of_balance } = balance(draft, ceilings)?;
+    warnings.extend(of_balance);
+    let mark = facts.cost_mark.as_deref().ok_or_else(|| lines::unreadable("mark"))?;
+    Ok(Some(Flagged { value: Document::Invoice(bill.marked(mark)), warnings }))
 }
 
 /// A row that costs something in the inventory.

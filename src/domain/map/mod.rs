@@ -20,7 +20,7 @@ use super::money::Money;
 use super::rules::Rules;
 use super::warning::Flagged;
 
-pub use cost::cost_of_goods;
+pub use cost::{cost_document, cost_kind, cost_number, cost_of_goods};
 pub use expense::unapproved;
 pub use lines::{rounding_place, unreadable};
 pub use segments::is_non_product_id;

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use super::lines::{self, Scope};
 use super::segments::{self, Segments};
 use crate::domain::draft::{DocumentKind, Draft, Line};
-use crate::domain::facts::{Adjusted, Facts, Movement, MovementKind, Shifted, Stock, Unposted};
+use crate::domain::facts::{Adjusted, Facts, Movement, MovementKind, Organisation, Shifted, Stock, Unposted};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::journal::{Heading, Journal, JournalLine};
 use crate::domain::money::Money;
@@ -44,8 +44,19 @@ pub(super) fn journal(facts: &Facts, movement: &Movement, rules: &Rules) -> Resu
 /// Makes the bill of an adjustment: what the inventory gains, and its other side taken off.
 pub(super) fn bill(facts: &Facts, movement: &Movement, rules: &Rules) -> Result<Flagged<Draft>, HoldReason> {
     let Flagged { value: journal, warnings } = journal(facts, movement, rules)?;
+    let number = journal.heading().number.clone();
+    Ok(Flagged { value: as_bill(&journal, number, &facts.organisation, rules)?, warnings })
+}
+
+/// A bill of 0.00 with the lines of a journal.
+pub(super) fn as_bill(
+    journal: &Journal,
+    number: String,
+    organisation: &Organisation,
+    rules: &Rules,
+) -> Result<Draft, HoldReason> {
     let heading = journal.heading();
-    let rounding = lines::rounding_place(&facts.organisation, rules);
+    let rounding = lines::rounding_place(organisation, rules);
     let Some(tax_type) = rounding.tax_type.clone() else {
         let sentence = "The organisation has no active tax rate of 0 % for lines without tax (set `rounding_tax`).";
         return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
@@ -62,9 +73,9 @@ pub(super) fn bill(facts: &Facts, movement: &Movement, rules: &Rules) -> Result<
         tax_amount: None,
         tracking: line.tracking.clone(),
     };
-    let draft = Draft {
+    Ok(Draft {
         kind: DocumentKind::Bill,
-        number: heading.number.clone(),
+        number,
         date: heading.date,
         due_date: Some(heading.date),
         reference: String::new(),
@@ -76,8 +87,7 @@ pub(super) fn bill(facts: &Facts, movement: &Movement, rules: &Rules) -> Result<
         tax: Money::ZERO,
         total: Money::ZERO,
         rounding,
-    };
-    Ok(Flagged { value: draft, warnings })
+    })
 }
 
 /// What no journal can be without, and what ConnectWise holds but nobody can read.

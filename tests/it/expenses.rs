@@ -220,6 +220,19 @@ async fn a_warm_bill_for_expenses_costs_two_calls_to_xero() {
 }
 
 #[tokio::test]
+async fn a_warm_bill_for_one_entry_costs_two_calls_to_xero_and_none_where_its_report_is_posted() {
+    let spending = Spending::by_entry().await;
+    spending.approved(vec![spending.parking()]);
+    spending.world.settle().await;
+    let before = spending.world.xero.calls();
+    let date = jiff::civil::date(2026, 8, 3);
+    spending.approved(vec![NewExpense { date, ..spending.parking() }, NewExpense { date, ..spending.meals() }]);
+    spending.world.settle().await;
+    // Both entries were called back about; their report is none of it.
+    assert_eq!((spending.world.xero.calls() - before, spending.bills().len()), (4, 3));
+}
+
+#[tokio::test]
 async fn nothing_that_is_not_approved_is_posted_though_it_is_listed() {
     for rules in [RULES, BY_ENTRY] {
         let connectwise = |settings: &mut Settings| settings.expenses_reach = ExpensesReach::WhenEntered;

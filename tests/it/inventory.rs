@@ -114,18 +114,28 @@ async fn a_warm_journal_costs_a_look_and_a_call() {
     let made = world.xero.calls_by(&axum::http::Method::PUT, "/ManualJournals");
     // Nothing but the look tells a journal that an earlier life of the store has made.
     assert_eq!((world.xero.calls() - before, made, journals(&world).len()), (10, 6, 6));
+    // So it is with a transfer.
+    let text = world.configuration().replace("untaxed =", "transfers = \"journal\"\nuntaxed =");
+    assert_eq!(world.reload(&text).await.0, 200);
+    let before = world.xero.calls();
+    let _ = world.connectwise.add_movement(shift());
+    assert_eq!(sweep(&world).await, 1);
+    world.settle().await;
+    assert_eq!((world.xero.calls() - before, journals(&world).len()), (2, 7));
+}
+
+/// Three disks of 50.00 that move to another warehouse, whose stock is on another account.
+fn shift() -> NewMovement {
+    let mut transfer = NewMovement::transfer("TR-1", dec("3"), dec("50"));
+    let Movement::Transfer { stock, .. } = &mut transfer.movement else { unreachable!() };
+    (stock.inventory_account, stock.mapping) = ("620".to_owned(), Mapping::account("710"));
+    transfer
 }
 
 #[tokio::test]
 async fn a_transfer_is_left_alone_unless_the_rules_post_it() {
     let world = stocked().await;
-    let transfer = || {
-        let mut transfer = NewMovement::transfer("TR-1", dec("3"), dec("50"));
-        let Movement::Transfer { stock, .. } = &mut transfer.movement else { unreachable!() };
-        (stock.inventory_account, stock.mapping) = ("620".to_owned(), Mapping::account("710"));
-        transfer
-    };
-    let id = world.connectwise.add_movement(transfer());
+    let id = world.connectwise.add_movement(shift());
     let key = format!("acme/transfer/{id}-transfer");
     assert_eq!(sweep(&world).await, 1);
     world.settle().await;

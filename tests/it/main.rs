@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
 mod attacks;
+mod cells;
 mod companies;
 mod cost_of_goods;
 mod credits;

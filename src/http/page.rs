@@ -89,7 +89,7 @@ fn needs_you(lists: &Lists) -> Markup {
         h2 { "Needs you" }
         @if lists.held.is_empty() { p.quiet { "Nothing is held." } } @else {
             table {
-                thead { tr { th { "Invoice" } th { "Client" } th.amount { "Total" } th { "What is wrong, and what helps" } } }
+                thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "What is wrong, and what helps" } } }
                 tbody { @for record in &lists.held { tr {
                     td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
                     td { @if let Some(reason) = &record.reason {
@@ -102,7 +102,7 @@ fn needs_you(lists: &Lists) -> Markup {
         h2 { "Warnings" }
         @if lists.warned.is_empty() { p.quiet { "Nothing to look at." } } @else {
             table {
-                thead { tr { th { "Invoice" } th { "Client" } th.amount { "Total" } th { "What to look at" } } }
+                thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "What to look at" } } }
                 tbody { @for record in &lists.warned { tr {
                     td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
                     td { @for warning in record.warnings.iter().filter(|warning| warning.acknowledged_by.is_none()) {
@@ -119,7 +119,7 @@ fn waiting_and_posted(lists: &Lists) -> Markup {
         @if !lists.queued.is_empty() {
             h2 { "Waiting" }
             table {
-                thead { tr { th { "Invoice" } th { "Client" } th.amount { "Total" } th { "For" } } }
+                thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "For" } } }
                 tbody { @for record in &lists.queued { tr {
                     td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
                     td { @if let Some(waiting) = &record.waiting { (waiting.step) " at " (time(waiting.due)) " " (text(waiting.cause.as_ref())) } }
@@ -129,7 +129,7 @@ fn waiting_and_posted(lists: &Lists) -> Markup {
         h2 { "Posted" }
         @if lists.done.is_empty() { p.quiet { "Nothing yet." } } @else {
             table {
-                thead { tr { th { "Invoice" } th { "Client" } th.amount { "Total" } th { "Posted" } th { "Batch in ConnectWise" } } }
+                thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "Posted" } th { "Batch in ConnectWise" } } }
                 tbody { @for record in &lists.done { tr {
                     td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
                     td { @if let Some(document) = &record.document { (time(document.posted)) } }
@@ -233,7 +233,12 @@ fn tile(label: &str, count: u64, class: &str) -> Markup {
 }
 
 fn link(record: &RecordView) -> Markup {
-    html! { a href={ "/status/records/" (record.path) } { (record.number.as_ref().unwrap_or(&record.key)) } }
+    let kind = record.key.split('/').nth(1).unwrap_or_default().replace('_', " ");
+    html! {
+        a href={ "/status/records/" (record.path) } { (record.number.as_ref().unwrap_or(&record.key)) }
+        br;
+        span.quiet { (kind) }
+    }
 }
 
 fn amount(record: &RecordView) -> Markup {

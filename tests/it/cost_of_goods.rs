@@ -331,7 +331,7 @@ async fn costs_that_change_after_they_were_posted_are_noticed() {
     world.settle().await;
     assert_eq!(world.state(invoice).await, "held edited_after_post");
     let told = sentence(&world, invoice).await;
-    assert!(told.contains("60.00") && told.contains("Void the journal"), "{told}");
+    assert!(told.contains("60.00") && told.contains("manual journal") && told.contains("Void it there"), "{told}");
     assert!(!world.connectwise.is_batched(invoice));
     world.xero.void_journal(journals(&world)[0].id);
     assert_eq!(world.decide(invoice, "retry", json!({})).await, 200);

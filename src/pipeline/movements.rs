@@ -29,7 +29,7 @@ pub enum ListError {
 /// was looked at last. One that waits for a person, or is skipped by rule, is not looked at each time; a retry looks.
 ///
 /// # Errors
-/// [`ListError`]; the next call takes in what this one has not.
+/// When ConnectWise does not give the list, or the store takes no record; the next call takes in what this one has not.
 pub async fn accept_movements(connection: &ConnectionId, parts: &Parts) -> Result<usize, ListError> {
     let Some(client) = parts.connections.get(connection).map(|connection| &connection.client) else { return Ok(0) };
     let (mut queued, mut nameless) = (0_usize, Vec::new());

@@ -14,6 +14,7 @@ use super::parts::{Company, Connection, Parts};
 use super::post::hash;
 use super::relations;
 use super::slots::Slot;
+use super::unknown::UNSETTLED_IN_XERO_FOR;
 use crate::domain::delivery::{About, Intent};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
@@ -30,8 +31,6 @@ use crate::store::{ArmRequest, Lane, Lease, StoreError};
 
 /// ConnectWise may still be at work on a request this long after it was sent; ours are given up after half a minute.
 const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// The same of Xero, which remembers a request as long.
-const UNSETTLED_IN_XERO_FOR: SignedDuration = SignedDuration::from_mins(6);
 
 /// Does what a record of payments is for.
 pub(super) async fn deliver(

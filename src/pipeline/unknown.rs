@@ -12,7 +12,7 @@ use crate::domain::hold::HoldCode;
 use crate::domain::settle::{Blame, Failure, IntentFate};
 
 /// Xero may still be at work on a request this long after it was sent, and remembers its key as long.
-const UNSETTLED_FOR: SignedDuration = SignedDuration::from_mins(6);
+pub(super) const UNSETTLED_IN_XERO_FOR: SignedDuration = SignedDuration::from_mins(6);
 
 /// Looks for the document that the record would become.
 pub(super) async fn look_up(subject: &Subject<'_>, number: &str) -> Result<Existing, Failure> {
@@ -37,7 +37,7 @@ pub(super) fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
 /// An invoice may be sent again at once: of two of the same number Xero takes one. For all else Xero is given
 /// the time in which it may still be at work.
 pub(super) fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
-    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+    let until = intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(Timestamp::MAX);
     if intent.kind == DocumentKind::Invoice || now >= until {
         return Ok(());
     }
@@ -80,6 +80,6 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
         );
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     }
-    let until = intent.at.saturating_add(UNSETTLED_FOR).unwrap_or(Timestamp::MAX);
+    let until = intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(Timestamp::MAX);
     if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
 }

@@ -292,17 +292,26 @@ fn unclaimed(lease: &Lease, record: &RecordFacts, parts: &Parts) -> Outcome {
     if lease.record.posted.as_ref().is_some_and(done) {
         return Outcome::Marked { batch: None, warnings: Vec::new() };
     }
-    let location = match record.location() {
-        Some(location) => format!("takes records of location {location}"),
-        None => "takes records without a location".to_owned(),
-    };
     let sentence = match removed(lease, parts) {
         Some(company) => format!(
-            "The company '{company}', which took this record, is not in the configuration any more, and no other one {location}."
+            "The company '{company}', which took this record, is not in the configuration any more, and no other one {}.",
+            takes(record.location())
         ),
-        None => format!("No configured Xero organisation {location}."),
+        None => no_company(record.location()),
     };
     Outcome::Failed(hold(HoldCode::NoCompany, sentence))
+}
+
+/// Says that no organisation is configured for records of a location.
+pub(super) fn no_company(location: Option<i64>) -> String {
+    format!("No configured Xero organisation {}.", takes(location))
+}
+
+fn takes(location: Option<i64>) -> String {
+    match location {
+        Some(location) => format!("takes records of location {location}"),
+        None => "takes records without a location".to_owned(),
+    }
 }
 
 /// The record is not in ConnectWise any more: what it may have left in Xero decides.

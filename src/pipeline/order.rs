@@ -3,7 +3,7 @@
 //! What is accepted here is accepted once more when the step is repeated, which changes nothing: so a crash
 //! between two purchases costs another look, and a packing slip that comes later is found by the next callback.
 
-use super::deliver::{Ended, verdict};
+use super::deliver::{Ended, no_company, verdict};
 use super::failure::{hold, of_connectwise};
 use super::parts::{Connection, Parts};
 use crate::domain::callback::whole_id;
@@ -42,11 +42,8 @@ pub(super) async fn fan_out(lease: Lease, connection: &Connection, parts: &Parts
     let company = parts.company(&lease.record.key, location);
     let about = Some(about_order(&order, company.map(|company| company.id.clone())));
     let Some(company) = company else {
-        let sentence = match location {
-            Some(location) => format!("No configured Xero organisation takes records of location {location}."),
-            None => "No configured Xero organisation takes records without a location.".to_owned(),
-        };
-        return Ok(Ended { lease, outcome: Outcome::Failed(hold(HoldCode::NoCompany, sentence)), about });
+        let outcome = Outcome::Failed(hold(HoldCode::NoCompany, no_company(location)));
+        return Ok(Ended { lease, outcome, about });
     };
     if let Some(action) = of_status(&order.status, &company.rules.purchase_statuses, "purchases") {
         // What was posted of it has to be looked at: a closed status that does not post is none of ours.

@@ -1,13 +1,49 @@
-//! What the tables of faults share: the faults, and cells that run side by side.
+//! What the tables of faults share: calls and faults, cells that run side by side, work that is cut off.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use readypost::simulator::faults::{Canned, Fault};
+use axum::http::Method;
+use readypost::pipeline::{Turn, turn};
+use readypost::simulator::Server;
+use readypost::simulator::faults::{Canned, Fault, Rule};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::harness::World;
 
 /// Cells that run at a time.
 const SIDE_BY_SIDE: usize = 8;
+
+/// A call: whether to Xero or to ConnectWise, its method and path, and how many like it come before.
+pub(crate) type Call = (bool, Method, &'static str, u32);
+
+pub(crate) fn server(world: &World, xero: bool) -> &Server {
+    if xero { &world.xero.server } else { &world.connectwise.server }
+}
+
+/// Whether the call was made: the fault of a call that nobody makes proves nothing.
+pub(crate) fn was_made(world: &World, (xero, method, path, skip): &Call) -> bool {
+    let requests = server(world, *xero).requests();
+    let like = requests.iter().filter(|request| request.method == method && request.uri.path().contains(path));
+    like.count() > usize::try_from(*skip).unwrap()
+}
+
+/// Works on what waits until the call after so many is under way; the work, or `None` where there is no such call.
+pub(crate) async fn work_until(world: &World, xero: bool, after: u32) -> Option<JoinHandle<()>> {
+    let server = server(world, xero);
+    let wanted = server.requests().len() + usize::try_from(after).unwrap() + 1;
+    // The call is under way when the process dies, and is handled all the same.
+    let slow = Fault::Delay(Duration::from_millis(60));
+    server.faults.add(Rule::every("/", slow).after(after).times(1));
+    let parts = Arc::clone(&world.app.parts);
+    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
+    while server.requests().len() < wanted && !working.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // On a busy machine the work may end before anybody looks; then the process dies after it.
+    (server.requests().len() >= wanted).then_some(working)
+}
 
 /// What goes wrong with a call; `half` is the beginning of an answer that breaks off.
 pub(crate) fn faults(half: &'static str) -> Vec<(&'static str, Fault)> {

@@ -1,23 +1,17 @@
 //! A sale and the journal of its cost are one unit: both are in Xero before the invoice is marked, or the record says
 //! which half is missing, and a retry makes that half alone.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::http::Method;
 use jiff::SignedDuration;
 use readypost::domain::delivery::State;
-use readypost::pipeline::{Turn, turn};
-use readypost::simulator::Server;
 use readypost::simulator::connectwise::{CostRows, DropShipCosts, Item, NewInvoice, NewLine, Oddities, Settings, View};
 use readypost::simulator::faults::{Canned, Fault, Rule};
 use readypost::simulator::xero;
 use serde_json::{Value, json};
 
-use crate::cells::{all_pass, faults};
+use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::harness::{Differently, World, dec, labour};
 use crate::inventory::journals;
-use crate::inventory_faults::Call;
 
 const RULES: &str = "cost_of_goods = \"journal\"\n";
 
@@ -445,10 +439,6 @@ fn calls() -> Vec<Call> {
     ]
 }
 
-fn server(world: &World, xero: bool) -> &Server {
-    if xero { &world.xero.server } else { &world.connectwise.server }
-}
-
 async fn check(world: &World, invoices: [i64; 2], label: &str) {
     for _ in 0..24 {
         let done = [world.state(invoices[0]).await, world.state(invoices[1]).await].iter().all(|state| state == "done");
@@ -475,19 +465,15 @@ fn twins(world: &World) -> [i64; 2] {
     })
 }
 
-async fn cell((xero, method, path, skip): Call, name: &str, fault: Fault, times: u32) {
+async fn cell(call: Call, name: &str, fault: Fault, times: u32) {
+    let (xero, method, path, skip) = call.clone();
     let label = format!("{method} {path} #{skip}: {name}, {times} times");
     let world = selling().await;
-    server(&world, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
+    server(&world, xero).faults.add(Rule::next(method, path, fault).after(skip).times(times));
     let invoices = twins(&world);
     world.settle().await;
     check(&world, invoices, &label).await;
-    let met = server(&world, xero)
-        .requests()
-        .iter()
-        .filter(|request| request.method == method && request.uri.path().contains(path))
-        .count();
-    assert!(met > usize::try_from(skip).unwrap(), "{label}: the call was never made");
+    assert!(was_made(&world, &call), "{label}: the call was never made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -524,22 +510,9 @@ async fn a_process_that_dies_during_any_call_leaves_one_invoice_and_one_journal(
 /// Lets the process die during one call; says whether there was such a call.
 async fn dies_during(xero: bool, after: u32) -> bool {
     let mut world = selling().await;
-    let before = server(&world, xero).requests().len();
-    // The call is under way when the process dies, and is handled all the same.
-    let slow = Fault::Delay(Duration::from_millis(60));
-    server(&world, xero).faults.add(Rule::every("/", slow).after(after).times(1));
     let invoices = twins(&world);
     world.callbacks().await;
-    let parts = Arc::clone(&world.app.parts);
-    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
-    let wanted = before + usize::try_from(after).unwrap() + 1;
-    while server(&world, xero).requests().len() < wanted && !working.is_finished() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    // On a busy machine the work may end before anybody looks; then the process dies after it.
-    if server(&world, xero).requests().len() < wanted {
-        return false;
-    }
+    let Some(working) = work_until(&world, xero, after).await else { return false };
     world.restart().await;
     working.await.unwrap();
     world.settle().await;

@@ -1,20 +1,12 @@
 //! Whatever goes wrong with any call on the way of a bill for expenses, and wherever the process dies: one bill, marked.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::http::Method;
 use jiff::SignedDuration;
-use readypost::pipeline::{Turn, turn};
-use readypost::simulator::Server;
 use readypost::simulator::faults::{Canned, Fault, Rule};
 
-use crate::cells::{all_pass, faults};
+use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::expenses::Spending;
 use crate::harness::dec;
-
-/// A remote call of the way: whether it is to Xero, its method, its path, and calls that go through before.
-type Call = (bool, Method, &'static str, u32);
 
 fn calls() -> Vec<Call> {
     let get = |path, skip| (false, Method::GET, path, skip);
@@ -76,10 +68,6 @@ async fn check(spending: &Spending, ids: &[i64], label: &str) {
     assert_eq!((spending.marked(ids), spending.world.connectwise.batches().len()), (2, 1), "{label}");
 }
 
-fn server(spending: &Spending, xero: bool) -> &Server {
-    if xero { &spending.world.xero.server } else { &spending.world.connectwise.server }
-}
-
 /// What becomes a bill: a report, or each entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
@@ -105,10 +93,11 @@ async fn check_entries(spending: &Spending, ids: &[i64], label: &str) {
     assert_eq!((spending.marked(ids), spending.world.connectwise.batches().len()), (2, 2), "{label}");
 }
 
-async fn cell(by: By, (xero, method, path, skip): Call, (name, fault): (&str, Fault), times: u32) {
+async fn cell(by: By, call: Call, (name, fault): (&str, Fault), times: u32) {
+    let (xero, method, path, skip) = call.clone();
     let label = format!("{by:?}: {method} {path} #{skip}: {name}, {times} times");
     let spending = if by == By::Report { Spending::new().await } else { Spending::by_entry().await };
-    server(&spending, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
+    server(&spending.world, xero).faults.add(Rule::next(method, path, fault).after(skip).times(times));
     let ids = report(&spending);
     spending.world.settle().await;
     if by == By::Report {
@@ -116,12 +105,7 @@ async fn cell(by: By, (xero, method, path, skip): Call, (name, fault): (&str, Fa
     } else {
         check_entries(&spending, &ids, &label).await;
     }
-    let met = server(&spending, xero)
-        .requests()
-        .iter()
-        .filter(|request| request.method == method && request.uri.path().contains(path))
-        .count();
-    assert!(met > usize::try_from(skip).unwrap(), "{label}: the call was never made");
+    assert!(was_made(&spending.world, &call), "{label}: the call was never made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -159,21 +143,9 @@ async fn a_process_that_dies_during_any_call_leaves_one_bill_for_expenses() {
 /// Lets the process die during one call; says whether there was such a call.
 async fn dies_during(xero: bool, after: u32) -> bool {
     let mut spending = Spending::new().await;
-    let before = server(&spending, xero).requests().len();
-    // The call is under way when the process dies, and is handled all the same.
-    let slow = Fault::Delay(Duration::from_millis(60));
-    server(&spending, xero).faults.add(Rule::every("/", slow).after(after).times(1));
     let ids = report(&spending);
     spending.world.callbacks().await;
-    let parts = Arc::clone(&spending.world.app.parts);
-    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
-    let wanted = before + usize::try_from(after).unwrap() + 1;
-    while server(&spending, xero).requests().len() < wanted && !working.is_finished() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    if working.is_finished() {
-        return false;
-    }
+    let Some(working) = work_until(&spending.world, xero, after).await else { return false };
     spending.world.restart().await;
     spending.listen();
     working.await.unwrap();

@@ -1,20 +1,13 @@
 //! Whatever goes wrong with any call on the way of a journal, and wherever the process dies: one journal, marked.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::http::Method;
 use jiff::SignedDuration;
-use readypost::pipeline::{Turn, accept_movements, turn};
-use readypost::simulator::Server;
+use readypost::pipeline::accept_movements;
 use readypost::simulator::faults::{Canned, Fault, Rule};
 
-use crate::cells::{all_pass, faults};
+use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::harness::{World, dec};
 use crate::inventory::{closed, journals, loss, stocked};
-
-/// A remote call of the way: whether it is to Xero, its method, its path, and calls that go through before.
-pub(crate) type Call = (bool, Method, &'static str, u32);
 
 fn calls() -> Vec<Call> {
     let get = |path, skip| (false, Method::GET, path, skip);
@@ -78,24 +71,16 @@ fn twins(world: &World) -> [(i64, String); 2] {
     [closed(world, loss("ADJ-1")), closed(world, loss("ADJ-1"))]
 }
 
-fn server(world: &World, xero: bool) -> &Server {
-    if xero { &world.xero.server } else { &world.connectwise.server }
-}
-
-async fn cell((xero, method, path, skip): Call, name: &str, fault: Fault, times: u32) {
+async fn cell(call: Call, name: &str, fault: Fault, times: u32) {
+    let (xero, method, path, skip) = call.clone();
     let label = format!("{method} {path} #{skip}: {name}, {times} times");
     let world = stocked().await;
-    server(&world, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
+    server(&world, xero).faults.add(Rule::next(method, path, fault).after(skip).times(times));
     let twins = twins(&world);
     sweep(&world).await;
     world.settle().await;
     check(&world, &twins, &label).await;
-    let met = server(&world, xero)
-        .requests()
-        .iter()
-        .filter(|request| request.method == method && request.uri.path().contains(path))
-        .count();
-    assert!(met > usize::try_from(skip).unwrap(), "{label}: the call was never made");
+    assert!(was_made(&world, &call), "{label}: the call was never made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -134,20 +119,7 @@ async fn dies_during(xero: bool, after: u32) -> bool {
     let mut world = stocked().await;
     let twins = twins(&world);
     sweep(&world).await;
-    let before = server(&world, xero).requests().len();
-    // The call is under way when the process dies, and is handled all the same.
-    let slow = Fault::Delay(Duration::from_millis(60));
-    server(&world, xero).faults.add(Rule::every("/", slow).after(after).times(1));
-    let parts = Arc::clone(&world.app.parts);
-    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
-    let wanted = before + usize::try_from(after).unwrap() + 1;
-    while server(&world, xero).requests().len() < wanted && !working.is_finished() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    // On a busy machine the work may end before anybody looks; then the process dies after it.
-    if server(&world, xero).requests().len() < wanted {
-        return false;
-    }
+    let Some(working) = work_until(&world, xero, after).await else { return false };
     world.restart().await;
     working.await.unwrap();
     world.settle().await;

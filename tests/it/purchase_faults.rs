@@ -1,20 +1,12 @@
 //! Whatever goes wrong with any call on the way of a bill, and wherever the process dies: one bill, marked.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::http::Method;
 use jiff::SignedDuration;
-use readypost::pipeline::{Turn, turn};
-use readypost::simulator::Server;
 use readypost::simulator::faults::{Canned, Fault, Rule};
 
-use crate::cells::{all_pass, faults};
+use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::harness::dec;
 use crate::purchases::Buying;
-
-/// A remote call of the way: whether it is to Xero, its method, its path, and calls that go through before.
-type Call = (bool, Method, &'static str, u32);
 
 fn calls() -> Vec<Call> {
     let get = |path, skip| (false, Method::GET, path, skip);
@@ -66,23 +58,15 @@ async fn check_twins(buying: &Buying, order: i64, label: &str) {
     assert_eq!(buying.world.connectwise.batches().len(), 2, "{label}");
 }
 
-fn server(buying: &Buying, xero: bool) -> &Server {
-    if xero { &buying.world.xero.server } else { &buying.world.connectwise.server }
-}
-
-async fn cell((xero, method, path, skip): Call, name: &str, fault: Fault, times: u32) {
+async fn cell(call: Call, name: &str, fault: Fault, times: u32) {
+    let (xero, method, path, skip) = call.clone();
     let label = format!("{method} {path} #{skip}: {name}, {times} times");
     let buying = Buying::new().await;
-    server(&buying, xero).faults.add(Rule::next(method.clone(), path, fault).after(skip).times(times));
+    server(&buying.world, xero).faults.add(Rule::next(method, path, fault).after(skip).times(times));
     let order = twins(&buying);
     buying.world.settle().await;
     check_twins(&buying, order, &label).await;
-    let met = server(&buying, xero)
-        .requests()
-        .iter()
-        .filter(|request| request.method == method && request.uri.path().contains(path))
-        .count();
-    assert!(met > usize::try_from(skip).unwrap(), "{label}: the call was never made");
+    assert!(was_made(&buying.world, &call), "{label}: the call was never made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -122,21 +106,9 @@ async fn a_process_that_dies_during_any_call_leaves_one_bill() {
 /// Lets the process die during one call and be dead for a while; says whether there was such a call.
 async fn dies_during(xero: bool, after: u32, dead: SignedDuration) -> bool {
     let mut buying = Buying::new().await;
-    let before = server(&buying, xero).requests().len();
-    // The call is under way when the process dies, and is handled all the same.
-    let slow = Fault::Delay(Duration::from_millis(60));
-    server(&buying, xero).faults.add(Rule::every("/", slow).after(after).times(1));
     let order = twins(&buying);
     buying.world.callbacks().await;
-    let parts = Arc::clone(&buying.world.app.parts);
-    let working = tokio::spawn(async move { while turn(&parts).await == Ok(Turn::Worked) {} });
-    let wanted = before + usize::try_from(after).unwrap() + 1;
-    while server(&buying, xero).requests().len() < wanted && !working.is_finished() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    if working.is_finished() {
-        return false;
-    }
+    let Some(working) = work_until(&buying.world, xero, after).await else { return false };
     buying.world.clock.advance(dead);
     buying.world.restart().await;
     buying.listen();

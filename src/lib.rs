@@ -37,6 +37,7 @@
 //! | mark | [`ConnectWise::mark`], after [`after_post`] | [`RecordFacts`], batch name | [`Marked`] | no |
 //! | carry payments | [`reconcile`](domain::payments::reconcile) | an invoice and its payments in both systems | one change, or none | yes |
 //! | sweep | [`sweep`](pipeline::sweep) | what changed since the last sweep | triggers | no |
+//! | state | [`reconcile`](pipeline::reconcile), then [`sections`](domain::statement::sections) | a month of both systems | [`Statement`](domain::statement::Statement) | only the second |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
 //!
 //! The door is in [`http`], the steps are in [`pipeline`], and [`app`] puts them together.
@@ -107,6 +108,7 @@
 //! | document | What a record becomes in Xero, such as an invoice, a bill or a journal: [`DocumentKind`], [`Posted`]. |
 //! | hold | Stops a record until a person has acted: [`HoldReason`], [`HoldCode`]. |
 //! | skip | Nothing has to be posted: [`SkipReason`]. |
+//! | statement | A month of one company, both systems next to each other: [`Statement`](domain::statement::Statement). |
 //! | warning | The record was posted, and a person should look once: [`Warning`]. |
 //! | intent | A request that is about to be sent, made durable first: [`Intent`]. |
 //! | settlement | What happens after a step, as it is journalled: [`Settlement`]. |

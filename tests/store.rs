@@ -57,6 +57,7 @@ fn about(number: u64) -> About {
         client: "Blue Gum Dental".into(),
         total: Money::CENT * 11_000.into(),
         currency: "AUD".to_owned(),
+        date: None,
     }
 }
 

@@ -97,6 +97,7 @@ impl App {
             // Never less than the largest body that is allowed.
             bodies: Semaphore::new(BODIES_KIB_MAX.max(config.server.body_bytes_max.div_ceil(1 << 10))),
             started: clock.now(),
+            statements: http::Statements::default(),
         });
         let limits = Limits { connections_max: config.server.connections_max };
         let listen = config.server.listen;

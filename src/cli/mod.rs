@@ -5,6 +5,7 @@ mod companies;
 mod demo;
 mod doctor;
 mod print;
+mod reconcile;
 mod records;
 mod serve;
 mod status;
@@ -46,6 +47,8 @@ enum Command {
     /// List, pause and resume the Xero organisations
     #[command(subcommand)]
     Companies(companies::Companies),
+    /// State a month of a company: what ConnectWise closed and what Xero has
+    Reconcile(reconcile::Reconcile),
     /// Read the configuration anew, without a restart
     Reload(companies::Reload),
     /// Make an operator's token and its entry in the configuration
@@ -90,6 +93,7 @@ impl Cli {
                 Command::Status(service) => status::run(&service).await,
                 Command::Records(records) => records.run().await,
                 Command::Companies(companies) => companies.run().await,
+                Command::Reconcile(reconcile) => reconcile.run().await,
                 Command::Reload(reload) => reload.run().await,
                 Command::Token(token) => token.run(),
             }

@@ -68,6 +68,10 @@ impl ConnectWise {
         })
     }
 
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Forgets captions and billing terms, because somebody may just have mended them.
     pub async fn forget_tables(&self) {
         self.captions.forget().await;

@@ -16,6 +16,7 @@ mod kept;
 mod keys;
 mod lenient;
 mod movements;
+mod page;
 mod party;
 mod payments;
 mod purchases;

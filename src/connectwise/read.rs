@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 
 use super::client::{ConnectWise, SYSTEM, malformed};
 use super::dates;
@@ -57,11 +58,37 @@ impl ConnectWise {
         into_facts(found, closed).map(Some)
     }
 
+    /// The closed invoices and credit memos that are dated from one day to another.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says; [`RemoteError::Malformed`] when one of them cannot be read, so that none is passed over.
+    pub async fn closed_invoices(&self, from: Date, last: Date) -> Result<Vec<Invoice>, RemoteError> {
+        // A day more on each side, because the zone of dates is not documented.
+        let (before, after) = (from.checked_sub(1.day()), last.checked_add(2.days()));
+        let day = |date: Result<Date, jiff::Error>, fallback: Date| {
+            date.unwrap_or(fallback).strftime("%Y-%m-%dT00:00:00Z").to_string()
+        };
+        let conditions = format!("date>=[{}] and date<[{}]", day(before, from), day(after, last));
+        let rows: Vec<wire::Invoice> = self.list("finance/invoices", Some(&conditions)).await??;
+        let mut closed = Vec::new();
+        let mut statuses = None;
+        for row in rows {
+            let is_closed = match (row.status.is_closed, &statuses) {
+                (Some(closed), _) => closed,
+                (None, None) => closes(row.status.id, statuses.insert(self.read_statuses().await?))?,
+                (None, Some(known)) => closes(row.status.id, known)?,
+            };
+            if is_closed {
+                closed.push(into_facts(row, true)?);
+            }
+        }
+        closed.retain(|invoice| invoice.date.is_some_and(|date| date >= from && date <= last));
+        Ok(closed)
+    }
+
     /// Whether a billing status closes invoices, for invoices that do not say so.
     async fn is_closed(&self, status: i64) -> Result<bool, RemoteError> {
-        let statuses = self.read_statuses().await?;
-        let found = statuses.iter().find(|known| known.id == status);
-        found.map(|known| known.closed).ok_or_else(|| malformed(format!("there is no billing status {status}")))
+        closes(status, &self.read_statuses().await?)
     }
 
     /// What posting `record` needs, read side by side.
@@ -165,4 +192,10 @@ fn into_facts(found: wire::Invoice, closed: bool) -> Result<Invoice, RemoteError
         batch,
         paid: found.payments.unwrap_or_default().abs() + found.credits.unwrap_or_default().abs(),
     })
+}
+
+/// Whether one of the billing statuses closes invoices.
+fn closes(status: i64, known: &[Status]) -> Result<bool, RemoteError> {
+    let found = known.iter().find(|known| known.id == status);
+    found.map(|known| known.closed).ok_or_else(|| malformed(format!("there is no billing status {status}")))
 }

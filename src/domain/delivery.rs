@@ -4,6 +4,7 @@
 //! the same state, and two stores cannot disagree.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -190,6 +191,9 @@ pub struct About {
     pub total: Money,
     /// ISO code; empty when ConnectWise gives none.
     pub currency: String,
+    /// The day that its document is dated; none when nothing says it, as with payments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<Date>,
 }
 
 /// A decision that the record's state does not allow.
@@ -563,6 +567,7 @@ mod tests {
             client: "Blue Gum Widgets".into(),
             total: Money::CENT,
             currency: String::new(),
+            date: None,
         }
     }
 

@@ -38,6 +38,19 @@ impl DocumentKind {
         }
     }
 
+    /// Where Xero shows a document of this kind.
+    #[must_use]
+    pub fn page(self, id: Uuid) -> String {
+        let page = match self {
+            Self::Invoice => "AccountsReceivable/View.aspx?InvoiceID",
+            Self::CreditNote => "AccountsReceivable/ViewCreditNote.aspx?creditNoteID",
+            Self::Bill => "AccountsPayable/View.aspx?InvoiceID",
+            Self::BillCredit => "AccountsPayable/ViewCreditNote.aspx?creditNoteID",
+            Self::Journal => "Journal/View.aspx?invoiceID",
+        };
+        format!("https://go.xero.com/{page}={id}")
+    }
+
     /// Whether it takes back what another document charged.
     #[must_use]
     pub fn is_credit(self) -> bool {

@@ -20,6 +20,7 @@ pub mod record;
 pub mod rules;
 pub mod settle;
 pub mod signature;
+pub mod statement;
 pub mod terms;
 pub mod text;
 pub mod trigger;

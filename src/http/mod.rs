@@ -8,6 +8,7 @@ mod error;
 mod health;
 mod page;
 mod patience;
+mod reconcile;
 mod records;
 mod reload;
 mod serve;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 pub use companies::CompanyView;
+pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
 pub use view::{HistoryView, PageView, RecordView, StatusView};
@@ -47,6 +49,8 @@ pub struct Surface {
     pub bodies: tokio::sync::Semaphore,
     /// When the process was started.
     pub started: Timestamp,
+    /// The months that were stated.
+    pub statements: Statements,
 }
 
 /// All routes.
@@ -63,6 +67,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/api/v1/companies", get(companies::list))
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
         .route("/api/v1/reload", post(reload::reload))
+        .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))

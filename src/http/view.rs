@@ -16,9 +16,6 @@ use crate::domain::settle::Settlement;
 use crate::pipeline::Parts;
 use crate::store::{Entry, Event, Health, Lane};
 
-/// The page of a manual journal in Xero.
-const JOURNAL_PAGE: &str = "Journal/View.aspx?invoiceID";
-
 /// The whole service at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusView {
@@ -293,17 +290,6 @@ impl From<&Record> for RecordView {
     }
 }
 
-/// Where Xero shows a document, up to its id.
-fn page_of(kind: DocumentKind) -> &'static str {
-    match kind {
-        DocumentKind::Invoice => "AccountsReceivable/View.aspx?InvoiceID",
-        DocumentKind::CreditNote => "AccountsReceivable/ViewCreditNote.aspx?creditNoteID",
-        DocumentKind::Bill => "AccountsPayable/View.aspx?InvoiceID",
-        DocumentKind::BillCredit => "AccountsPayable/ViewCreditNote.aspx?creditNoteID",
-        DocumentKind::Journal => JOURNAL_PAGE,
-    }
-}
-
 fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
     let journal = posted.journal.as_deref().map(|journal| match journal {
         CostJournal::Due { .. } => CostView { state: "due".to_owned(), id: None, total: None, link: None },
@@ -311,7 +297,7 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
             state: "posted".to_owned(),
             id: Some(id.to_string()),
             total: Some(total.to_string()),
-            link: Some(format!("https://go.xero.com/{}={id}", page_of(*kind))),
+            link: Some(kind.page(*id)),
         },
     });
     DocumentView {
@@ -322,7 +308,7 @@ fn document(posted: &crate::domain::delivery::Posted) -> DocumentView {
         xero_total: posted.xero_total.to_string(),
         posted: posted.at,
         batch: posted.batch.clone(),
-        link: format!("https://go.xero.com/{}={}", page_of(posted.kind), posted.id),
+        link: posted.kind.page(posted.id),
         cost_of_goods: journal,
     }
 }

@@ -278,6 +278,7 @@ fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>)
         client: record.party().1.into(),
         total: if is_credit { -record.total().abs() } else { record.total() },
         currency: record.currency().unwrap_or_default().to_owned(),
+        date: record.date(),
     }
 }
 

@@ -83,6 +83,7 @@ fn about_order(order: &PurchaseOrder, company: Option<crate::domain::record::Com
         client: order.vendor_name.as_str().into(),
         total: order.total.unwrap_or(Money::ZERO),
         currency: order.currency.clone().unwrap_or_default(),
+        date: None,
     }
 }
 

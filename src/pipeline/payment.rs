@@ -114,6 +114,7 @@ pub(super) fn of_company(lease: &Lease, company: &Company) -> About {
         client: "".into(),
         total: Money::ZERO,
         currency: String::new(),
+        date: None,
     };
     About { company: Some(company.id.clone()), ..lease.record.about.clone().unwrap_or_else(nothing) }
 }
@@ -125,6 +126,7 @@ fn about(document: &PaidDocument, company: &Company) -> About {
         client: document.client.as_str().into(),
         total: document.paid(),
         currency: document.currency.clone(),
+        date: None,
     }
 }
 

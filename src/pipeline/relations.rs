@@ -88,6 +88,7 @@ async fn in_xero(
         client: invoice.client_name.as_str().into(),
         total: invoice.paid,
         currency: invoice.currency.clone().unwrap_or_default(),
+        date: None,
     });
     let none = "No configured Xero organisation takes the invoice of this payment.";
     let company = company.ok_or_else(|| stop(hold(HoldCode::NoCompany, none)))?;

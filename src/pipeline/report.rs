@@ -222,5 +222,6 @@ fn about_expense(expense: &Expense, company: Option<&Company>) -> About {
         client: expense.member_name.as_str().into(),
         total: expense.entries.iter().filter_map(|entry| entry.amount).sum(),
         currency: expense.entries.iter().find_map(|entry| entry.currency.clone()).unwrap_or_default(),
+        date: expense.date(),
     }
 }

@@ -135,6 +135,7 @@ mod tests {
             client: "Blue Gum Dental".into(),
             total: Money::CENT,
             currency: String::new(),
+            date: None,
         });
         Record { about, ..record }
     }

@@ -6,7 +6,7 @@ use super::budget::Purpose;
 use super::client::{Call, Xero};
 use super::error::XeroError;
 use super::journals;
-use super::wire::{self, DocumentRow};
+use super::wire::{self, DocumentRow, Documents};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Existing, ExistingDocument, mark_in};
 use crate::remote::Answer;
@@ -61,7 +61,7 @@ impl Xero {
         let query = [("where", clause.as_str()), ("page", &page), ("pageSize", &rows), ("unitdp", "4")];
         let call = Call { path: collection(kind), query: &query, ..Call::default() };
         let answer = self.read(Purpose::LookUp, call).await?;
-        let rows = documents(&answer)?;
+        let rows = documents(&answer)?.rows;
         let count = rows.len();
         let live = rows
             .into_iter()
@@ -88,7 +88,7 @@ impl Xero {
             if answer.status == reqwest::StatusCode::NOT_FOUND {
                 continue;
             }
-            let row = documents(&answer)?.into_iter().find(|row| kind_named(&row.kind).is_some() && row.id == id);
+            let row = documents(&answer)?.rows.into_iter().find(|row| kind_named(&row.kind).is_some() && row.id == id);
             return row.map(existing).transpose();
         }
         Ok(None)
@@ -116,7 +116,7 @@ pub(super) fn type_name(kind: DocumentKind) -> &'static str {
 }
 
 /// The kind that Xero names so; none for kinds that records do not become.
-fn kind_named(name: &str) -> Option<DocumentKind> {
+pub(super) fn kind_named(name: &str) -> Option<DocumentKind> {
     let kinds = [DocumentKind::Invoice, DocumentKind::CreditNote, DocumentKind::Bill, DocumentKind::BillCredit];
     kinds.into_iter().find(|kind| type_name(*kind) == name)
 }
@@ -129,10 +129,11 @@ fn number_field(kind: DocumentKind) -> &'static str {
     }
 }
 
-fn documents(answer: &Answer) -> Result<Vec<DocumentRow>, XeroError> {
+/// The documents of an answer.
+pub(super) fn documents(answer: &Answer) -> Result<Documents, XeroError> {
     let malformed = || XeroError::Malformed { cause: format!("{}: {}", answer.status, answer.excerpt()) };
     let body = Some(&answer.body).filter(|_| answer.status.is_success()).ok_or_else(malformed)?;
-    wire::parse::<wire::Documents>(body).map(|documents| documents.rows).ok_or_else(malformed)
+    wire::parse::<Documents>(body).ok_or_else(malformed)
 }
 
 fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {

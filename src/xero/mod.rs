@@ -10,6 +10,7 @@ mod contacts;
 mod documents;
 mod error;
 mod journals;
+mod listing;
 mod lookup;
 mod payments;
 mod reference;
@@ -30,6 +31,7 @@ pub use budget::BudgetView;
 pub use client::{Permit, Settings, Xero};
 pub use documents::{Created, Request, body};
 pub use error::{CompanyFault, XeroError};
+pub use listing::Listing;
 pub use payments::{ChangedInvoice, PastPayment, payment_body};
 pub use token::Grant;
 

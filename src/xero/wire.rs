@@ -164,6 +164,8 @@ pub(super) struct NewCreditNotes<'a> {
 pub(super) struct Documents {
     #[serde(rename = "Invoices", alias = "CreditNotes")]
     pub(super) rows: Vec<DocumentRow>,
+    #[serde(default)]
+    pub(super) pagination: Option<Pagination>,
 }
 
 /// An invoice or a credit note as it is read; Xero leaves out what is null.
@@ -190,6 +192,10 @@ pub(super) struct DocumentRow {
     pub(super) total_tax: Option<Money>,
     #[serde(default)]
     pub(super) total: Option<Money>,
+    #[serde(default)]
+    pub(super) amount_paid: Option<Money>,
+    #[serde(default)]
+    pub(super) amount_credited: Option<Money>,
     #[serde(default)]
     pub(super) line_items: Option<Vec<LineRow>>,
     #[serde(default)]

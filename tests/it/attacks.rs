@@ -161,6 +161,7 @@ fn arm_request(now: Timestamp) -> ArmRequest {
             client: "Blue Gum Dental".into(),
             total: Money::CENT,
             currency: "AUD".to_owned(),
+            date: None,
         },
         body: "{}".to_owned(),
     }

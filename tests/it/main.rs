@@ -26,6 +26,7 @@ mod posting;
 mod process;
 mod purchase_faults;
 mod purchases;
+mod reconcile;
 mod reload;
 mod slow;
 mod webhooks;

@@ -1,0 +1,212 @@
+//! Statements over HTTP: one is made in the background, asked for until it is there, and kept for a while.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::Surface;
+use super::access::{Decider, Viewer};
+use super::error::Problem;
+use super::records::said;
+use crate::domain::record::CompanyId;
+use crate::domain::statement::{Calls, Month, Statement};
+use crate::pipeline::{Progress, reconcile};
+
+/// Statements that are kept in memory; a month can be stated again at any time.
+const KEPT_MAX: usize = 12;
+/// Statements that are made at the same time.
+const RUNNING_MAX: usize = 2;
+
+/// The statements that were asked for, the newest last.
+#[derive(Debug, Default)]
+pub struct Statements(Mutex<Vec<Job>>);
+
+/// One statement, made or being made.
+#[derive(Clone, Debug)]
+struct Job {
+    company: CompanyId,
+    month: Month,
+    by: String,
+    begun: Timestamp,
+    progress: watch::Receiver<Progress>,
+    /// None while it is being made.
+    outcome: Option<Result<Arc<Statement>, String>>,
+}
+
+/// How far a statement is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementView {
+    /// The Xero organisation.
+    pub company: CompanyId,
+    /// The month.
+    pub month: Month,
+    /// `running`, `done` or `failed`.
+    pub state: String,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub begun: Timestamp,
+    /// What is being read.
+    pub step: String,
+    /// Records and documents that were read.
+    pub rows: usize,
+    /// Calls so far.
+    pub calls: Calls,
+    /// It waits for Xero's calls of the minute until then.
+    pub waits_until: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Whether nothing is missing and nothing unexplained, once it is done.
+    pub balanced: Option<bool>,
+    /// The statement, once it is done.
+    pub statement: Option<Statement>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    company: String,
+    month: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    company: String,
+    month: String,
+    format: Option<String>,
+}
+
+impl Statements {
+    fn lock(&self) -> MutexGuard<'_, Vec<Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, company: &CompanyId, month: Month) -> Option<Job> {
+        self.lock().iter().rev().find(|job| job.company == *company && job.month == month).cloned()
+    }
+}
+
+impl Job {
+    fn view(&self) -> StatementView {
+        let progress = self.progress.borrow().clone();
+        let statement = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
+        let state = match &self.outcome {
+            None => "running",
+            Some(Ok(_)) => "done",
+            Some(Err(_)) => "failed",
+        };
+        StatementView {
+            company: self.company.clone(),
+            month: self.month,
+            state: state.to_owned(),
+            by: self.by.clone(),
+            begun: self.begun,
+            step: progress.step,
+            rows: progress.rows,
+            calls: progress.calls,
+            waits_until: progress.waits_until,
+            error: self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).cloned(),
+            balanced: statement.map(|statement| statement.is_balanced()),
+            statement: statement.map(|statement| statement.as_ref().clone()),
+        }
+    }
+}
+
+fn named(company: &str, month: &str, surface: &Surface) -> Result<(CompanyId, Month), Problem> {
+    let month = month.parse().map_err(|error: String| Problem::new(StatusCode::BAD_REQUEST, error))?;
+    let parts = surface.parts.current();
+    let known = parts.companies.iter().find(|known| known.id.as_str() == company).map(|known| known.id.clone());
+    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}"));
+    Ok((known.ok_or_else(missing)?, month))
+}
+
+/// `POST /api/v1/reconcile`: begins a statement, or joins the one of the same month that is being made.
+pub(super) async fn begin(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<StatementView>), Problem> {
+    let Asked { company, month } = said(&headers, &body)?;
+    let (company, month) = named(&company, &month, &surface)?;
+    let (sender, progress) = watch::channel(Progress::default());
+    let job = {
+        let mut jobs = surface.statements.lock();
+        let same = |job: &&Job| job.outcome.is_none() && job.company == company && job.month == month;
+        if let Some(job) = jobs.iter().find(same) {
+            return Ok((StatusCode::ACCEPTED, Json(job.view())));
+        }
+        if jobs.iter().filter(|job| job.outcome.is_none()).count() >= RUNNING_MAX {
+            let busy = "other statements are being made; ask again when they are done";
+            return Err(Problem::new(StatusCode::CONFLICT, busy));
+        }
+        jobs.retain(|job| job.outcome.is_none() || (job.company != company || job.month != month));
+        while jobs.len() >= KEPT_MAX {
+            let Some(oldest) = jobs.iter().position(|job| job.outcome.is_some()) else { break };
+            jobs.remove(oldest);
+        }
+        let begun = surface.parts.clock.now();
+        let job = Job { company: company.clone(), month, by: operator.name, begun, progress, outcome: None };
+        jobs.push(job.clone());
+        job
+    };
+    tracing::info!(%company, %month, by = job.by, "a statement is made");
+    let view = job.view();
+    let making = Arc::clone(&surface);
+    tokio::spawn(async move {
+        let parts = making.parts.current();
+        // In a task of its own, so that a panic ends as a failure that is seen.
+        let made = tokio::spawn(async move { reconcile(&company, month, &parts, &sender).await }).await;
+        let made = made.unwrap_or_else(|_| Err("it failed inside readypost; its log says where".to_owned()));
+        if let Err(cause) = &made {
+            tracing::warn!(%month, cause, "a statement could not be made");
+        }
+        let ended = |running: &&mut Job| {
+            running.outcome.is_none()
+                && running.begun == job.begun
+                && running.month == month
+                && running.company == job.company
+        };
+        if let Some(running) = making.statements.lock().iter_mut().find(ended) {
+            running.outcome = Some(made.map(Arc::new));
+        }
+    });
+    Ok((StatusCode::ACCEPTED, Json(view)))
+}
+
+/// `GET /api/v1/reconcile`: how far it is, and the statement once it is done; as comma-separated values on request.
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    _: Viewer,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let (company, month) = named(&wanted.company, &wanted.month, &surface)?;
+    let job = surface.statements.find(&company, month).ok_or_else(|| {
+        let sentence =
+            format!("no statement of {company} for {month} was asked for since the start; begin one by POST");
+        Problem::new(StatusCode::NOT_FOUND, sentence)
+    })?;
+    match (wanted.format.as_deref(), &job.outcome) {
+        (None | Some("json"), _) => Ok(Json(job.view()).into_response()),
+        (Some("csv"), Some(Ok(statement))) => {
+            let name = format!("attachment; filename=\"{company}-{month}.csv\"");
+            let headers =
+                [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+            Ok((headers, statement.csv()).into_response())
+        }
+        (Some("csv"), Some(Err(cause))) => Err(Problem::new(StatusCode::CONFLICT, cause.clone())),
+        (Some("csv"), None) => Err(Problem::new(StatusCode::CONFLICT, "the statement is still being made")),
+        (Some(format), _) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, format!("format {format:?} is none of: json, csv")))
+        }
+    }
+}

@@ -35,7 +35,7 @@
 //! | post | [`Xero::create`] | the armed request | [`Created`] | no |
 //! | settle | [`settle`], [`Store::settle`] | [`Outcome`]; [`Lease`], [`Settlement`] | [`Settlement`]; nothing | yes; no |
 //! | mark | [`ConnectWise::mark`], after [`after_post`] | [`RecordFacts`], batch name | [`Marked`] | no |
-//! | carry payments | [`reconcile`](domain::payments::reconcile) | an invoice and its payments in both systems | one change, or none | yes |
+//! | carry payments | [`weigh`](domain::payments::weigh) | an invoice and its payments in both systems | one change, or none | yes |
 //! | sweep | [`sweep`](pipeline::sweep) | what changed since the last sweep | triggers | no |
 //! | state | [`reconcile`](pipeline::reconcile), then [`sections`](domain::statement::sections) | a month of both systems | [`Statement`](domain::statement::Statement) | only the second |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |

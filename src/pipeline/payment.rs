@@ -21,7 +21,7 @@ use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::money::Money;
 use crate::domain::payments::{
     Books, Change, Entry, Item, Link, Made, Next, Origin, PaidDocument, PaidInvoice, Subject, Verdict, allocated,
-    choose, found_after, marked, memo, numbers, reconcile,
+    choose, found_after, marked, memo, numbers, weigh,
 };
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome, Paid};
 use crate::domain::text::shorten;
@@ -192,7 +192,7 @@ impl Payer<'_> {
         if let Some(intent) = &record.intent {
             self.after_unknown(lease, intent, &other.entries)?;
         }
-        let verdict = reconcile(&self.books(lease, &other, &record.links));
+        let verdict = weigh(&self.books(lease, &other, &record.links));
         Ok((other, verdict))
     }
 
@@ -406,7 +406,7 @@ impl Payer<'_> {
         links: Vec<Link>,
         warnings: Vec<Warning>,
     ) -> Outcome {
-        let left = reconcile(&self.books(lease, other, &links)).next;
+        let left = weigh(&self.books(lease, other, &links)).next;
         self.paid(links, left != Next::Nothing, warnings)
     }
 

@@ -5,7 +5,7 @@
 //! is known when the other side is looked at.
 
 mod choose;
-mod reconcile;
+mod weigh;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,7 +17,7 @@ use super::money::Money;
 use super::record::{CompanyId, SourceId};
 
 pub use choose::{choose, memo, numbers};
-pub use reconcile::{Books, Next, Verdict, allocated, found_after, reconcile};
+pub use weigh::{Books, Next, Verdict, allocated, found_after, weigh};
 
 /// Links that are remembered of one invoice; older ones are forgotten first, and found again by amount and day.
 pub const LINKS_MAX: usize = 200;

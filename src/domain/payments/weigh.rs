@@ -83,7 +83,7 @@ enum Changed {
 
 /// Decides what to do next. Total: what cannot be decided is held.
 #[must_use]
-pub fn reconcile(books: &Books<'_>) -> Verdict {
+pub fn weigh(books: &Books<'_>) -> Verdict {
     if let Some(link) = books.links.iter().find(|link| link.invoice != books.invoice.id) {
         let sentence = format!(
             "The payment {} of {} was entered on another invoice in ConnectWise (id {}) than {} (id {}), which now has the number.",
@@ -520,7 +520,7 @@ mod tests {
         fn look(&self) -> Verdict {
             let Self { document, invoice, entries, links, way, .. } = self;
             let credits = self.credits;
-            reconcile(&Books { document, invoice, entries, links, way: *way, credits, start: None, asked: false })
+            weigh(&Books { document, invoice, entries, links, way: *way, credits, start: None, asked: false })
         }
 
         /// Carries out what comes next; false at the end.

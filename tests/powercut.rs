@@ -6,6 +6,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "what was counted is shown")]
 
+#[path = "powercut/binary.rs"]
+mod binary;
+#[path = "powercut/calls.rs"]
+mod calls;
 #[path = "powercut/child.rs"]
 mod child;
 #[path = "powercut/cuts.rs"]
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         }
         [] => runtime.block_on(until_stopped(cuts::run(100))),
         ["cuts", count] => runtime.block_on(until_stopped(cuts::run(count.parse().unwrap()))),
+        ["calls", seconds] => runtime.block_on(until_stopped(calls::run(seconds.parse().unwrap()))),
         ["strict"] => runtime.block_on(until_stopped(strict::run())),
         _ => {
             println!("say `cuts` and how many");

@@ -239,7 +239,18 @@ impl Forgetful {
                 let count = self.syncing.remove(&moment.process).unwrap();
                 if node.sync(count) { Done::Synced } else { Done::Nothing }
             }
-            Some(_) => Done::Nothing,
+            Some(_) => {
+                let count = self.syncing.remove(&moment.process).unwrap();
+                // Names are in the log of the file system, which stops where that cannot be written.
+                if node.folder {
+                    return Done::Nothing;
+                }
+                // The kernel takes bytes for written all the same: processes see them, and no later sync writes them.
+                let ready = count.saturating_sub(node.synced).min(node.changes.len());
+                node.changes.drain(..ready);
+                node.synced += ready;
+                Done::Nothing
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Calls that change files, names or open files. A call of another name that changes a file would be missed; that the
 /// files read the same at the end shows that there is none.
@@ -45,14 +46,41 @@ impl Moment {
     }
 }
 
-/// Runs this program as a process that only stores, under strace, and returns what it did.
-pub(crate) fn run(arguments: &[String], log: &Path) -> Vec<Moment> {
-    let mut command = Command::new("strace");
+/// Whether strace can be used here.
+pub(crate) fn works() -> bool {
+    let strace = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
+    strace.is_ok_and(|status| status.success())
+}
+
+/// What a process did, and how it ended.
+pub(crate) struct Traced {
+    pub(crate) moments: Vec<Moment>,
+    /// None = it was killed.
+    pub(crate) code: Option<i32>,
+    /// Whether something was done to one of its calls.
+    pub(crate) injected: bool,
+}
+
+/// Runs this program as a process that only stores, under strace, which may do something to one of its calls.
+pub(crate) fn run(arguments: &[String], injection: Option<&str>, log: &Path) -> Traced {
+    // A process that hangs is killed, and ends with a code of its own.
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "30", "strace"]);
     command.args(["-f", "-xx", "-s", "10000000", "-e", CALLS, "-e", "signal=none", "-o"]).arg(log);
+    if let Some(injection) = injection {
+        command.arg("-e").arg(format!("inject={injection}"));
+    }
     command.arg(std::env::current_exe().unwrap()).args(arguments);
-    // How it ends is part of what is tried.
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-    read(&std::fs::read_to_string(log).unwrap())
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Cargo's, with which the loader looks into a hundred folders first.
+    command.env_remove("LD_LIBRARY_PATH");
+    let begun = Instant::now();
+    let code = command.status().unwrap().code();
+    assert!(begun.elapsed() < Duration::from_secs(29), "{injection:?}: the process hangs");
+    let text = std::fs::read_to_string(log).unwrap();
+    // strace dies by the signal that it sends.
+    let injected = text.contains("(INJECTED)") || matches!(code, None | Some(137));
+    Traced { moments: read(&text), code, injected }
 }
 
 fn read(log: &str) -> Vec<Moment> {

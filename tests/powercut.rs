@@ -14,15 +14,16 @@ mod calls;
 mod child;
 #[path = "powercut/cuts.rs"]
 mod cuts;
+#[expect(dead_code, reason = "other tests turn it read-only")]
 #[path = "powercut/disk.rs"]
 mod disk;
+#[path = "powercut/forgetful.rs"]
+mod forgetful;
 #[expect(dead_code, reason = "the parts of the harness for a service in this process are not used here")]
 #[path = "it/harness.rs"]
 mod harness;
 #[path = "powercut/load.rs"]
 mod load;
-#[path = "powercut/forgetful.rs"]
-mod forgetful;
 #[expect(dead_code, reason = "not everything about a process is asked here")]
 #[path = "it/process.rs"]
 mod process;

@@ -10,8 +10,7 @@ use crate::strict::Run;
 use crate::{Verdict, binary, trace};
 
 /// Enough to begin, close and compress some segments, in one task.
-const WORK: Work =
-    Work { segment_bytes: 1_500, tasks: 1, records: 5, body_bytes_max: 900, dies_after: 0, hour: 1 };
+const WORK: Work = Work { segment_bytes: 1_500, tasks: 1, records: 5, body_bytes_max: 900, dies_after: 0, hour: 1 };
 /// What is done to the calls: an error of the disk, or the end of the process.
 const INJECTIONS: [&str; 13] = [
     "pwrite64:error=ENOSPC",

@@ -36,8 +36,10 @@ enum Kind {
     Store(Work),
 }
 
-const SMALL: Work = Work { segment_bytes: 20_000, tasks: 8, records: u64::MAX, body_bytes_max: 900, dies_after: 0, hour: 0 };
-const LARGE: Work = Work { segment_bytes: 400_000, tasks: 8, records: u64::MAX, body_bytes_max: 200_000, dies_after: 0, hour: 0 };
+const SMALL: Work =
+    Work { segment_bytes: 20_000, tasks: 8, records: u64::MAX, body_bytes_max: 900, dies_after: 0, hour: 0 };
+const LARGE: Work =
+    Work { segment_bytes: 400_000, tasks: 8, records: u64::MAX, body_bytes_max: 200_000, dies_after: 0, hour: 0 };
 const KINDS: [(&str, Kind); 5] = [
     ("binary, callbacks of 600 bytes", Kind::Door(600)),
     ("binary, callbacks of 20 kB", Kind::Door(20_000)),

@@ -51,15 +51,31 @@ impl Disk {
     }
 
     pub(crate) fn mount(&mut self) -> Result<(), String> {
-        run(Command::new("mount").args(["-o", "loop"]).arg(self.image()).arg(self.path()))?;
+        run(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(self.image()).arg(self.path()))?;
         self.mounted = true;
         Ok(())
     }
 
-    /// Turns it read-only, as the kernel does after an error of the device, or back.
-    #[expect(dead_code, reason = "not every test that cuts turns it read-only")]
-    pub(crate) fn remount(&self, how: &str) -> Result<(), String> {
-        run(Command::new("mount").arg("-o").arg(format!("remount,{how}")).arg(self.path()))
+    /// The kernel meets an error of the device and turns it read-only.
+    pub(crate) fn fail(&self) -> Result<(), String> {
+        let mounts = std::fs::read_to_string("/proc/mounts").map_err(|error| error.to_string())?;
+        let path = self.path();
+        let ours = |line: &&str| line.split(' ').nth(1) == path.to_str();
+        let device = mounts.lines().find(ours).and_then(|line| line.split(' ').next()?.strip_prefix("/dev/"));
+        let switch = format!("/sys/fs/ext4/{}/trigger_fs_error", device.unwrap_or_default());
+        std::fs::write(&switch, "of the test").map_err(|error| format!("{switch}: {error}"))
+    }
+
+    /// The device is repaired, when no process uses it.
+    pub(crate) fn mend(&mut self) -> Result<(), String> {
+        self.unmount()?;
+        // 1 = it was mended.
+        let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(self.image()).output();
+        let code = checked.map_err(|error| format!("e2fsck: {error}"))?.status.code();
+        if !matches!(code, Some(0 | 1)) {
+            return Err(format!("e2fsck ends with {code:?}"));
+        }
+        self.mount()
     }
 
     /// The power goes: nothing more reaches the disk, and what the file system had in memory is lost. What was true

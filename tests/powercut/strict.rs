@@ -12,8 +12,7 @@ use crate::trace::Traced;
 use crate::{Seeded, Verdict, cuts, trace};
 
 /// Records, tasks and sizes that make a process begin, close and compress a dozen segments.
-const WORK: Work =
-    Work { segment_bytes: 3_000, tasks: 2, records: 14, body_bytes_max: 2_500, dies_after: 0, hour: 1 };
+const WORK: Work = Work { segment_bytes: 3_000, tasks: 2, records: 14, body_bytes_max: 2_500, dies_after: 0, hour: 1 };
 /// Of the moments between syncs, every so many is cut, too, with some of what was not synced kept.
 const PARTLY_EVERY: u64 = 3;
 

@@ -1,7 +1,13 @@
 //! The power goes in the middle of the work: what was acknowledged is there afterwards, and the store opens.
 //!
-//! A command of its own, because it wants root and Linux: `cargo test --test powercut -- cuts 100`. Where it cannot
-//! run it says why and ends with code 77. It ends with code 1 when anything is lost or does not open.
+//! Commands of their own, because they want root, Linux or strace. Where one cannot run it says why and ends with
+//! code 77. It ends with code 1 when anything is lost or does not open.
+//!
+//! - `cargo test --test powercut -- cuts 100`: so many power cuts of a real ext4, under the real binary and under a
+//!   process that only stores.
+//! - `cargo test --test powercut -- strict`: a disk that forgets every byte and name that was not synced, cut after
+//!   every change of what it has.
+//! - `cargo test --test powercut -- calls 60`: the n-th call of each sort fails, or the process dies in it.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "what was counted is shown")]
@@ -73,10 +79,13 @@ fn main() -> ExitCode {
         }
         [] => runtime.block_on(until_stopped(cuts::run(100))),
         ["cuts", count] => runtime.block_on(until_stopped(cuts::run(count.parse().unwrap()))),
-        ["calls", seconds] => runtime.block_on(until_stopped(calls::run(seconds.parse().unwrap()))),
+        ["calls", seconds] => runtime.block_on(until_stopped(calls::run(seconds.parse().unwrap(), ""))),
+        ["calls", seconds, only] => runtime.block_on(until_stopped(calls::run(seconds.parse().unwrap(), only))),
         ["strict"] => runtime.block_on(until_stopped(strict::run())),
         _ => {
-            println!("say `cuts` and how many");
+            println!(
+                "cuts <how many> | strict | calls <seconds for the real binary> [<only these, such as fsync:error>]"
+            );
             return ExitCode::from(2);
         }
     };

@@ -151,7 +151,9 @@ async fn door(bytes: usize, cuts: u64, random: &mut Seeded, sum: &mut Sum) {
         };
         let before = load.retain(|_| true).len();
         let mut clients = load.start(&service.url, CONNECTIONS);
-        tokio::time::sleep(Duration::from_millis(150 + random.below(900))).await;
+        let wanted = before + usize::try_from(1 + random.below(if bytes > 100_000 { 5 } else { 80 })).unwrap();
+        until(&mut || load.retain(|_| true).len() >= wanted).await;
+        tokio::time::sleep(Duration::from_millis(random.below(200))).await;
         let cut_at = disk.cut(Instant::now).unwrap();
         let dark = Instant::now();
         tokio::time::sleep(Duration::from_millis(random.below(60))).await;
@@ -173,6 +175,14 @@ async fn door(bytes: usize, cuts: u64, random: &mut Seeded, sum: &mut Sum) {
     }
 }
 
+/// Waits until so much is acknowledged, for a while: on a busy machine a cut after a fixed time would prove nothing.
+async fn until(enough: &mut dyn FnMut() -> bool) {
+    let begun = Instant::now();
+    while !enough() && begun.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Closed segments that were not compressed yet, for the binary to compress while it is cut.
 async fn fill(path: &Path) {
     let work = Work { segment_bytes: SEGMENT_BYTES, tasks: 1, records: 60, body_bytes_max: 150_000, ..SMALL };
@@ -190,6 +200,8 @@ async fn store(work: Work, cuts: u64, random: &mut Seeded, sum: &mut Sum) {
     for cut in 0..cuts {
         let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
         command.args(work.arguments(&path)).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        // sled tells there, at length, that its disk is gone.
+        command.stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let noted = Arc::clone(&stages);
@@ -199,7 +211,9 @@ async fn store(work: Work, cuts: u64, random: &mut Seeded, sum: &mut Sum) {
                 child::note(&line, &mut noted.lock().unwrap_or_else(PoisonError::into_inner));
             }
         });
-        tokio::time::sleep(Duration::from_millis(150 + random.below(900))).await;
+        let wanted = before + usize::try_from(1 + random.below(80)).unwrap();
+        until(&mut || known().len() >= wanted).await;
+        tokio::time::sleep(Duration::from_millis(random.below(200))).await;
         let at_the_cut = disk.cut(known).unwrap();
         tokio::time::sleep(Duration::from_millis(random.below(40))).await;
         process.kill().await.unwrap();
@@ -263,13 +277,14 @@ async fn unknown(store: &dyn Store, callbacks: &BTreeMap<u64, Acknowledged>) -> 
 }
 
 fn count(folder: &Path, ending: &str) -> usize {
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    // Where the power went that early, there is none yet.
+    let files = std::fs::read_dir(folder).into_iter().flatten().map(|file| file.unwrap().file_name());
     files.filter(|name| name.to_str().unwrap().ends_with(ending)).count()
 }
 
 pub(crate) fn copy_all(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
+    for file in std::fs::read_dir(from).into_iter().flatten() {
         let file = file.unwrap();
         if file.file_type().unwrap().is_dir() {
             copy_all(&file.path(), &to.join(file.file_name()));

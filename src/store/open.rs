@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
 use super::index::{Index, Mark, Queued};
-use super::journal::{Begun, Damage, Journal, Scan, Scanned};
+use super::journal::{self, Begun, Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
 use super::{Options, StoreError};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub(super) struct Opened {
 /// Opens the store in `path`.
 pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<Opened, StoreError> {
     let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    std::fs::create_dir_all(path).map_err(unavailable)?;
+    journal::create_folder(path).map_err(unavailable)?;
     let lock = File::create(path.join("lock")).map_err(unavailable)?;
     lock.try_lock().map_err(|_| StoreError::Unavailable(format!("{} is in use by another process", path.display())))?;
     let (index_path, directory) = (path.join("index"), path.join("journal"));
@@ -196,6 +196,7 @@ fn begin(opened: &mut Opened, damage: &[Damage], missing: bool, clock: &dyn Cloc
     opened
         .journal
         .sync()
+        .and_then(|()| opened.journal.cut_off())
         .map_err(|error| StoreError::Unavailable(format!("the journal cannot be written: {error}")))?;
     opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
     Ok(())

@@ -31,11 +31,11 @@ pub(crate) struct Traced {
     _xero: xero::Xero,
     folder: tempfile::TempDir,
     client: i64,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Traced {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with("").await
     }
 
@@ -53,12 +53,21 @@ impl Traced {
         Self { connectwise, _xero: xero, folder, client, http }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     pub(crate) async fn start(&self, wrapper: &[&str]) -> Service {
         Service::start(wrapper, &self.path("readypost.toml"), &self.path("log")).await.unwrap()
+    }
+
+    /// The same of a copy of the binary that everybody may run; none when it ended before it listened.
+    pub(crate) async fn start_copy(&self, wrapper: &[&str]) -> Option<Service> {
+        let copy = self.path("readypost");
+        if !copy.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_readypost"), &copy).unwrap();
+        }
+        Service::start_program(wrapper, &copy, &self.path("readypost.toml"), &self.path("log")).await
     }
 
     /// A callback of a new, open invoice.
@@ -77,7 +86,7 @@ impl Traced {
         (invoice, sent.unwrap())
     }
 
-    async fn known(&self, service: &Service, invoice: i64) -> bool {
+    pub(crate) async fn known(&self, service: &Service, invoice: i64) -> bool {
         let url = format!("{}/api/v1/records/acme/invoice/{invoice}", service.url);
         self.http.get(url).bearer_auth(TOKEN).send().await.unwrap().status() == 200
     }

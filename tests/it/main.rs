@@ -4,10 +4,14 @@
 #![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
 mod attacks;
+mod broken_disk;
 mod cells;
 mod companies;
 mod cost_of_goods;
 mod credits;
+#[expect(dead_code, reason = "the power is cut by a command of its own")]
+#[path = "../powercut/disk.rs"]
+mod disk;
 mod doctor;
 mod door;
 mod door_limits;

@@ -16,7 +16,11 @@ pub(crate) struct Service {
 impl Service {
     /// Starts it with this configuration file, its log going to `log`; none when it ended before it listened.
     pub(crate) async fn start(wrapper: &[&str], config: &Path, log: &Path) -> Option<Self> {
-        let binary = env!("CARGO_BIN_EXE_readypost");
+        Self::start_program(wrapper, Path::new(env!("CARGO_BIN_EXE_readypost")), config, log).await
+    }
+
+    /// The same of this binary.
+    pub(crate) async fn start_program(wrapper: &[&str], binary: &Path, config: &Path, log: &Path) -> Option<Self> {
         let mut command = match wrapper {
             [] => Command::new(binary),
             [program, arguments @ ..] => {
@@ -46,6 +50,13 @@ impl Service {
     pub(crate) async fn hangup(&self) {
         let process = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-HUP", &process]).status().await.unwrap().success());
+    }
+
+    /// SIGTERM: everything is closed as it should be.
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
+        let process = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &process]).status().await.unwrap().success());
+        self.ended().await
     }
 
     /// SIGKILL: nothing is flushed, nobody is asked.

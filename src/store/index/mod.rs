@@ -7,6 +7,7 @@
 //! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
 
 mod fresh;
+mod handle;
 mod mark;
 mod seen;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fresh::{Fresh, Place, Removed};
+use handle::Handle;
 use jiff::Timestamp;
 
 pub(crate) use mark::Mark;
@@ -74,7 +76,7 @@ pub(crate) enum Queued {
 /// The index, open.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    db: sled::Db,
+    db: Handle,
     seen: Arc<Seen>,
     fresh: Arc<Fresh>,
     /// The folder of the journal, which has what the index leaves out of fresh records.
@@ -86,7 +88,7 @@ impl Index {
     pub(crate) fn open(path: &Path, journal: &Path) -> Result<(Self, Option<Mark>), IndexError> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         guarded(|| {
-            let (db, seen, fresh) = (config.open()?, Arc::new(Seen::new()), Arc::default());
+            let (db, seen, fresh) = (Handle::from(config.open()?), Arc::new(Seen::new()), Arc::default());
             let index = Self { db, seen, fresh, journal: journal.into() };
             let Some(mark) = mark::decode::<Mark>(index.db.scan_prefix(b"m"))? else {
                 let empty = index.db.is_empty();

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{gzip, segment};
+use super::{folder, gzip, segment};
 
 /// What became of a segment.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,9 +48,9 @@ pub(crate) fn compress(directory: &Path, segment: u32, go_on: &mut dyn FnMut() -
         }
     };
     std::fs::rename(&temporary, segment::compressed_path(directory, segment))?;
-    File::open(directory)?.sync_all()?;
+    folder::sync(directory)?;
     std::fs::remove_file(path)?;
-    File::open(directory)?.sync_all()?;
+    folder::sync(directory)?;
     Ok(Compressed::Done { from: plain.len(), to })
 }
 

@@ -6,6 +6,7 @@
 
 mod compress;
 mod entry;
+mod folder;
 mod gzip;
 mod segment;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use compress::{Compressed, compress};
 pub(crate) use entry::Hash;
+pub(crate) use folder::create as create_folder;
 pub(crate) use segment::{Damage, Scan, Scanned};
 
 /// A new segment is begun when the current one is longer than this: small enough to be held in memory.
@@ -60,6 +62,8 @@ pub(crate) struct Journal {
     end: Position,
     last: Link,
     buffer: Vec<u8>,
+    /// What lies behind the end is damaged, and waits for [`Self::cut_off`].
+    damaged_tail: bool,
     /// A longer segment is closed.
     segment_bytes: u64,
     /// Where the numbers of closed segments go.
@@ -90,13 +94,14 @@ impl Journal {
         segment::scan(directory, from, visit)
     }
 
-    /// Opens the end that a scan found for writing. Damage is stepped over, or cut off at the very end after it
-    /// was copied aside, and reported.
+    /// Opens the end that a scan found for writing. Damage is stepped over; at the very end it is copied aside, and
+    /// reported, to be cut off by [`Self::cut_off`] once it is journalled. What the scan found is durable then, even
+    /// where another process wrote it and did not live to sync it, or could not.
     ///
     /// # Errors
     /// When files cannot be written.
     pub(crate) fn begin(directory: &Path, scan: Scan, segment_bytes: u64) -> io::Result<Begun> {
-        std::fs::create_dir_all(directory)?;
+        folder::create(directory)?;
         for tail in &scan.tails {
             segment::set_aside(directory, tail)?;
         }
@@ -104,6 +109,7 @@ impl Journal {
             Some(end) => (segment::open_end(directory, end)?, end),
             None => segment::create(directory, scan.next_segment)?,
         };
+        let damaged_tail = scan.tails.iter().any(|tail| tail.position == end);
         let segments = segment::numbers(directory)?;
         compress::remove_stale(directory, &segments);
         let (sender, closed) = mpsc::channel();
@@ -113,8 +119,22 @@ impl Journal {
         }
         let directory = directory.to_owned();
         let buffer = Vec::new();
-        let journal = Self { directory, file, end, last: scan.last, buffer, segment_bytes, closed: sender };
+        let last = scan.last;
+        let journal = Self { directory, file, end, last, buffer, damaged_tail, segment_bytes, closed: sender };
         Ok(Begun { journal, damage: scan.damage, closed })
+    }
+
+    /// Cuts off the damage behind the end, when it is journalled that it was there: a power cut in between must not
+    /// hide that something is missing.
+    ///
+    /// # Errors
+    /// When that fails; the journal must not be used then.
+    pub(crate) fn cut_off(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.damaged_tail) {
+            self.file.set_len(self.end.offset)?;
+            self.file.sync_all()?;
+        }
+        Ok(())
     }
 
     /// The last entry.

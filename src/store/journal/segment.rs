@@ -6,10 +6,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::{self, Frame};
-use super::{Link, Position, gzip};
+use super::{Link, Position, folder, gzip};
 
 /// First bytes of every segment: name and format version.
 const MAGIC: &[u8; 16] = b"readypost-jrnl\0\x01";
@@ -160,17 +161,21 @@ pub(super) fn create(directory: &Path, segment: u32) -> io::Result<(File, Positi
     let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path(directory, segment))?;
     file.write_all(MAGIC)?;
     file.sync_all()?;
-    File::open(directory)?.sync_all()?;
+    folder::sync(directory)?;
     Ok((file, Position { segment, offset: FIRST }))
 }
 
-/// Opens the last segment for writing; what lies behind `end` is cut off.
+/// Opens the last segment for writing behind `end`.
+///
+/// All before it is written and synced once more. A process that died after a write left pages that nobody synced; and
+/// one whose sync failed left pages that look clean and are not on the disk, so that a sync alone would not do.
 pub(super) fn open_end(directory: &Path, end: Position) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).open(path(directory, end.segment))?;
-    if file.metadata()?.len() > end.offset {
-        file.set_len(end.offset)?;
-        file.sync_all()?;
-    }
+    let mut bytes = vec![0; usize::try_from(end.offset).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut bytes, 0)?;
+    file.write_all_at(&bytes, 0)?;
+    file.sync_all()?;
+    folder::sync(directory)?;
     Ok(file)
 }
 

@@ -1,11 +1,14 @@
-//! The command line. Everything but `serve`, `demo`, `doctor` and `token` is a client of the running service.
+//! The command line. `serve`, `demo`, `doctor` and `token` stand alone; `history`, `backup` and
+//! `restore` read the store's folder; everything else is a client of the running service.
 
 mod client;
 mod companies;
 mod demo;
 mod doctor;
+mod history;
 mod print;
 mod records;
+mod said;
 mod serve;
 mod status;
 mod token;
@@ -48,6 +51,13 @@ enum Command {
     Companies(companies::Companies),
     /// Read the configuration anew, without a restart
     Reload(companies::Reload),
+    /// Verify and export what readypost has done
+    #[command(subcommand)]
+    History(history::History),
+    /// Copy the store into a new folder, also while the service runs
+    Backup(history::Backup),
+    /// Make a store out of a backup
+    Restore(history::Restore),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -91,6 +101,9 @@ impl Cli {
                 Command::Records(records) => records.run().await,
                 Command::Companies(companies) => companies.run().await,
                 Command::Reload(reload) => reload.run().await,
+                Command::History(history) => history.run(),
+                Command::Backup(backup) => backup.run(),
+                Command::Restore(restore) => restore.run(),
                 Command::Token(token) => token.run(),
             }
         });

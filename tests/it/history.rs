@@ -27,7 +27,10 @@ async fn write_a_store() {
     }
     world.settle().await;
     // One that lacks its tax, one that an operator skips, one that is retried.
-    let held = world.invoice("3004", vec![readypost::simulator::connectwise::NewLine { region: String::new(), ..labour("1", "10") }]);
+    let held = world.invoice(
+        "3004",
+        vec![readypost::simulator::connectwise::NewLine { region: String::new(), ..labour("1", "10") }],
+    );
     world.ready(held);
     let skipped = world.invoice("3005", vec![labour("1", "100")]);
     world.connectwise.edit_company(world.client, |company| company.name = "Blue Gum Dental Pty".to_owned()).unwrap();
@@ -51,9 +54,12 @@ async fn write_a_store() {
         let key = format!("acme/invoice/{}", 9_000 + id % 7).parse().unwrap();
         store.accept(&key, Trigger::Operator { name: format!("tester-{id}") }, now).await.unwrap();
     }
-    while std::fs::read_dir(work.path().join("journal")).unwrap().filter(|file| {
-        file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "log")
-    }).count() > 1 {
+    while std::fs::read_dir(work.path().join("journal"))
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "log"))
+        .count()
+        > 1
+    {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let page = store.records(Filter { limit: 200, ..Filter::default() }).await.unwrap();

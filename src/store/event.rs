@@ -219,6 +219,8 @@ pub struct Exchanged {
     pub offset: u64,
     /// Their bytes in the file.
     pub length: u32,
+    /// CRC32C of these bytes: a deflated text has bits that nobody reads.
+    pub crc: u32,
     /// SHA-256 of their text, in hex.
     pub sha256: String,
     /// How many they are.

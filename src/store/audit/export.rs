@@ -219,6 +219,9 @@ pub fn verify_export(file: &Path, noted: &[Head]) -> Result<Verdict, AuditError>
         }
     }
     let last = Head::from(checker.last());
+    if let Some(cause) = &lines.torn {
+        checker.found(last.sequence, format!("the file cannot be read to its end: {cause}"));
+    }
     match end {
         Some(head) if head == last => {}
         Some(head) => checker.found(last.sequence, format!("the file ends with {last}, but was made up to {head}")),
@@ -262,23 +265,24 @@ fn check(line: Line, checker: &mut Checker, all: bool) {
 }
 
 /// The lines of a file, compressed or not.
-struct Lines(BufReader<Box<dyn Read>>);
+struct Lines {
+    text: BufReader<Box<dyn Read>>,
+    /// Why what is compressed cannot be read to its end.
+    torn: Option<String>,
+}
 
 impl Lines {
     fn open(path: &Path) -> io::Result<Self> {
         let mut file = BufReader::new(File::open(path)?);
         let is_packed = file.fill_buf()?.starts_with(b"\x1f\x8b");
-        let lines: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Self(BufReader::new(lines)))
+        let text: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        Ok(Self { text: BufReader::new(text), torn: None })
     }
 
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
-        let read = (&mut self.0).take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
-        match read {
-            // A compressed file that was cut off ends in the middle of a line.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !line.is_empty() => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        match (&mut self.text).take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+            Err(error) if journal::is_damage(&error) => self.torn = Some(error.to_string()),
             read => {
                 read?;
             }

@@ -100,6 +100,9 @@ pub(in crate::store) fn read(folder: &Path, place: &Exchanged) -> io::Result<Vec
     file.seek(SeekFrom::Start(place.offset))?;
     let mut packed = vec![0; usize::try_from(place.length.min(TEXT_BYTES_MAX)).unwrap_or_default()];
     file.read_exact(&mut packed)?;
+    if crc32c::crc32c(&packed) != place.crc {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the bytes are not those that the journal names"));
+    }
     let mut text = Vec::new();
     DeflateDecoder::new(&packed[..]).take(TEXT_BYTES_MAX.into()).read_to_end(&mut text)?;
     Ok(text)

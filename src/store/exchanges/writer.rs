@@ -114,6 +114,7 @@ impl End {
             file: self.number,
             offset: self.offset.saturating_add(buffered),
             length: u32::try_from(packed.len()).map_err(too_long)?,
+            crc: crc32c::crc32c(&packed),
             sha256: hex(&Sha256::digest(&text)),
             count: u32::try_from(exchanges.len()).map_err(too_long)?,
         })

@@ -12,8 +12,8 @@ use super::segment::{self, Scan};
 use super::{Damage, Link, Position, Scanned};
 
 /// How often, and after which time, an unfinished end is looked at again.
-const LOOKS: u32 = 25;
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+const LOOKS: u32 = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What was found.
 #[derive(Debug)]

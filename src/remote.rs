@@ -130,7 +130,8 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
 /// # Errors
 /// [`RemoteError::Transport`] when there is no complete answer, [`RemoteError::Malformed`] when it is too large.
 pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answer, RemoteError> {
-    exchange(system, request, false).await
+    // Boxed, because every step holds it.
+    Box::pin(exchange(system, request, false)).await
 }
 
 /// The same for a request that is about credentials: the history keeps that it was sent, and nothing that was said.
@@ -138,7 +139,7 @@ pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answe
 /// # Errors
 /// As [`send`].
 pub async fn send_secret(system: &'static str, request: RequestBuilder) -> Result<Answer, RemoteError> {
-    exchange(system, request, true).await
+    Box::pin(exchange(system, request, true)).await
 }
 
 async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -> Result<Answer, RemoteError> {

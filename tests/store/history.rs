@@ -61,15 +61,13 @@ fn verify(path: &Path, heads: &[Head]) -> Verdict {
 /// The bytes of a segment before it was compressed.
 fn plain(store: &Path, segment: u32) -> Vec<u8> {
     let path = store.join(format!("journal/{segment:08}.log"));
-    match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(_) => {
-            let mut bytes = Vec::new();
-            let packed = std::fs::File::open(path.with_extension("log.gz")).unwrap();
-            flate2::read::MultiGzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
-            bytes
-        }
+    if let Ok(bytes) = std::fs::read(&path) {
+        return bytes;
     }
+    let mut bytes = Vec::new();
+    let packed = std::fs::File::open(path.with_extension("log.gz")).unwrap();
+    flate2::read::MultiGzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// Where the entries of a segment are.

@@ -237,9 +237,10 @@ pub fn verify_export(file: &Path, noted: &[Head]) -> Result<Verdict, AuditError>
     Ok(checker.finish())
 }
 
-fn check(line: Line, checker: &mut Checker, all: bool) {
-    let (sequence, last) = (line.sequence, checker.last());
-    let Some(claimed) = hash_of(&line.hash) else {
+fn check(read: Line, checker: &mut Checker, all: bool) {
+    let Line { sequence, previous, payload, hash, exchanges } = read;
+    let last = checker.last();
+    let Some(claimed) = hash_of(&hash) else {
         return checker.found(sequence, format!("entry {sequence} has no readable hash"));
     };
     if sequence != last.sequence.saturating_add(1) {
@@ -247,7 +248,7 @@ fn check(line: Line, checker: &mut Checker, all: bool) {
         checker.found(sequence, sentence);
     }
     let link = Link { sequence, hash: claimed };
-    let (Some(previous), Some(payload)) = (line.previous, line.payload) else {
+    let (Some(previous), Some(payload)) = (previous, payload) else {
         if all {
             checker.found(sequence, format!("of entry {sequence} there is only the hash: its content was removed"));
         }
@@ -261,7 +262,7 @@ fn check(line: Line, checker: &mut Checker, all: bool) {
     if journal::hash(sequence, &previous, payload.as_bytes()) != claimed {
         checker.found(sequence, format!("entry {sequence} is not what its hash says: it was changed"));
     }
-    checker.entry(link, payload.as_bytes(), &Texts::Given(line.exchanges));
+    checker.entry(link, payload.as_bytes(), &Texts::Given(exchanges));
 }
 
 /// The lines of a file, compressed or not.

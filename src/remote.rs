@@ -1,11 +1,15 @@
 //! What the clients of both systems share: one way to send, one error, one way to wait and try again.
 
+mod recording;
+
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
+
+pub use recording::recorded;
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -126,17 +130,40 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
 /// # Errors
 /// [`RemoteError::Transport`] when there is no complete answer, [`RemoteError::Malformed`] when it is too large.
 pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answer, RemoteError> {
+    // Boxed, because every step holds it.
+    Box::pin(exchange(system, request, false)).await
+}
+
+/// The same for a request that is about credentials: the history keeps that it was sent, and nothing that was said.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_secret(system: &'static str, request: RequestBuilder) -> Result<Answer, RemoteError> {
+    Box::pin(exchange(system, request, true)).await
+}
+
+async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -> Result<Answer, RemoteError> {
     let transport = |error: reqwest::Error| RemoteError::Transport { system, cause: root_cause(&error.without_url()) };
-    let mut response = request.send().await.map_err(transport)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(transport)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_BYTES_MAX {
-            return Err(RemoteError::Malformed { system, cause: format!("more than {ANSWER_BYTES_MAX} bytes") });
+    let (client, request) = request.build_split();
+    let request = request.map_err(transport)?;
+    let begun = recording::begin(system, &request, secret);
+    let outcome = async {
+        let mut response = client.execute(request).await.map_err(transport)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_BYTES_MAX {
+                return Err(RemoteError::Malformed { system, cause: format!("more than {ANSWER_BYTES_MAX} bytes") });
+            }
         }
+        Ok(Answer { status, headers, body })
+    };
+    let outcome = outcome.await;
+    if let Some(begun) = begun {
+        begun.end(&outcome);
     }
-    Ok(Answer { status, headers, body })
+    outcome
 }
 
 /// The innermost error of a chain says what happened; the outer ones only where.

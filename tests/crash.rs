@@ -1,9 +1,11 @@
 //! kill -9 of the real binary at seeded points, with faults on both sides: nothing acknowledged is lost, and
-//! nothing is posted twice. And of a store while it compresses.
+//! nothing is posted twice. And of a store while it compresses, and a backup under load.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "what was counted is shown with --nocapture")]
 
+#[path = "crash/backup.rs"]
+mod backup;
 #[path = "crash/compressing.rs"]
 mod compressing;
 #[expect(dead_code, reason = "the parts of the harness for a service in this process are not used here")]

@@ -1,7 +1,13 @@
 //! The store's contract, and what it survives: restarts, a lost or broken index, a cut or damaged journal,
 //! compressed segments.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "store/compressed.rs"]
 mod compressed;
@@ -9,6 +15,8 @@ mod compressed;
 mod damage;
 #[path = "store/fresh.rs"]
 mod fresh;
+#[path = "store/history.rs"]
+mod history;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -37,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("xero", &["clock", "domain", "remote"]),
     ("store", &["clock", "domain"]),
     ("config", &["domain"]),
-    ("remote", &["domain"]),
+    ("remote", &["clock", "domain"]),
     ("simulator", &["clock"]),
     ("domain", &[]),
 ];

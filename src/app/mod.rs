@@ -1,7 +1,9 @@
 //! The only place that names concrete types: configuration to parts, run, reload, shut down.
 
 mod clients;
+mod head;
 mod reload;
+mod rules;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,6 +27,7 @@ use crate::telemetry::Metrics;
 use crate::vault::Sealer;
 use clients::Workshop;
 use reload::Reloader;
+use rules::InForce;
 
 /// How long a poisoned store goes on answering 429 and saying why, before the process ends.
 const POISONED_FOR: Duration = Duration::from_secs(5);
@@ -74,7 +77,13 @@ impl App {
     /// # Errors
     /// When the store or an HTTP client cannot be had.
     pub fn build(config: Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let store = store::open(&config.store.path, &**clock)
+        let rules = InForce::of(&config);
+        let options = store::Options {
+            exchanges_days: config.store.exchanges_days,
+            configured: Some(rules.event(None)),
+            ..store::Options::default()
+        };
+        let store = store::open_with(&config.store.path, &**clock, options)
             .with_context(|| format!("opening the store in {}", config.store.path.display()))?;
         let sealer = config.store.key.as_ref().and_then(Sealer::new).map(Arc::new);
         let workshop = Workshop { store: Arc::clone(&store), clock: Arc::clone(clock), sealer };
@@ -84,6 +93,7 @@ impl App {
             clock: Arc::clone(clock),
             connections,
             companies,
+            rules: rules.name,
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
         }));
@@ -150,11 +160,13 @@ impl App {
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let working = tokio::spawn(pipeline::run(Arc::clone(&self.parts), shutdown.clone()));
         let sweeping = tokio::spawn(pipeline::run_sweeps(Arc::clone(&self.parts), shutdown.clone()));
+        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), shutdown.clone()));
         let poisoned = self.watch_store(shutdown.clone());
         let serving = self.serve_only(listener, shutdown.clone());
         let (cause, ()) = tokio::join!(poisoned, serving);
         working.await.context("the worker stopped")?;
         sweeping.await.context("the sweeps stopped")?;
+        noting.await.context("the daily look at the history stopped")?;
         self.parts.store.close().await;
         match cause {
             None => Ok(()),

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::clients::Workshop;
+use super::rules::InForce;
 use crate::config::{self, Changes, Config, Fault, Grant};
 use crate::http::{Reload, Surface};
 
@@ -45,7 +47,7 @@ impl Reloader {
     }
 
     fn reload(&self, by: &str, dry_run: bool) -> Result<Changes, Vec<Fault>> {
-        let outcome = self.exchange(dry_run);
+        let outcome = self.exchange(by, dry_run);
         match &outcome {
             Ok(_) if dry_run => {}
             Ok(changes) => {
@@ -73,7 +75,7 @@ impl Reloader {
     }
 
     /// All or nothing: what can fail comes before what changes.
-    fn exchange(&self, dry_run: bool) -> Result<Changes, Vec<Fault>> {
+    fn exchange(&self, by: &str, dry_run: bool) -> Result<Changes, Vec<Fault>> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path.as_ref().ok_or_else(|| vec![fault("file", "the service was not started with one")])?;
         let mut wanted = config::read(path)?;
@@ -86,7 +88,11 @@ impl Reloader {
         if dry_run {
             return Ok(changes);
         }
-        live.exchange(connections, companies);
+        let rules = InForce::of(&wanted);
+        // The history has the rules before any step is done by them.
+        let noted = Handle::current().block_on(live.store.note(rules.event(Some(by)), live.clock.now()));
+        noted.map_err(|error| vec![fault("store", &format!("the history cannot take the rules: {error}"))])?;
+        live.exchange(connections, companies, rules.name);
         self.surface.operators.write().unwrap_or_else(PoisonError::into_inner).clone_from(&wanted.operators);
         // What needs a restart goes on as it is, and is named again at the next reload.
         let Config { server, store, log, .. } = running.clone();

@@ -1,12 +1,15 @@
-//! The command line. Everything but `serve`, `demo`, `doctor` and `token` is a client of the running service.
+//! The command line. `serve`, `demo`, `doctor` and `token` stand alone; `history`, `backup` and
+//! `restore` read the store's folder; everything else is a client of the running service.
 
 mod client;
 mod companies;
 mod demo;
 mod doctor;
+mod history;
 mod print;
 mod reconcile;
 mod records;
+mod said;
 mod serve;
 mod status;
 mod token;
@@ -51,6 +54,13 @@ enum Command {
     Reconcile(reconcile::Reconcile),
     /// Read the configuration anew, without a restart
     Reload(companies::Reload),
+    /// Verify and export what readypost has done
+    #[command(subcommand)]
+    History(history::History),
+    /// Copy the store into a new folder, also while the service runs
+    Backup(history::Backup),
+    /// Make a store out of a backup
+    Restore(history::Restore),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -95,6 +105,9 @@ impl Cli {
                 Command::Companies(companies) => companies.run().await,
                 Command::Reconcile(reconcile) => reconcile.run().await,
                 Command::Reload(reload) => reload.run().await,
+                Command::History(history) => history.run(),
+                Command::Backup(backup) => backup.run(),
+                Command::Restore(restore) => restore.run(),
                 Command::Token(token) => token.run(),
             }
         });

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use super::Service;
 use super::client::{Remote, print_json, view};
 use super::print::out;
+use super::said;
 use super::status::time;
 use crate::domain::record::RecordKey;
 use crate::domain::text::shorten;
 use crate::http::{HistoryView, PageView, RecordView};
+use crate::store::Said;
 
 /// What to do with records.
 #[derive(Debug, Subcommand)]
@@ -19,7 +21,7 @@ pub(super) enum Records {
     /// List records, those that need somebody first
     List(List),
     /// Show one record with its history
-    Show(One),
+    Show(Show),
     /// Look at a record again now, or for the first time when its callback was lost
     Retry(Decide),
     /// Post nothing of a record until it is released
@@ -68,9 +70,12 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct One {
+pub(super) struct Show {
     /// connection/kind/id, such as acme/invoice/1042
     key: RecordKey,
+    /// Also what was said with both systems, letter by letter; for operators only
+    #[arg(long)]
+    raw: bool,
     #[command(flatten)]
     service: Service,
 }
@@ -102,7 +107,7 @@ impl Records {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::List(list) => list.run().await?,
-            Self::Show(one) => one.run().await?,
+            Self::Show(show) => show.run().await?,
             Self::Retry(decide) => decide.run("retry", json!({})).await?,
             Self::Hold(decide) => decide.run("hold", json!({})).await?,
             Self::Release(decide) => decide.run("release", json!({})).await?,
@@ -182,15 +187,23 @@ fn row(record: &RecordView) -> String {
     .to_owned()
 }
 
-impl One {
+impl Show {
     async fn run(self) -> anyhow::Result<()> {
-        let answer = Remote::new(&self.service)?.get(&format!("/api/v1/records/{}", self.key.path()), &[]).await?;
+        let (remote, path) = (Remote::new(&self.service)?, format!("/api/v1/records/{}", self.key.path()));
+        let mut answer = remote.get(&path, &[]).await?;
+        let said = if self.raw { remote.get(&format!("{path}/exchanges"), &[]).await? } else { Value::Null };
         if self.service.json {
+            if let Some(answer) = answer.as_object_mut().filter(|_| self.raw) {
+                answer.insert("exchanges".to_owned(), said);
+            }
             return print_json(&answer);
         }
         let part = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
         let (record, history): (RecordView, Vec<HistoryView>) = (view(&part("record"))?, view(&part("history"))?);
         print_one(&record, &history);
+        if self.raw {
+            said::print(&view::<Vec<Said>>(&said)?);
+        }
         Ok(())
     }
 }

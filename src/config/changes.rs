@@ -194,13 +194,14 @@ fn of_operator(operator: &Operator) -> Settings {
 /// What is fixed at the start. `public_url` is not among it: only `doctor` reads it.
 fn fixed(config: &Config) -> Settings {
     let Server { listen, public_url: _, body_bytes_max, connections_max } = &config.server;
-    let (Store { path, key }, Log { format, filter }) = (&config.store, &config.log);
+    let (Store { path, key, exchanges_days }, Log { format, filter }) = (&config.store, &config.log);
     named([
         ("server.listen", listen.to_string()),
         ("server.body_bytes_max", body_bytes_max.to_string()),
         ("server.connections_max", connections_max.to_string()),
         ("store.path", path.display().to_string()),
         ("store.key", key.as_ref().map(secret).unwrap_or_default()),
+        ("store.exchanges_days", exchanges_days.to_string()),
         ("log.format", format!("{format:?}")),
         ("log.filter", filter.clone()),
     ])

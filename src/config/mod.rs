@@ -26,6 +26,8 @@ use reader::{Section, Source};
 
 /// The shortest key that refresh tokens are encrypted with, in characters.
 const STORE_KEY_MIN: usize = 16;
+/// How long exchanges are kept, in days: a year, and time for its audit. What was posted is kept for ever.
+const EXCHANGES_DAYS: u32 = 400;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Store {
     pub path: PathBuf,
     /// The key that refresh tokens are encrypted with.
     pub key: Option<SecretString>,
+    /// What was said with both systems is kept for so many days; 0 = for ever.
+    pub exchanges_days: u32,
 }
 
 /// What the log looks like.
@@ -251,7 +255,8 @@ fn server(section: Section<'_, '_>) -> Server {
 
 fn store(section: Section<'_, '_>) -> Store {
     let path = section.text("path").unwrap_or_else(|| "./data".to_owned());
-    let store = Store { path: PathBuf::from(path), key: section.secret("key", "key_file") };
+    let exchanges_days = section.parsed("exchanges_days").unwrap_or(EXCHANGES_DAYS);
+    let store = Store { path: PathBuf::from(path), key: section.secret("key", "key_file"), exchanges_days };
     if store.key.as_ref().is_some_and(|key| key.expose_secret().trim().chars().count() < STORE_KEY_MIN) {
         section.fault("key", &format!("must have at least {STORE_KEY_MIN} characters; make it long and random"));
     }

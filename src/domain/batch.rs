@@ -9,6 +9,14 @@ use super::text::hex;
 /// The longest id of what is procured that its batches carry as it is, so that 50 characters are enough for all.
 const ID_MAX: usize = 28;
 
+/// Whether the record is in a batch that was made because this document had been posted.
+#[must_use]
+pub fn marks(record: &RecordFacts, document: Uuid) -> bool {
+    let own = name(record, document, None);
+    let rest = record.batch().and_then(|batch| batch.strip_prefix(&own));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 /// The name of the batch that marks a record as posted; at most 50 characters.
 ///
 /// It is made of the record, the document and the batch `before`, so it is the same on every attempt, and

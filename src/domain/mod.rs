@@ -8,6 +8,7 @@ pub mod decision;
 pub mod delivery;
 pub mod document;
 pub mod draft;
+pub mod exchange;
 pub mod facts;
 pub mod hold;
 pub mod journal;

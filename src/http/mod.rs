@@ -71,6 +71,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))
+        .route(&format!("{record}/exchanges"), get(records::exchanges))
         .route(&format!("{record}/{{action}}"), post(records::decide))
         .fallback(error::not_found)
         .with_state(surface)

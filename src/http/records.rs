@@ -18,10 +18,12 @@ use crate::domain::delivery::{Actor, Decision, Record, StateName, Trigger};
 use crate::domain::payments::Subject;
 use crate::domain::record::{RecordKey, RecordKind, SourceId};
 use crate::pipeline::Company;
-use crate::store::{Filter, ResolveError};
+use crate::store::{Filter, ResolveError, Said};
 
 /// Entries of a record's history that are shown.
 const HISTORY_MAX: usize = 200;
+/// Entries whose exchanges are shown: each has 256 KiB of bodies at most.
+const EXCHANGES_MAX: usize = 40;
 
 /// The filters of a list, as they stand in the address.
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +142,18 @@ pub(super) async fn show(
 ) -> Result<Json<Shown>, Problem> {
     let (record, history) = find(&surface, &key(path)?).await?;
     Ok(Json(Shown { record, history }))
+}
+
+/// `GET /api/v1/records/{connection}/{kind}/{source}/exchanges`: what was said with both systems, for operators only.
+pub(super) async fn exchanges(
+    State(surface): State<Arc<Surface>>,
+    _: Decider,
+    Path(path): Path<(String, String, String)>,
+) -> Result<Json<Vec<Said>>, Problem> {
+    let key = key(path)?;
+    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no record {key}"));
+    surface.parts.store.record(&key).await?.ok_or_else(missing)?;
+    Ok(Json(surface.parts.store.said(&key, EXCHANGES_MAX).await?))
 }
 
 /// What an operator sends with a decision.

@@ -14,7 +14,7 @@ use crate::domain::money::Money;
 use crate::domain::record::SourceId;
 use crate::domain::settle::Settlement;
 use crate::pipeline::Parts;
-use crate::store::{Entry, Event, Health, Lane};
+use crate::store::{Entry, Event, Head, Health, Lane};
 
 /// The whole service at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct StatusView {
     pub companies: Vec<CompanyView>,
     /// The ConnectWise systems.
     pub connections: Vec<ConnectionView>,
+    /// Sequence and hash of the last entry of the history; none of an older version.
+    #[serde(default)]
+    pub history_head: Option<Head>,
 }
 
 /// One ConnectWise system at a glance.
@@ -222,6 +225,7 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
         companies: companies::all(surface, &overview),
         connections: parts.current().connections.keys().map(connection).collect(),
+        history_head: Some(overview.head),
     }
 }
 
@@ -385,6 +389,13 @@ impl From<&Entry> for HistoryView {
             Event::Resumed { actor, .. } => ("resumed", format!("{} resumed it. {}", actor.by, actor.note), None),
             // The token is encrypted, and still nobody's business.
             Event::Swept { list, .. } => ("swept", format!("The list of {} was asked for", list.noun()), None),
+            Event::Configured { rules, by, .. } => {
+                let by = by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+                ("configured", format!("The configuration was read{by}; its rules are {rules}"), None)
+            }
+            Event::ExchangesRemoved { before, .. } => {
+                ("expired", format!("What was said before {before} was removed by the age rule"), None)
+            }
             Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }

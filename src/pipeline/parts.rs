@@ -57,6 +57,8 @@ pub struct Parts {
     pub connections: BTreeMap<ConnectionId, Connection>,
     /// The Xero organisations.
     pub companies: Vec<Company>,
+    /// Names the rules of all organisations in the history: 16 hexadecimal digits.
+    pub rules: String,
     /// When failed steps are tried again.
     pub policy: RetryPolicy,
     /// What is counted.
@@ -97,10 +99,10 @@ impl Live {
     }
 
     /// Exchanges both systems' clients and all rules at once. Steps under way finish with those they began with.
-    pub fn exchange(&self, connections: BTreeMap<ConnectionId, Connection>, companies: Vec<Company>) {
+    pub fn exchange(&self, connections: BTreeMap<ConnectionId, Connection>, companies: Vec<Company>, rules: String) {
         let Parts { store, clock, policy, metrics, .. } = &*self.current();
         let (store, clock, metrics) = (Arc::clone(store), Arc::clone(clock), Arc::clone(metrics));
-        let parts = Parts { store, clock, connections, companies, policy: *policy, metrics };
+        let parts = Parts { store, clock, connections, companies, rules, policy: *policy, metrics };
         self.parts.send_replace(Arc::new(parts));
     }
 

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::deliver::Subject;
 use super::failure::{hold, of_xero};
 use super::parts::Parts;
+use crate::domain::batch;
 use crate::domain::delivery::Intent;
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Existing, mark_of};
@@ -64,6 +65,10 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
     let found = company.client.find(intent.kind, &intent.number, mark.as_deref()).await;
     let found = found.map_err(|error| of_xero(error, IntentFate::Keep))?;
     if let Some(document) = found.marked(mark.as_deref()) {
+        // Another store knew the outcome and marked the record, after the backup was made that this one began as.
+        if batch::marks(&subject.record, document.id) {
+            return Ok(());
+        }
         let number = subject.number();
         let status = match subject.record.status() {
             Some(status) => format!("in the status '{status}'"),

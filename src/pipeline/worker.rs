@@ -13,6 +13,7 @@ use super::lanes::open;
 use super::parts::{Live, Parts};
 use super::slots::Slot;
 use crate::domain::settle::{Attempts, Blame, Failure, IntentFate, Outcome, settle};
+use crate::remote::recorded;
 use crate::store::{Lease, StoreError};
 
 /// The longest step; its lease lives longer, so a step is never done by two workers.
@@ -79,10 +80,15 @@ fn next(live: &Live) -> Result<Next, StoreError> {
 
 /// Does one step; one that panics or takes too long is settled as a failure, so that it is counted and seen.
 async fn work(Begun { lease, slot, parts }: Begun) -> Result<(), StoreError> {
+    // The history says which rules a step was done by, and what it said with both systems, however it ended.
+    let lease = lease.under(&parts.rules);
     let spare = lease.spare();
     let span = tracing::info_span!("step", record.key = %lease.record.key, attempt = lease.record.attempt);
     let mine = Arc::clone(&parts);
-    let mut step = tokio::spawn(async move { deliver(lease, slot, &mine).await }.instrument(span));
+    let mut step = tokio::spawn(
+        recorded(lease.recorder(), Arc::clone(&parts.clock), async move { deliver(lease, slot, &mine).await })
+            .instrument(span),
+    );
     let cause = match tokio::time::timeout(STEP_MAX, &mut step).await {
         Ok(Ok(settled)) => return settled,
         Ok(Err(_)) => "the step failed inside readypost; its log says where",

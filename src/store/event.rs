@@ -1,7 +1,10 @@
 //! What is journalled: the events whose fold is the store's state, and each record's history.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::Position;
@@ -43,6 +46,12 @@ pub enum Event {
         about: About,
         /// The request's body, byte for byte.
         body: String,
+        /// The rules in force: see [`Event::Configured`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<String>,
+        /// What was said with both systems since the step began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exchanges: Option<Exchanged>,
     },
     /// A contact is about to be created in Xero for a record.
     CreatingContact {
@@ -62,6 +71,12 @@ pub enum Event {
         about: Option<About>,
         /// The last trigger that the worker knew of.
         seen: u64,
+        /// The rules in force: see [`Event::Configured`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<String>,
+        /// What was said with both systems since the step began, or since its last request was armed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exchanges: Option<Exchanged>,
     },
     /// An operator decided.
     Resolved {
@@ -134,6 +149,25 @@ pub enum Event {
         /// How far: what that is depends on the list.
         mark: i64,
     },
+    /// The configuration was read, at a start or by a reload.
+    Configured {
+        /// Names these rules under this version of readypost: 16 hexadecimal digits.
+        rules: String,
+        /// The version of readypost.
+        version: String,
+        /// The rules of each organisation. They have no secrets.
+        companies: BTreeMap<CompanyId, Value>,
+        /// Who had it read anew; none at a start.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// The age rule is about to take away what was said with both systems before a time.
+    ExchangesRemoved {
+        /// The numbers of the files.
+        files: Vec<u32>,
+        /// Everything in them is older.
+        before: Timestamp,
+    },
     /// A refresh token was received; it is stored before it is used.
     TokenKept {
         /// The organisation.
@@ -156,6 +190,41 @@ impl Event {
             _ => None,
         }
     }
+
+    /// Where the exchanges that led to it are.
+    #[must_use]
+    pub fn exchanged(&self) -> Option<&Exchanged> {
+        match self {
+            Self::Armed { exchanges, .. } | Self::Settled { exchanges, .. } => exchanges.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The rules that were in force.
+    #[must_use]
+    pub fn rules(&self) -> Option<&str> {
+        match self {
+            Self::Armed { rules, .. } | Self::Settled { rules, .. } => rules.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Where exchanges lie beside the journal, and what they are: so the hash chain covers them, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchanged {
+    /// Number of the file, from 1.
+    pub file: u32,
+    /// Where they begin in it, in bytes.
+    pub offset: u64,
+    /// Their bytes in the file.
+    pub length: u32,
+    /// CRC32C of these bytes: a deflated text has bits that nobody reads.
+    pub crc: u32,
+    /// SHA-256 of their text, in hex.
+    pub sha256: String,
+    /// How many they are.
+    pub count: u32,
 }
 
 /// Why and how long nothing can be posted to an organisation; it ends by itself.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::delivery::{About, Intent, Record};
+use crate::domain::exchange::Recorder;
 
 /// The right to work on a record until a time. It is given back by settling it, once.
 #[derive(Debug)]
@@ -13,14 +14,31 @@ pub struct Lease {
     /// When somebody else may lease it.
     pub until: Timestamp,
     pub(crate) fence: u64,
+    /// What the step says to both systems; it is stored with the requests and the end of the step.
+    pub(crate) recorder: Recorder,
+    /// The rules that the step is done by, as [`super::Event::Configured`] names them.
+    pub(crate) rules: Option<String>,
 }
 
 impl Lease {
+    /// What takes down the exchanges of the step, for the history.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    /// Says which rules the step is done by, for the history.
+    pub fn under(self, rules: &str) -> Self {
+        Self { rules: Some(rules.to_owned()), ..self }
+    }
+
     /// The same right once more, for whoever settles a step that did not come to its end.
     ///
     /// Of the two only the first to settle succeeds.
     pub(crate) fn spare(&self) -> Self {
-        Self { record: self.record.clone(), until: self.until, fence: self.fence }
+        let Self { record, until, fence, recorder, rules } = self;
+        let (record, recorder, rules) = (record.clone(), recorder.clone(), rules.clone());
+        Self { record, until: *until, fence: *fence, recorder, rules }
     }
 }
 

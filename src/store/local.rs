@@ -1,6 +1,5 @@
 //! The store on the local disk: journal, memory and index put together.
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,18 +12,22 @@ use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::event::{Entry, Event};
+use super::event::{Entry, Event, Exchanged};
+use super::exchanges::Keep;
 use super::index::{Found, Index, IndexError};
-use super::journal::Position;
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
 use super::page::{Filter, Page};
 use super::queue::Lane;
 use super::writer::{self, Command, Done};
-use super::{Health, Options, Overview, ResolveError, Store, StoreError, compressor, indexer, journal, listing, open};
+use super::{
+    Head, Health, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history, indexer,
+    listing, open,
+};
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
+use crate::domain::exchange::Recorder;
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::settle::Settlement;
 
@@ -32,6 +35,8 @@ use crate::domain::settle::Settlement;
 const QUEUE_MAX: usize = 4096;
 /// How long everything but the door waits for a place in the queue.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Steps whose exchanges may wait for the disk.
+const EXCHANGES_MAX: usize = 256;
 /// How long closing waits for the threads, together.
 const CLOSE_MAX: Duration = Duration::from_secs(20);
 /// How often those who wait for the index look whether the store still works.
@@ -198,31 +203,6 @@ fn guarded(name: &str, shared: &Shared, body: impl FnOnce()) {
     }
 }
 
-/// The last entries about a record, oldest first. What lies before a gap in the journal cannot be told.
-fn walk(directory: &Path, key: &RecordKey, last: Position, limit: usize) -> Vec<Entry> {
-    let mut entries = VecDeque::new();
-    let mut next = Some(last);
-    while let Some(position) = next.filter(|_| entries.len() < limit) {
-        let read = journal::read(directory, position).map_err(|error| error.to_string());
-        let entry =
-            read.and_then(|payload| serde_json::from_slice::<Entry>(&payload).map_err(|error| error.to_string()));
-        match entry {
-            Ok(entry) if entry.event.key() == Some(key) => {
-                next = entry.before;
-                entries.push_front(entry);
-            }
-            Ok(_) => return cut_short(key, position, "it is about something else", entries),
-            Err(error) => return cut_short(key, position, &error, entries),
-        }
-    }
-    entries.into()
-}
-
-fn cut_short(key: &RecordKey, position: Position, cause: &str, entries: VecDeque<Entry>) -> Vec<Entry> {
-    tracing::warn!(%key, ?position, cause, "the history of a record is not readable beyond an entry");
-    entries.into()
-}
-
 /// Waits for a thread, but not for ever: a disk that hangs must not keep the process from ending.
 fn join(thread: JoinHandle<()>, at_most: Duration) {
     let begun = std::time::Instant::now();
@@ -243,12 +223,15 @@ fn join(thread: JoinHandle<()>, at_most: Duration) {
 pub(super) struct LocalStore {
     shared: Arc<Shared>,
     commands: Mutex<Option<mpsc::Sender<Command>>>,
+    exchanges: Mutex<Option<mpsc::Sender<Keep>>>,
+    exchanges_days: u32,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _lock: Arc<std::fs::File>,
 }
 
 impl LocalStore {
     pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<Self, StoreError> {
+        let exchanges_days = options.exchanges_days;
         let opened = open::open(path, clock, options)?;
         let shared = Arc::new(Shared {
             memory: Mutex::new(opened.memory),
@@ -274,8 +257,14 @@ impl LocalStore {
         let (directory, closed, lock) = (path.join("journal"), opened.closed, Arc::downgrade(&opened.lock));
         // Not guarded: nothing needs it, so it may even panic without harm to the store.
         let compressor = spawn_nice("compress", COMPRESS_NICENESS, move || compressor::run(&directory, closed, &lock))?;
-        let threads = vec![writer, indexer, compressor];
-        Ok(Self { shared, commands: Mutex::new(Some(commands)), threads: Mutex::new(threads), _lock: opened.lock })
+        let (keeps, kept) = mpsc::channel(EXCHANGES_MAX);
+        let (for_keeper, folder) = (Arc::clone(&shared), path.join(exchanges::FOLDER));
+        let keeper = spawn("exchanges", move || {
+            guarded("exchanges", &for_keeper, || exchanges::run(&folder, &for_keeper, kept));
+        })?;
+        let threads = Mutex::new(vec![keeper, writer, indexer, compressor]);
+        let (commands, exchanges) = (Mutex::new(Some(commands)), Mutex::new(Some(keeps)));
+        Ok(Self { shared, commands, exchanges, exchanges_days, threads, _lock: opened.lock })
     }
 
     async fn submit(&self, event: Event, at: Timestamp, lease: Option<(u64, bool)>) -> Result<Done, ResolveError> {
@@ -303,6 +292,19 @@ impl LocalStore {
             })?;
         }
         outcome.await.map_err(|_| stopped())?
+    }
+
+    /// Makes durable what a step has said so far; the entry that names it comes after it.
+    async fn keep(&self, recorder: &Recorder, at: Timestamp) -> Result<Option<Exchanged>, StoreError> {
+        let exchanges = recorder.take();
+        if exchanges.is_empty() {
+            return Ok(None);
+        }
+        let (answer, place) = oneshot::channel();
+        let sender = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sender = sender.ok_or_else(|| StoreError::Unavailable("it is closed".to_owned()))?;
+        sender.send_timeout(Keep { exchanges, at, answer }, PATIENCE).await.map_err(|_| full())?;
+        place.await.map_err(|_| stopped())?.map(Some)
     }
 
     async fn submit_plainly(
@@ -344,12 +346,15 @@ impl Store for LocalStore {
         memory.fence = memory.fence.saturating_add(1);
         let fence = memory.fence;
         memory.leases.insert(key, Holder { fence, until });
-        Ok(Some(Lease { record: row.record.clone(), until, fence }))
+        let recorder = Recorder::default();
+        Ok(Some(Lease { record: row.record.clone(), until, fence, recorder, rules: None }))
     }
 
     async fn arm(&self, lease: Lease, request: ArmRequest, now: Timestamp) -> Result<Armed, StoreError> {
         let ArmRequest { intent, about, body } = request.clone();
-        let event = Event::Armed { key: lease.record.key.clone(), intent, about, body };
+        let (key, rules) = (lease.record.key.clone(), lease.rules.clone());
+        let exchanges = self.keep(&lease.recorder, now).await?;
+        let event = Event::Armed { key, intent, about, body, rules, exchanges };
         self.submit_plainly(event, now, Some((lease.fence, false))).await?;
         Ok(Armed { lease, request })
     }
@@ -366,7 +371,9 @@ impl Store for LocalStore {
         about: Option<About>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let event = Event::Settled { key: lease.record.key.clone(), settlement, about, seen: lease.record.triggered };
+        let exchanges = self.keep(&lease.recorder, now).await?;
+        let (key, seen, rules) = (lease.record.key.clone(), lease.record.triggered, lease.rules);
+        let event = Event::Settled { key, settlement, about, seen, rules, exchanges };
         self.submit_plainly(event, now, Some((lease.fence, true))).await.map(drop)
     }
 
@@ -395,7 +402,24 @@ impl Store for LocalStore {
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let Some(row) = self.shared.row(key)? else { return Ok(Vec::new()) };
         let (directory, key) = (self.shared.folder.join("journal"), key.clone());
-        tokio::task::spawn_blocking(move || walk(&directory, &key, row.last, limit)).await.map_err(corrupt)
+        tokio::task::spawn_blocking(move || history::walk(&directory, &key, row.last, limit)).await.map_err(corrupt)
+    }
+
+    async fn said(&self, key: &RecordKey, limit: usize) -> Result<Vec<Said>, StoreError> {
+        let (entries, folder) = (self.history(key, limit).await?, self.shared.folder.clone());
+        tokio::task::spawn_blocking(move || history::said(&folder, &entries)).await.map_err(corrupt)
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let folder = self.shared.folder.join(exchanges::FOLDER);
+        let Some((files, before)) = exchanges::expired(&folder, self.exchanges_days, now).map_err(unavailable)? else {
+            return Ok(0);
+        };
+        // The entry comes first: a file that is missing without one was taken away by somebody else.
+        self.note(Event::ExchangesRemoved { files: files.clone(), before }, now).await?;
+        exchanges::remove(&folder, &files).map_err(unavailable)?;
+        Ok(files.len())
     }
 
     fn overview(&self) -> Overview {
@@ -412,6 +436,7 @@ impl Store for LocalStore {
                 .map(|(connection, at)| (connection.clone(), *at))
                 .collect(),
             entries: memory.applied.map_or(0, |(link, _)| link.sequence),
+            head: memory.applied.map_or(Head::START, |(link, _)| link.into()),
         }
     }
 
@@ -440,6 +465,7 @@ impl Store for LocalStore {
     }
 
     async fn close(&self) {
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let begun = std::time::Instant::now();

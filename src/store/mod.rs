@@ -2,12 +2,16 @@
 //!
 //! The `journal` is the truth; `memory` holds what is queued and not yet indexed; the
 //! `index` in sled answers questions about all records and is rebuilt from the journal whenever it
-//! is missing, behind, stale or broken. One `writer` thread decides, journals, syncs once per
+//! is missing, behind, stale or broken; `exchanges` holds what was said with both systems. One `writer` thread decides, journals, syncs once per
 //! group, applies, and answers; one indexing thread follows it, and one that compresses closed segments.
 
+pub mod audit;
 mod compressor;
 mod event;
+mod exchanges;
 mod fold;
+mod head;
+mod history;
 mod index;
 mod indexer;
 mod journal;
@@ -28,7 +32,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use event::{Entry, Event, Pause, Rest};
+pub use event::{Entry, Event, Exchanged, Pause, Rest};
+pub use head::Head;
+pub use history::Said;
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts, Swept};
@@ -95,6 +101,8 @@ pub struct Overview {
     pub last_callback: Vec<(ConnectionId, Timestamp)>,
     /// Entries in the journal.
     pub entries: u64,
+    /// The last entry of the journal.
+    pub head: Head,
 }
 
 /// Durable, deduplicated, leased records.
@@ -152,6 +160,12 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// The last entries about a record, oldest first, at most `limit`.
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
+    /// What was said with both systems about a record, by its last `limit` entries, oldest first.
+    async fn said(&self, key: &RecordKey, limit: usize) -> Result<Vec<Said>, StoreError>;
+
+    /// Takes away exchanges that are older than the age rule says; how many files.
+    async fn expire(&self, now: Timestamp) -> Result<usize, StoreError>;
+
     /// Counts and times.
     fn overview(&self) -> Overview;
 
@@ -183,17 +197,22 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 }
 
 /// What may be chosen when a store is opened. The service keeps to the defaults; tests need them smaller.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// A new segment of the journal is begun when the current one is longer than this, in bytes.
     pub segment_bytes: u64,
     /// Rows that are kept in memory before they are written to the index while it is rebuilt.
     pub rebuild_rows: usize,
+    /// Exchanges are kept for so many days; 0 = for ever.
+    pub exchanges_days: u32,
+    /// What the journal says of the configuration that the store is opened with.
+    pub configured: Option<Event>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: journal::SEGMENT_BYTES, rebuild_rows: 10_000 }
+        let (segment_bytes, rebuild_rows) = (journal::SEGMENT_BYTES, 10_000);
+        Self { segment_bytes, rebuild_rows, exchanges_days: 0, configured: None }
     }
 }
 

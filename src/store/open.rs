@@ -16,6 +16,9 @@ use crate::clock::Clock;
 /// A file of this name says that the index failed while it was in use, so that it must not be opened again.
 pub(super) const BROKEN: &str = "index-broken";
 
+/// A file of this name says that the folder was restored from a backup and not opened since.
+pub(super) const RESTORED: &str = "restored";
+
 /// The parts of an open store.
 pub(super) struct Opened {
     pub(super) journal: Journal,
@@ -61,7 +64,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
         Journal::begin(&directory, scan, options.segment_bytes).map_err(unavailable)?;
     let mut opened = Opened { journal, index, memory, closed, lock: Arc::new(lock) };
     opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
-    begin(&mut opened, &damage, missing, clock)?;
+    begin(&mut opened, &damage, missing, (path, options.configured), clock)?;
     Ok(opened)
 }
 
@@ -169,7 +172,13 @@ fn index_many(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index, rebuild
 }
 
 /// Writes the first entry of a new journal, or what was found to be missing.
-fn begin(opened: &mut Opened, damage: &[Damage], missing: bool, clock: &dyn Clock) -> Result<(), StoreError> {
+fn begin(
+    opened: &mut Opened,
+    damage: &[Damage],
+    missing: bool,
+    (path, configured): (&Path, Option<Event>),
+    clock: &dyn Clock,
+) -> Result<(), StoreError> {
     let mut events = Vec::new();
     if opened.journal.last().sequence == 0 {
         events.push(Event::Opened { version: env!("CARGO_PKG_VERSION").to_owned() });
@@ -187,6 +196,12 @@ fn begin(opened: &mut Opened, damage: &[Damage], missing: bool, clock: &dyn Cloc
         tracing::warn!(after = last, "the index knows of later entries than the journal has");
         events.push(Event::Gap { after: last, found: "entries that were indexed are not in the journal".into() });
     }
+    let restored = path.join(RESTORED);
+    if restored.exists() {
+        tracing::warn!("the store was restored from a backup: what was posted since is looked up in Xero");
+        events.push(Event::Gap { after: last, found: "the store is a restored backup, used from here on".into() });
+    }
+    events.extend(configured);
     for event in events {
         let entry = Entry { at: clock.now(), before: None, event };
         let payload = serde_json::to_vec(&entry).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -199,5 +214,12 @@ fn begin(opened: &mut Opened, damage: &[Damage], missing: bool, clock: &dyn Cloc
         .and_then(|()| opened.journal.cut_off())
         .map_err(|error| StoreError::Unavailable(format!("the journal cannot be written: {error}")))?;
     opened.memory.applied = Some((opened.journal.last(), opened.journal.end()));
+    match std::fs::remove_file(restored) {
+        // It stays, and the next start says the same once more, which does no harm.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the mark of a restored backup could not be removed");
+        }
+        _ => {}
+    }
     Ok(())
 }

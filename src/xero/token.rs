@@ -209,7 +209,8 @@ impl Tokens {
         let request =
             self.http.post(self.settings.token_url.clone()).basic_auth(&self.settings.client_id, Some(secret));
         let request = request.header("accept", "application/json").form(form);
-        let answer = remote::send(SYSTEM, request).await.map_err(|error| self.pause(state, None, error.to_string()))?;
+        let answer = remote::send_secret(SYSTEM, request).await;
+        let answer = answer.map_err(|error| self.pause(state, None, error.to_string()))?;
         if !answer.status.is_success() {
             return Err(self.refused(state, &answer));
         }

@@ -21,6 +21,7 @@ mod expense_faults;
 mod expenses;
 mod faults;
 mod harness;
+mod history;
 mod inventory;
 mod inventory_faults;
 mod operators;

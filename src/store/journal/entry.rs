@@ -48,7 +48,8 @@ impl Frame<'_> {
     }
 }
 
-fn hash(sequence: u64, previous: &Hash, payload: &[u8]) -> Hash {
+/// What an entry's successor carries: SHA-256 over the sequence in little-endian, the previous hash and the payload.
+pub(crate) fn hash(sequence: u64, previous: &Hash, payload: &[u8]) -> Hash {
     Sha256::new().chain_update(sequence.to_le_bytes()).chain_update(previous).chain_update(payload).finalize().into()
 }
 

@@ -4,6 +4,7 @@
 //! A write or sync that failed is never repeated: after a failed fsync the kernel may have dropped the
 //! pages and report success the next time. The caller poisons the store and the process restarts.
 
+mod audit;
 mod compress;
 mod entry;
 mod folder;
@@ -18,8 +19,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use audit::{Audit, audit, copy};
 pub(crate) use compress::{Compressed, compress};
-pub(crate) use entry::Hash;
+pub(crate) use entry::{Hash, hash};
 pub(crate) use folder::create as create_folder;
 pub(crate) use segment::{Damage, Scan, Scanned};
 

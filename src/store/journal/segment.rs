@@ -27,6 +27,8 @@ pub(crate) struct Scanned<'bytes> {
     pub(crate) position: Position,
     /// Place and hash of this entry.
     pub(crate) link: Link,
+    /// Hash of the entry before, as this entry has it.
+    pub(crate) previous: entry::Hash,
     pub(crate) payload: &'bytes [u8],
     /// Bytes on disk.
     length: u64,
@@ -115,6 +117,21 @@ pub(super) fn entry_at(directory: &Path, position: Position) -> io::Result<Optio
     let content = content(directory, position.segment)?;
     let at = usize::try_from(position.offset).unwrap_or(usize::MAX);
     Ok(content.bytes.get(at..).and_then(entry::decode).map(|frame| frame.payload.to_vec()))
+}
+
+/// Copies a segment in the form that it has, and syncs the copy; a copy of another form goes.
+pub(super) fn copy(from: &Path, to: &Path, segment: u32) -> io::Result<()> {
+    let (mut stored, kept, other) = match open(from, segment)? {
+        Stored::Plain(file) => (file, path(to, segment), compressed_path(to, segment)),
+        Stored::Compressed(file) => (file, compressed_path(to, segment), path(to, segment)),
+    };
+    let mut copy = File::create(kept)?;
+    io::copy(&mut stored, &mut copy)?;
+    copy.sync_all()?;
+    match std::fs::remove_file(other) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What a segment holds, in either form.
@@ -301,6 +318,7 @@ fn read_segment(bytes: &[u8], start: Position, scan: &mut Scan, visit: &mut dyn 
         visit(Scanned {
             position: Position { segment: start.segment, offset },
             link: scan.last,
+            previous: frame.previous,
             payload: frame.payload,
             length,
         });

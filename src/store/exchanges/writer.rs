@@ -18,6 +18,7 @@ use crate::domain::exchange::Exchange;
 use crate::domain::text::hex;
 use crate::store::StoreError;
 use crate::store::event::Exchanged;
+use crate::store::journal::create_folder;
 use crate::store::local::Shared;
 
 /// A longer file is followed by a new one.
@@ -84,7 +85,7 @@ fn keep(end: &mut Option<End>, folder: &Path, group: &[Keep]) -> io::Result<Vec<
 impl End {
     /// Goes on with the last file, or begins one.
     fn open(folder: &Path, now: Timestamp) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        create_folder(folder)?;
         let Some(number) = file::numbers(folder)?.last().copied() else { return Self::create(folder, 1, now) };
         let end = match file::open_end(folder, number)? {
             Some((file, offset, begun)) => Self { file, number, offset, begun, buffer: Vec::new() },

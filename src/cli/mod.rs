@@ -8,6 +8,7 @@ mod print;
 mod records;
 mod serve;
 mod status;
+mod sweep;
 mod token;
 
 use std::path::PathBuf;
@@ -48,6 +49,11 @@ enum Command {
     Companies(companies::Companies),
     /// Read the configuration anew, without a restart
     Reload(companies::Reload),
+    /// Compare what ConnectWise lists as unposted with what readypost knows
+    Sweep(sweep::Sweep),
+    /// Check and mend the callbacks that ConnectWise has registered
+    #[command(subcommand)]
+    Callbacks(sweep::Callbacks),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -91,6 +97,8 @@ impl Cli {
                 Command::Records(records) => records.run().await,
                 Command::Companies(companies) => companies.run().await,
                 Command::Reload(reload) => reload.run().await,
+                Command::Sweep(sweep) => sweep.run().await,
+                Command::Callbacks(callbacks) => callbacks.run().await,
                 Command::Token(token) => token.run(),
             }
         });

@@ -12,6 +12,7 @@ mod records;
 mod reload;
 mod serve;
 mod status;
+mod sweep;
 mod view;
 mod xero;
 
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 pub use companies::CompanyView;
 pub use reload::Reload;
 pub use serve::{Limits, serve};
+pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
 pub use view::{HistoryView, PageView, RecordView, StatusView};
 
 use crate::config::Operator;
@@ -63,6 +65,8 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/api/v1/companies", get(companies::list))
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
         .route("/api/v1/reload", post(reload::reload))
+        .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
+        .route("/api/v1/callbacks", post(sweep::callbacks))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))

@@ -58,7 +58,7 @@ impl ConnectWise {
 
     async fn register(&self, kind: &str, level: &str, object_id: i64, url: &str) -> Result<(), RemoteError> {
         let body = json!({ "description": "readypost", "type": kind, "level": level, "objectId": object_id, "url": url,
-            "inactiveFlag": false });
+            "inactiveFlag": false, "isSelfSuppressedFlag": true });
         match self.once(&Call::post(PATH, body)).await {
             Ok(Ok(answer)) => {
                 let row: wire::Callback = parse(&answer, PATH)?;

@@ -169,7 +169,9 @@ pub fn has_callback(kind: RecordKind) -> bool {
 
 /// Whether it was closed so long ago that its callback must have come.
 fn is_settled(closing: &Closing, asked: Asked) -> bool {
-    let since = closing.latest.map_or(asked.listed_since, |latest| latest.min(asked.listed_since));
+    // Not before it was closed, and not after it was listed first.
+    let listed = closing.earliest.map_or(asked.listed_since, |earliest| earliest.max(asked.listed_since));
+    let since = closing.latest.map_or(listed, |latest| latest.min(listed));
     asked.at.duration_since(since) >= GRACE
 }
 
@@ -315,3 +317,6 @@ impl SweepStanding {
         self.misses.iter().filter(|(day, _)| **day > first).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Journal and index are lost in the middle of a month: after one sweep the books are what they would have been.
+
+use axum::http::Method;
+use jiff::SignedDuration;
+use readypost::simulator::faults::{Fault, Rule};
+
+use crate::month::{Month, STEPS};
+
+/// What goes wrong before the store is lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    /// Nothing: records are posted and marked, but for those that the service was about to work on.
+    None,
+    /// No batch is made: what is posted is not marked.
+    NotMarked,
+    /// Answers of Xero are lost: what is armed has no known outcome.
+    AnswersLost,
+}
+
+/// The books of a month in which nothing goes wrong.
+async fn undisturbed() -> (Vec<String>, Vec<usize>) {
+    let mut month = Month::new().await;
+    let mut turns = Vec::new();
+    for step in 0..STEPS {
+        month.step(step);
+        turns.push(month.work(200).await);
+        month.world.clock.advance(SignedDuration::from_mins(15));
+        month.sweep().await;
+    }
+    assert!(month.unposted().is_empty(), "{:?}", month.unposted());
+    (month.books(), turns)
+}
+
+/// The store is lost during step `cut`, after so many turns.
+async fn lost_at(cut: usize, turns: usize, trouble: Trouble, expected: &[String]) -> u32 {
+    let label = format!("lost in step {cut} after {turns} turns, {trouble:?}");
+    let mut month = Month::new().await;
+    let (connectwise, xero) = (&month.world.connectwise.server.faults, &month.world.xero.server.faults);
+    match trouble {
+        Trouble::None => {}
+        Trouble::NotMarked => {
+            connectwise.add(Rule::next(Method::POST, "/accounting/batches", Fault::DropBefore).times(500));
+        }
+        Trouble::AnswersLost => {
+            for path in ["/Invoices", "/CreditNotes", "/ManualJournals", "/Payments"] {
+                xero.add(Rule::next(Method::PUT, path, Fault::DropAfter).times(500));
+            }
+        }
+    }
+    for step in 0..=cut {
+        month.step(step);
+        month.work(if step == cut { turns } else { 200 }).await;
+        if step < cut {
+            month.world.clock.advance(SignedDuration::from_mins(15));
+            month.sweep().await;
+        }
+    }
+    month.world.connectwise.server.faults.clear();
+    month.world.xero.server.faults.clear();
+    let before = month.world.xero.documents().len();
+    let _ = month.world.connectwise.take_callbacks();
+    month.world.clock.advance(SignedDuration::from_mins(1));
+    month.world.lose_store().await;
+    month.listen();
+    let _ = month.world.connectwise.take_callbacks();
+    month.world.clock.advance(SignedDuration::from_mins(15));
+    month.sweep().await;
+    // What was sent before the store was lost may be under way for some minutes.
+    month.world.pass(SignedDuration::from_mins(10)).await;
+    assert_eq!(month.held().await, serde_json::json!([]), "{label}");
+    assert!(month.unposted().is_empty(), "{label}: {:?}", month.unposted());
+    let status = month.status().await;
+    let adopted = u32::try_from(status["warnings"]["adopted"].as_u64().unwrap_or_default()).unwrap();
+    if trouble != Trouble::None && before > 0 && cut < 6 {
+        assert!(adopted > 0, "{label}: {status}");
+    }
+    for step in cut + 1..STEPS {
+        month.step(step);
+        month.work(200).await;
+        month.world.clock.advance(SignedDuration::from_mins(15));
+        month.sweep().await;
+    }
+    month.world.pass(SignedDuration::from_mins(10)).await;
+    assert_eq!(month.books(), expected, "{label}");
+    assert!(month.unposted().is_empty(), "{label}: {:?}", month.unposted());
+    assert_eq!(month.held().await, serde_json::json!([]), "{label}");
+    adopted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_lost_at_any_point_of_a_month_changes_no_books() {
+    let (expected, turns) = undisturbed().await;
+    assert_eq!(expected.len(), 18, "{expected:#?}");
+    let (mut cuts, mut adopted) = (0, 0);
+    for (cut, all) in turns.iter().enumerate() {
+        // Before anything of the step was done, in the middle of it, and at its end.
+        let mut points = vec![0, all / 2, *all];
+        points.dedup();
+        for turns in points {
+            adopted += lost_at(cut, turns, Trouble::None, &expected).await;
+            cuts += 1;
+        }
+        for trouble in [Trouble::NotMarked, Trouble::AnswersLost] {
+            adopted += lost_at(cut, 200, trouble, &expected).await;
+            cuts += 1;
+        }
+    }
+    println!("the store was lost at {cuts} points, {adopted} documents were adopted");
+}

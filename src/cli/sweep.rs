@@ -63,7 +63,9 @@ impl Sweep {
         if self.service.json {
             print_json(&answer)?;
         } else {
-            sweep.reports.iter().for_each(|report| print(report, self.dry_run));
+            for report in &sweep.reports {
+                print(report, self.dry_run);
+            }
         }
         Ok(if sweep.reports.iter().any(needs_somebody) { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
     }
@@ -136,7 +138,9 @@ impl Callbacks {
         if service.json {
             print_json(&answer)?;
         } else {
-            all.iter().for_each(|callbacks| print_callbacks(callbacks, dry_run));
+            for callbacks in &all {
+                print_callbacks(callbacks, dry_run);
+            }
         }
         let wrong = |view: &CallbacksView| !view.failed.is_empty() || view.wrong.len() > view.done.len();
         Ok(if all.iter().any(wrong) { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })

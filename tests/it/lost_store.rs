@@ -4,7 +4,7 @@ use axum::http::Method;
 use jiff::SignedDuration;
 use readypost::simulator::faults::{Fault, Rule};
 
-use crate::month::{Month, STEPS};
+use crate::month::{Month, RULES, STEPS};
 
 /// What goes wrong before the store is lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,9 +17,9 @@ enum Trouble {
     AnswersLost,
 }
 
-/// The books of a month in which nothing goes wrong.
-async fn undisturbed() -> (Vec<String>, Vec<usize>) {
-    let mut month = Month::new().await;
+/// The books of a month in which nothing goes wrong, with these rules.
+async fn undisturbed(rules: &'static str) -> (Vec<String>, Vec<usize>) {
+    let mut month = Month::by(rules).await;
     let mut turns = Vec::new();
     for step in 0..STEPS {
         month.step(step);
@@ -40,9 +40,9 @@ async fn hear(month: &Month, step: usize) {
 }
 
 /// The store is lost during step `cut`, after so many turns.
-async fn lost_at(cut: usize, turns: usize, trouble: Trouble, expected: &[String]) -> u32 {
+async fn lost_at((cut, turns): (usize, usize), trouble: Trouble, rules: &'static str, expected: &[String]) -> u32 {
     let label = format!("lost in step {cut} after {turns} turns, {trouble:?}");
-    let mut month = Month::new().await;
+    let mut month = Month::by(rules).await;
     let (connectwise, xero) = (&month.world.connectwise.server.faults, &month.world.xero.server.faults);
     match trouble {
         Trouble::None => {}
@@ -99,7 +99,7 @@ async fn lost_at(cut: usize, turns: usize, trouble: Trouble, expected: &[String]
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_lost_at_any_point_of_a_month_changes_no_books() {
-    let (expected, turns) = undisturbed().await;
+    let (expected, turns) = undisturbed(RULES).await;
     assert_eq!(expected.len(), 16, "{expected:#?}");
     let (mut cuts, mut adopted) = (0, 0);
     for (cut, all) in turns.iter().enumerate() {
@@ -107,13 +107,26 @@ async fn a_store_that_is_lost_at_any_point_of_a_month_changes_no_books() {
         let mut points = vec![0, all / 2, *all];
         points.dedup();
         for turns in points {
-            adopted += lost_at(cut, turns, Trouble::None, &expected).await;
+            adopted += lost_at((cut, turns), Trouble::None, RULES, &expected).await;
             cuts += 1;
         }
         for trouble in [Trouble::NotMarked, Trouble::AnswersLost] {
-            adopted += lost_at(cut, 200, trouble, &expected).await;
+            adopted += lost_at((cut, 200), trouble, RULES, &expected).await;
             cuts += 1;
         }
     }
     println!("the store was lost at {cuts} points, {adopted} documents were adopted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_is_where_each_expense_is_a_bill_of_its_own() {
+    let rules: &'static str = format!("{RULES}expenses = \"entry\"\n").leak();
+    let (expected, turns) = undisturbed(rules).await;
+    assert_eq!(expected.len(), 17, "{expected:#?}");
+    for point in [0, turns[3] / 2, turns[3]] {
+        lost_at((3, point), Trouble::None, rules, &expected).await;
+    }
+    for trouble in [Trouble::NotMarked, Trouble::AnswersLost] {
+        lost_at((3, 200), trouble, rules, &expected).await;
+    }
 }

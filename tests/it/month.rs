@@ -42,7 +42,11 @@ fn with_costs(settings: &mut Settings) {
 
 impl Month {
     pub(crate) async fn new() -> Self {
-        Self::with(Differently { rules: RULES, connectwise: with_costs, ..Differently::default() }).await
+        Self::by(RULES).await
+    }
+
+    pub(crate) async fn by(rules: &'static str) -> Self {
+        Self::with(Differently { rules, connectwise: with_costs, ..Differently::default() }).await
     }
 
     pub(crate) async fn with(differently: Differently) -> Self {

@@ -1,7 +1,5 @@
 //! Every state of a record against every row: what is looked at, why, and that it comes to an end.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -149,24 +149,20 @@ impl Pass<'_> {
             let key = self.key(RecordKind::Expense, entry.into());
             self.is_listed([key.clone()]);
             let record = self.known(&key).await?;
-            let with_report = record.as_ref().and_then(posted_with);
-            match with_report {
-                Some(report) => {
-                    let number = report.to_string();
-                    let report = self.key(RecordKind::ExpenseReport, report.into());
-                    self.is_listed([report.clone()]);
-                    // What was closed last decides for all of it.
-                    let standing = reports.entry(report).or_insert_with(|| (number, closing.clone(), asked));
-                    if closing.latest > standing.1.latest {
-                        (standing.1, standing.2) = (closing, asked);
-                    }
+            let Some(report) = record.as_ref().and_then(posted_with) else {
+                let row = Row { key: key.clone(), number: entry.to_string(), closing, posts: true };
+                if let Some(found) = compare(record.as_ref(), &row, asked) {
+                    self.hand(&key, &row, found).await?;
                 }
-                None => {
-                    let row = Row { key: key.clone(), number: entry.to_string(), closing, posts: true };
-                    if let Some(found) = compare(record.as_ref(), &row, asked) {
-                        self.hand(&key, &row, found).await?;
-                    }
-                }
+                continue;
+            };
+            let number = report.to_string();
+            let report = self.key(RecordKind::ExpenseReport, report.into());
+            self.is_listed([report.clone()]);
+            // What was closed last decides for all of it.
+            let standing = reports.entry(report).or_insert_with(|| (number, closing.clone(), asked));
+            if closing.latest > standing.1.latest {
+                (standing.1, standing.2) = (closing, asked);
             }
         }
         for (key, (number, closing, asked)) in reports {

@@ -2,6 +2,8 @@
 
 mod recording;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
@@ -125,6 +127,33 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error>
         .build()
 }
 
+tokio::task_local! {
+    static COUNTED: Arc<Calls>;
+}
+
+/// How many requests were sent, by the system that they went to.
+#[derive(Debug, Default)]
+pub struct Calls(Mutex<BTreeMap<&'static str, u32>>);
+
+impl Calls {
+    /// Requests to one system.
+    #[must_use]
+    pub fn to(&self, system: &str) -> u32 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(system).copied().unwrap_or_default()
+    }
+
+    fn add(&self, system: &'static str) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = calls.entry(system).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
+/// Does `work` and counts the requests that it sends itself; what others send at the same time is not counted.
+pub async fn counted<Work: Future>(calls: Arc<Calls>, work: Work) -> Work::Output {
+    COUNTED.scope(calls, work).await
+}
+
 /// Sends one request and reads the whole answer.
 ///
 /// # Errors
@@ -143,6 +172,8 @@ pub async fn send_secret(system: &'static str, request: RequestBuilder) -> Resul
 }
 
 async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -> Result<Answer, RemoteError> {
+    // Most of what is sent is counted by nobody.
+    let _ = COUNTED.try_with(|calls| calls.add(system));
     let transport = |error: reqwest::Error| RemoteError::Transport { system, cause: root_cause(&error.without_url()) };
     let (client, request) = request.build_split();
     let request = request.map_err(transport)?;

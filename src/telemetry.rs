@@ -84,6 +84,21 @@ struct CompanyLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    connection: Text,
+}
+
+/// What is shown of each connection.
+const CONNECTION_GAUGES: [(&str, &str); 6] = [
+    ("connection_silent", "1 while no callback has come for too many business hours"),
+    ("callbacks_wrong", "1 while callbacks are missing or switched off"),
+    ("sweep_incomplete", "1 while the last sweep could not compare everything"),
+    ("sweep_missed_7_days", "Records of the last seven days that no callback told of"),
+    ("sweep_calls", "Calls of the last sweep to both systems"),
+    ("sweep_began", "When the last sweep began, in seconds since 1970"),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PauseLabels {
     company: Text,
     kind: Text,
@@ -100,6 +115,25 @@ pub struct CompanyGauges {
     pub resting: bool,
     /// The kinds that operators paused; none = all.
     pub paused: Vec<Option<String>>,
+}
+
+/// What is known of a connection when the metrics are asked for.
+#[derive(Clone, Debug)]
+pub struct ConnectionGauges {
+    /// Name of the connection.
+    pub connection: String,
+    /// Whether no callback has come for too long.
+    pub silent: bool,
+    /// Whether callbacks are missing or switched off.
+    pub callbacks_wrong: bool,
+    /// Whether the last sweep could not compare everything.
+    pub sweep_incomplete: bool,
+    /// Records of the last seven days that no callback told of.
+    pub missed_week: u32,
+    /// Calls of the last sweep, to both systems.
+    pub sweep_calls: u32,
+    /// When the last sweep began, in seconds since 1970; none before the first.
+    pub swept: Option<i64>,
 }
 
 /// Everything that is counted. Labels are outcomes and configured names, never records or customers.
@@ -119,6 +153,7 @@ pub struct Metrics {
     calls_remaining: Family<CompanyLabels, Gauge>,
     resting: Family<CompanyLabels, Gauge>,
     paused: Family<PauseLabels, Gauge>,
+    connections: [(&'static str, Family<ConnectionLabels, Gauge>); 6],
     ready: Gauge<u64, AtomicU64>,
     /// Held while the gauges are brought up to date and shown.
     rendering: Mutex<()>,
@@ -143,6 +178,7 @@ impl Default for Metrics {
             calls_remaining: Family::default(),
             resting: Family::default(),
             paused: Family::default(),
+            connections: CONNECTION_GAUGES.map(|(name, _)| (name, Family::default())),
             ready: Gauge::default(),
             rendering: Mutex::default(),
         };
@@ -176,6 +212,9 @@ impl Default for Metrics {
         );
         registry.register("company_resting", "1 while nothing can be posted to the company", metrics.resting.clone());
         registry.register("company_paused", "1 while an operator lets nothing be posted", metrics.paused.clone());
+        for ((name, family), (_, help)) in metrics.connections.iter().zip(CONNECTION_GAUGES) {
+            registry.register(*name, help, family.clone());
+        }
         registry.register("ready", "1 while callbacks can be stored", metrics.ready.clone());
         metrics
     }
@@ -218,13 +257,33 @@ impl Metrics {
         }
     }
 
+    fn of_connections(&self, connections: &[ConnectionGauges]) {
+        self.connections.iter().for_each(|(_, family)| family.clear());
+        for known in connections {
+            let labels = ConnectionLabels { connection: Text(known.connection.clone()) };
+            for (name, family) in &self.connections {
+                let value = match *name {
+                    "connection_silent" => Some(i64::from(known.silent)),
+                    "callbacks_wrong" => Some(i64::from(known.callbacks_wrong)),
+                    "sweep_incomplete" => Some(i64::from(known.sweep_incomplete)),
+                    "sweep_missed_7_days" => Some(i64::from(known.missed_week)),
+                    "sweep_calls" => Some(i64::from(known.sweep_calls)),
+                    _ => known.swept,
+                };
+                if let Some(value) = value {
+                    family.get_or_create(&labels).set(value);
+                }
+            }
+        }
+    }
+
     /// The metrics as text, with the gauges brought up to date.
     #[must_use]
     pub fn render(
         &self,
         overview: &Overview,
         oldest_age: SignedDuration,
-        companies: &[CompanyGauges],
+        (companies, connections): (&[CompanyGauges], &[ConnectionGauges]),
         ready: bool,
     ) -> String {
         let _rendering = self.rendering.lock().unwrap_or_else(PoisonError::into_inner);
@@ -258,6 +317,7 @@ impl Metrics {
                 self.calls_remaining.get_or_create(&labels).set(i64::from(remaining));
             }
         }
+        self.of_connections(connections);
         self.ready.set(u64::from(ready));
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {

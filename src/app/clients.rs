@@ -12,7 +12,7 @@ use crate::config::{self, Changes, Config};
 use crate::connectwise::{self, ConnectWise};
 use crate::domain::record::ConnectionId;
 use crate::domain::signature::WebhookKey;
-use crate::pipeline::{Company, Connection, Parts};
+use crate::pipeline::{CallbackRule, Company, Connection, Parts};
 use crate::store::Store;
 use crate::vault::{Sealer, Vault};
 use crate::xero::{self, Xero};
@@ -26,6 +26,8 @@ pub(super) struct Workshop {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sealer: Option<Arc<Sealer>>,
+    /// What is done about callbacks; fixed at the start.
+    pub(super) callbacks: CallbackRule,
 }
 
 /// Both systems' clients: of each connection, and of each company with its rules.
@@ -44,7 +46,8 @@ impl Workshop {
                 Some(kept) => Arc::clone(&kept.client),
                 None => Arc::new(connectwise_client(connection, &self.clock)?),
             };
-            connections.insert(name.clone(), Connection { client });
+            let (callbacks, listening) = (self.callbacks.clone(), connection.listening.clone());
+            connections.insert(name.clone(), Connection { client, callbacks, listening });
         }
         let mut companies = Vec::new();
         for company in &config.companies {

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
 use crate::http::{self, Limits, Reload, Surface};
-use crate::pipeline::{self, Live, Parts};
+use crate::pipeline::{self, CallbackRule, Live, Parts};
 use crate::store::{self, Health};
 use crate::telemetry::Metrics;
 use crate::vault::Sealer;
@@ -86,7 +86,10 @@ impl App {
         let store = store::open_with(&config.store.path, &**clock, options)
             .with_context(|| format!("opening the store in {}", config.store.path.display()))?;
         let sealer = config.store.key.as_ref().and_then(Sealer::new).map(Arc::new);
-        let workshop = Workshop { store: Arc::clone(&store), clock: Arc::clone(clock), sealer };
+        let server = &config.server;
+        let public_url = server.public_url.as_ref().map(ToString::to_string);
+        let callbacks = CallbackRule { public_url, keeping: server.callbacks };
+        let workshop = Workshop { store: Arc::clone(&store), clock: Arc::clone(clock), sealer, callbacks };
         let (connections, companies) = workshop.systems(&config, None)?;
         let parts = Arc::new(Live::new(Parts {
             store,

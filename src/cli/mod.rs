@@ -12,6 +12,7 @@ mod records;
 mod said;
 mod serve;
 mod status;
+mod sweep;
 mod token;
 
 use std::path::PathBuf;
@@ -61,6 +62,11 @@ enum Command {
     Backup(history::Backup),
     /// Make a store out of a backup
     Restore(history::Restore),
+    /// Compare what ConnectWise lists as unposted with what readypost knows
+    Sweep(sweep::Sweep),
+    /// Check and mend the callbacks that ConnectWise has registered
+    #[command(subcommand)]
+    Callbacks(sweep::Callbacks),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -108,6 +114,8 @@ impl Cli {
                 Command::History(history) => history.run(),
                 Command::Backup(backup) => backup.run(),
                 Command::Restore(restore) => restore.run(),
+                Command::Sweep(sweep) => sweep.run().await,
+                Command::Callbacks(callbacks) => callbacks.run().await,
                 Command::Token(token) => token.run(),
             }
         });

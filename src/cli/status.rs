@@ -17,7 +17,8 @@ pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
         print(&status);
     }
     let stands = |company: &CompanyView| company.resting.is_some() || !company.paused.is_empty();
-    let needs_somebody = !status.ready || !status.held.is_empty() || status.companies.iter().any(stands);
+    let needs_somebody =
+        !status.ready || !status.alerts.is_empty() || !status.held.is_empty() || status.companies.iter().any(stands);
     Ok(if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
@@ -57,6 +58,19 @@ fn print(status: &StatusView) {
     }
     for connection in &status.connections {
         out!("{}: last callback {}", connection.name, time(connection.last_callback));
+        if let Some(sweep) = &connection.last_sweep {
+            out!(
+                "  last sweep {}: {} calls to ConnectWise, {} to Xero; {} missed in 7 days, {} a week",
+                time(Some(sweep.began)),
+                sweep.calls,
+                sweep.xero_calls,
+                connection.missed_in_7_days,
+                connection.missed_per_week
+            );
+        }
+    }
+    for alert in &status.alerts {
+        out!("ALERT {}: {}", alert.code, alert.sentence);
     }
     if count("held") > 0 {
         out!("Next: readypost records list --state held");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Company, Config, Connection, Log, Operator, Server, Store, XeroAccess};
+use crate::domain::hours::Listening;
 use crate::domain::text::hex;
 
 /// Of the door alone: the client in Xero does not know it.
@@ -106,9 +107,16 @@ impl Changes {
     /// Whether the connection's client can go on.
     #[must_use]
     pub fn keep_connection(&self, connection: &str) -> bool {
-        self.connections.iter().all(|change| change.name != connection)
+        let change = self.connections.iter().find(|change| change.name == connection);
+        change.is_none_or(|change| {
+            let of_client = |setting: &String| !LISTENING.contains(&setting.as_str());
+            change.change == How::Changed && !change.settings.iter().any(of_client)
+        })
     }
 }
+
+/// Settings of a connection that its client knows nothing of.
+const LISTENING: [&str; 3] = ["silent_hours", "business_hours", "time_zone"];
 
 /// Settings as comparable texts; secrets as digests.
 type Settings = BTreeMap<String, String>;
@@ -175,8 +183,13 @@ fn settings(company: &Company) -> Settings {
 }
 
 fn of_connection(connection: &Connection) -> Settings {
-    let Connection { name: _, endpoint, company, public_key, private_key, client_id, key_url_hosts } = connection;
+    let Connection { name: _, endpoint, company, public_key, private_key, client_id, key_url_hosts, listening } =
+        connection;
+    let Listening { silent_hours, hours, zone } = listening;
     named([
+        ("silent_hours", silent_hours.to_string()),
+        ("business_hours", hours.to_string()),
+        ("time_zone", zone.iana_name().unwrap_or("UTC").to_owned()),
         ("api_url or site", format!("{endpoint:?}")),
         ("company", company.clone()),
         ("public_key", public_key.clone()),
@@ -191,12 +204,14 @@ fn of_operator(operator: &Operator) -> Settings {
     named([("role", format!("{role:?}")), ("token_sha256", token_sha256.clone())])
 }
 
-/// What is fixed at the start. `public_url` is not among it: only `doctor` reads it.
+/// What is fixed at the start.
 fn fixed(config: &Config) -> Settings {
-    let Server { listen, public_url: _, body_bytes_max, connections_max } = &config.server;
+    let Server { listen, public_url, body_bytes_max, connections_max, callbacks } = &config.server;
     let (Store { path, key, exchanges_days }, Log { format, filter }) = (&config.store, &config.log);
     named([
         ("server.listen", listen.to_string()),
+        ("server.public_url", public_url.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("server.callbacks", format!("{callbacks:?}")),
         ("server.body_bytes_max", body_bytes_max.to_string()),
         ("server.connections_max", connections_max.to_string()),
         ("store.path", path.display().to_string()),
@@ -236,7 +251,7 @@ mod tests {
         let last = FULL.rfind("[[company]]").unwrap();
         let rows: &[Row] = &[
             (&[], &[]),
-            (&[("public_url", "# public_url")], &[]),
+            (&[("public_url", "# public_url")], &["restart server.public_url"]),
             (&[("# port 0", "# another remark: port 0")], &[]),
             (&[("locations = [2, 11]", "locations = [2]")], &["company acme-au changed locations"]),
             (&[("\"GST\" = ", "\"VAT\" = ")], &["company acme-au changed rules.tax_names"]),

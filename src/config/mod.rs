@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeTable;
 use url::Url;
@@ -20,7 +21,9 @@ pub use changes::{Change, Changes, How};
 pub use reader::Fault;
 
 use crate::domain::callback::KeyHost;
+use crate::domain::hours::{BusinessHours, Listening};
 use crate::domain::record::{CompanyId, ConnectionId};
+use crate::domain::registration::Keeping;
 use crate::domain::rules::Rules;
 use reader::{Section, Source};
 
@@ -57,6 +60,8 @@ pub struct Server {
     pub body_bytes_max: usize,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// What is done about callbacks that are missing or switched off.
+    pub callbacks: Keeping,
 }
 
 /// Where the journal and the index are.
@@ -127,6 +132,8 @@ pub struct Connection {
     pub client_id: String,
     /// The hosts that signing keys may come from.
     pub key_url_hosts: Vec<KeyHost>,
+    /// When it counts as silent.
+    pub listening: Listening,
 }
 
 /// How the API of ConnectWise is found.
@@ -248,6 +255,7 @@ fn server(section: Section<'_, '_>) -> Server {
         public_url: section.url("public_url"),
         body_bytes_max: section.parsed("body_bytes_max").unwrap_or(1 << 20),
         connections_max: section.parsed("connections_max").unwrap_or(2048),
+        callbacks: section.choice("callbacks", Keeping::Keep, "keep, report, off"),
     };
     section.finish();
     server
@@ -326,8 +334,33 @@ fn connection(section: Section<'_, '_>) -> Option<Connection> {
     let (company, public_key, client_id) =
         (section.required("company"), section.required("public_key"), section.required("client_id"));
     let private_key = section.required_secret("private_key", "private_key_file");
+    let listening = listening(&section);
     section.finish();
-    Some(Connection { name: name?, endpoint: endpoint?, company, public_key, private_key, client_id, key_url_hosts })
+    let (name, endpoint) = (name?, endpoint?);
+    Some(Connection { name, endpoint, company, public_key, private_key, client_id, key_url_hosts, listening })
+}
+
+/// When the connection counts as silent.
+fn listening(section: &Section<'_, '_>) -> Listening {
+    let default = Listening::default();
+    let hours = match section.text("business_hours").map(|text| text.parse::<BusinessHours>()) {
+        Some(Ok(hours)) => hours,
+        Some(Err(wrong)) => {
+            section.fault("business_hours", &wrong);
+            default.hours
+        }
+        None => default.hours,
+    };
+    let zone = match section.text("time_zone").as_deref() {
+        None | Some("UTC") => default.zone,
+        Some(name) => TimeZone::get(name).unwrap_or_else(|_| {
+            let cure =
+                "is not a time zone that this system knows, such as Australia/Sydney; install tzdata, or use UTC";
+            section.fault("time_zone", &format!("{name:?} {cure}"));
+            default.zone
+        }),
+    };
+    Listening { silent_hours: section.parsed("silent_hours").unwrap_or(default.silent_hours), hours, zone }
 }
 
 fn company(section: Section<'_, '_>) -> Option<Company> {
@@ -470,7 +503,7 @@ mod tests {
         // What a supervisor sets to nothing does not hide what the file says.
         assert_eq!(faults(key, key, &|_| Some(" ".to_owned())), [""; 0]);
         let found = faults("key = \"s3cret-of-the-store\"", "key = \"0123456789abcde\"", &|_| None);
-        assert_eq!(found, ["line 11: store.key: must have at least 16 characters; make it long and random"]);
+        assert_eq!(found, ["line 12: store.key: must have at least 16 characters; make it long and random"]);
     }
 
     #[test]

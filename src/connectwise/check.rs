@@ -13,23 +13,6 @@ use crate::remote::{Answer, RemoteError};
 /// The cheapest read that needs credentials.
 const PING: &str = "system/info";
 
-/// A registered callback.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallbackEntry {
-    /// ConnectWise id.
-    pub id: i64,
-    /// Type of record, such as `invoice`; in any case.
-    pub kind: String,
-    /// Level, such as `owner` or `status`; in any case.
-    pub level: String,
-    /// What the level refers to; 1 for the level owner.
-    pub object_id: Option<i64>,
-    /// Where it is sent to.
-    pub url: String,
-    /// Switched off, by a person or after three days of failures.
-    pub inactive: bool,
-}
-
 impl ConnectWise {
     /// Whether ConnectWise answers and takes the credentials.
     ///
@@ -100,23 +83,6 @@ impl ConnectWise {
     /// As [`RemoteError`] says.
     pub async fn captions(&self) -> Result<Vec<Caption>, RemoteError> {
         self.read_captions().await
-    }
-
-    /// All registered callbacks, those of other integrations included.
-    ///
-    /// # Errors
-    /// As [`RemoteError`] says.
-    pub async fn callbacks(&self) -> Result<Vec<CallbackEntry>, RemoteError> {
-        let rows: Vec<wire::Callback> = self.list("system/callbacks", None).await??;
-        let entry = |row: wire::Callback| CallbackEntry {
-            id: row.id,
-            kind: row.r#type,
-            level: row.level,
-            object_id: row.object_id,
-            url: row.url,
-            inactive: row.inactive_flag.unwrap_or_default(),
-        };
-        Ok(rows.into_iter().map(entry).collect())
     }
 }
 

@@ -146,6 +146,7 @@ impl ConnectWise {
         let request = match &call.what {
             What::Get => self.http.get(address),
             What::Post(body) => self.http.post(address).json(body),
+            What::Patch(body) => self.http.patch(address).json(body),
             What::Delete => self.http.delete(address),
         };
         let request = request
@@ -185,6 +186,7 @@ pub(super) struct Call {
 enum What {
     Get,
     Post(Value),
+    Patch(Value),
     Delete,
 }
 
@@ -195,6 +197,10 @@ impl Call {
 
     pub(super) fn post(path: &str, body: Value) -> Self {
         Self { path: path.to_owned(), query: Vec::new(), what: What::Post(body) }
+    }
+
+    pub(super) fn patch(path: &str, body: Value) -> Self {
+        Self { path: path.to_owned(), query: Vec::new(), what: What::Patch(body) }
     }
 
     pub(super) fn delete(path: &str) -> Self {

@@ -4,9 +4,14 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::sweep::Closing;
+use crate::domain::text::shorten;
+
 /// How far the clocks of the world are ahead of UTC at most: the farthest that a local time without a
 /// zone can lie before the same digits in UTC.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(14);
+/// How far they are behind it at most.
+const BEHIND_MAX: SignedDuration = SignedDuration::from_hours(12);
 
 /// The civil date as written: `2026-11-30`, `2026-11-30T00:00:00`, `2026-11-30T00:00:00Z`, `11/30/2026`.
 ///
@@ -30,6 +35,25 @@ pub(super) fn earliest(text: &str) -> Option<Timestamp> {
     let day = || civil(text).map(|date| date.to_datetime(Time::midnight()));
     let local = text.parse::<DateTime>().ok().or_else(day)?;
     TimeZone::UTC.to_timestamp(local).ok()?.checked_sub(AHEAD_MAX).ok()
+}
+
+/// When a row was closed, as far as its text says.
+pub(super) fn closing(text: &str) -> Closing {
+    Closing { text: shorten(text.trim(), 40), earliest: earliest(text), latest: latest(text) }
+}
+
+/// The latest instant that `text` may mean: exact as in [`earliest`], else up to 12 hours later, and for a day
+/// without a time at its end.
+fn latest(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let exact = text.parse::<Timestamp>().ok();
+    if exact.is_some() && text.get(11..19) != Some("00:00:00") {
+        return exact;
+    }
+    let timed = text.parse::<DateTime>().ok().filter(|local| local.time() != Time::midnight());
+    let end = || civil(text)?.tomorrow().ok().map(|date| date.to_datetime(Time::midnight()));
+    let local = timed.or_else(end)?;
+    TimeZone::UTC.to_timestamp(local).ok()?.checked_add(BEHIND_MAX).ok()
 }
 
 /// `month/day/year`, as servers with American settings write it.
@@ -78,5 +102,20 @@ mod tests {
             assert_eq!(earliest(text), Some(instant.parse().unwrap()), "{text}");
         }
         assert_eq!((earliest(""), earliest("soon")), (None, None));
+    }
+
+    #[test]
+    fn the_latest_reading_of_an_instant() {
+        for (text, instant) in [
+            ("2026-11-30T10:00:00Z", "2026-11-30T10:00:00Z"),
+            ("2026-11-30T10:00:00", "2026-11-30T22:00:00Z"),
+            ("2026-11-30", "2026-12-01T12:00:00Z"),
+            ("2026-11-30T00:00:00Z", "2026-12-01T12:00:00Z"),
+            ("11/30/2026 10:00:00 AM", "2026-12-01T12:00:00Z"),
+        ] {
+            assert_eq!(latest(text), Some(instant.parse().unwrap()), "{text}");
+            assert!(earliest(text) <= latest(text), "{text}");
+        }
+        assert_eq!((latest(""), latest("soon")), (None, None));
     }
 }

@@ -256,7 +256,7 @@ fn into_entry(found: &wire::ExpenseEntry, id: i64) -> ExpenseEntry {
 
 impl wire::UnpostedExpense {
     /// The id to export it by.
-    fn detail_id(&self) -> Option<i64> {
+    pub(super) fn detail_id(&self) -> Option<i64> {
         optional_id(&self.expense_detail_id).ok().flatten()
     }
 
@@ -267,6 +267,11 @@ impl wire::UnpostedExpense {
         (class.is_none() || entry.class.is_none() || class == entry.class)
             && (day.is_none() || entry.date.is_none() || day == entry.date)
             && (kind.is_empty() || entry.kind.is_empty() || *kind == entry.kind)
+    }
+
+    /// The same of an entry as it was sent.
+    pub(super) fn is_like_entry(&self, entry: &wire::ExpenseEntry) -> bool {
+        entry.id.is_some_and(|id| self.is_like(&into_entry(entry, id)))
     }
 
     /// Whether it is like the entry and worth the same.

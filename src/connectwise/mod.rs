@@ -1,11 +1,12 @@
 //! The ConnectWise client: signing keys, what is known of a record, and the batch that marks it.
 //!
-//! It writes two things only, the batch of [`ConnectWise::mark`] and payments of invoices; everything else is a
-//! read, and the accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
+//! It writes three things only, the batch of [`ConnectWise::mark`], payments of invoices, and the registration of its
+//! own callbacks; everything else is a read, and the accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
 //! shapes in `lenient` and `dates`; no address that ConnectWise sends is ever followed, only the
 //! configured one, so credentials go nowhere else.
 
 mod batch;
+mod callbacks;
 mod check;
 mod client;
 mod dates;
@@ -15,6 +16,7 @@ mod failure;
 mod kept;
 mod keys;
 mod lenient;
+mod listed;
 mod movements;
 mod page;
 mod party;
@@ -31,10 +33,11 @@ mod wire;
 mod tests;
 
 pub use batch::Marked;
-pub use check::CallbackEntry;
 pub use client::ConnectWise;
 pub use keys::KeyError;
+pub use listed::{ListedExpense, ListedInvoice, Lists, OwnedExpense};
 pub use movements::ListedMovement;
 pub use payments::{Entered, UnpostedPayment};
+pub use purchases::ListedPurchase;
 pub use read::Posting;
 pub use settings::{Endpoint, Settings};

@@ -2,8 +2,6 @@
 //!
 //! Like a purchase, a change is named by its `unpostedProductId` and found by that text alone.
 
-use jiff::Timestamp;
-
 use super::client::{Call, ConnectWise, equals, malformed, parse};
 use super::dates;
 use super::lenient::Told;
@@ -12,6 +10,7 @@ use super::wire;
 use crate::domain::batch;
 use crate::domain::facts::{Adjusted, Movement, MovementKind, Offset, Shifted, Stock, Unposted};
 use crate::domain::money::Money;
+use crate::domain::sweep::Closing;
 use crate::domain::text::shorten;
 use crate::remote::RemoteError;
 
@@ -24,31 +23,11 @@ pub struct ListedMovement {
     pub id: String,
     /// Location, for the routing to a Xero organisation.
     pub location_id: Option<i64>,
-    /// The earliest instant at which it may have been closed.
-    pub closed_at: Option<Timestamp>,
+    /// When it was closed.
+    pub closing: Closing,
 }
 
 impl ConnectWise {
-    /// The changes of this kind in the unposted list, each once.
-    ///
-    /// One without an id has an empty one here, so that it does not hide the others.
-    ///
-    /// # Errors
-    /// As [`RemoteError`] says.
-    pub async fn unposted_movements(&self, kind: MovementKind) -> Result<Vec<ListedMovement>, RemoteError> {
-        let conditions = equals("procurementType", type_name(kind));
-        let rows: Vec<wire::UnpostedMovement> = self.list(UNPOSTED, Some(&conditions)).await??;
-        let mut listed: Vec<ListedMovement> = Vec::new();
-        for row in rows.into_iter().filter(|row| is_of(row, kind)) {
-            // One odd row must not hide the others: what is odd is named when the record is read.
-            let (id, location_id) = (row.unposted_product_id, row.location_id.0.unwrap_or_default());
-            if !listed.iter().any(|known| known.id == id) {
-                listed.push(ListedMovement { id, location_id, closed_at: dates::earliest(&row.date_closed) });
-            }
-        }
-        Ok(listed)
-    }
-
     /// The change of this id, whether or not it is in the unposted list.
     ///
     /// # Errors
@@ -69,7 +48,7 @@ impl ConnectWise {
         kind: MovementKind,
     ) -> Result<Option<wire::UnpostedMovement>, RemoteError> {
         let rows: Vec<wire::UnpostedMovement> = self.list(UNPOSTED, Some(&equals("unpostedProductId", id))).await??;
-        let mut rows = rows.into_iter().filter(|row| is_of(row, kind) && row.unposted_product_id == id);
+        let mut rows = rows.into_iter().filter(|row| kind.is_of(row) && row.unposted_product_id == id);
         match (rows.next(), rows.next()) {
             (Some(_), Some(_)) => Err(malformed(format!("{id} is in the unposted list more than once"))),
             (row, _) => Ok(row),
@@ -173,16 +152,18 @@ fn needed(told: Told<Money>, field: &str, unreadable: &mut Vec<String>) -> Money
     told.or_note(field, unreadable).unwrap_or_default()
 }
 
-/// ConnectWise's name of the kind.
-fn type_name(kind: MovementKind) -> &'static str {
-    match kind {
-        MovementKind::Adjustment => "Adjustment",
-        MovementKind::Transfer => "Transfer",
+impl MovementKind {
+    /// ConnectWise's name of the kind.
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Self::Adjustment => "Adjustment",
+            Self::Transfer => "Transfer",
+        }
     }
-}
 
-fn is_of(row: &wire::UnpostedMovement, kind: MovementKind) -> bool {
-    row.procurement_type.eq_ignore_ascii_case(type_name(kind))
+    pub(super) fn is_of(self, row: &wire::UnpostedMovement) -> bool {
+        row.procurement_type.eq_ignore_ascii_case(self.type_name())
+    }
 }
 
 /// The one of `previewed` that has this id.

@@ -10,6 +10,7 @@ use super::unposted::some_text;
 use super::wire;
 use crate::domain::batch;
 use crate::domain::facts::{Detail, Purchase, PurchaseOrder, PurchaseTax, Received, Status, TaxLevel};
+use crate::domain::sweep::Closing;
 use crate::remote::RemoteError;
 
 const UNPOSTED: &str = "finance/accounting/unpostedprocurement";
@@ -21,6 +22,8 @@ pub struct ListedPurchase {
     pub id: String,
     /// Its location.
     pub location_id: Option<i64>,
+    /// When its order was closed.
+    pub closing: Closing,
 }
 
 impl ConnectWise {
@@ -45,7 +48,8 @@ impl ConnectWise {
                 return Err(malformed(format!("an unposted purchase of order {order} has no unpostedProductId")));
             }
             if listed.iter().all(|known| known.id != row.unposted_product_id) {
-                listed.push(ListedPurchase { id: row.unposted_product_id, location_id: row.location_id });
+                let closing = dates::closing(&row.date_closed);
+                listed.push(ListedPurchase { id: row.unposted_product_id, location_id: row.location_id, closing });
             }
         }
         Ok(listed)

@@ -87,6 +87,9 @@ pub struct Record {
     /// When what was looked at last had changed, by the clock of the system that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<Timestamp>,
+    /// What the sweep saw when it handed the record to the queue, if that was the last trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<String>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -228,6 +231,7 @@ pub fn accept(
         _ => None,
     };
     let order = if let Trigger::Order { order } = trigger { Some(*order) } else { None };
+    let compared = if let Trigger::Compared { seen, .. } = trigger { Some(seen.clone()) } else { None };
     let Some(mut record) = record else {
         let record = Record {
             key: key.clone(),
@@ -250,6 +254,7 @@ pub fn accept(
             report: None,
             links: Vec::new(),
             looked: None,
+            compared,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -260,6 +265,7 @@ pub fn accept(
     }
     record.triggered = sequence;
     record.order = order.or(record.order);
+    record.compared = compared;
     let fresh = |at: Timestamp| now.duration_since(at).as_hours() < MESSAGE_HOURS;
     record.messages.retain(|(_, at)| fresh(*at));
     record.messages.extend(message.map(|id| (id, now)));
@@ -448,6 +454,7 @@ pub fn resolve(
     if !matches!(decision, Decision::Acknowledge) {
         record.triggered = sequence;
         record.asked = Some(now);
+        record.compared = None;
     }
     record.changed = now;
     Ok(record)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record::RecordKey;
+use super::sweep::Found;
 
 /// Why a record is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,13 @@ pub enum Trigger {
     },
     /// ConnectWise lists it as unposted; it has no callback.
     Listed,
+    /// The sweep compared what ConnectWise lists as unposted with what is known of it.
+    Compared {
+        /// What was found.
+        found: Found,
+        /// When the row was closed, as ConnectWise wrote it; or that there is no row.
+        seen: String,
+    },
     /// An operator said so, about a record that nobody had heard of.
     Operator {
         /// Who.

@@ -10,9 +10,10 @@ use serde_json::json;
 use super::Surface;
 use super::access::Viewer;
 use super::companies;
+use super::sweep::{self, ConnectionView};
 use super::view::status;
 use crate::store::Health;
-use crate::telemetry::CompanyGauges;
+use crate::telemetry::{CompanyGauges, ConnectionGauges};
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn alive() -> &'static str {
@@ -37,7 +38,8 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
         Health::Good => (StatusCode::OK, None),
         Health::Poisoned(cause) => (StatusCode::SERVICE_UNAVAILABLE, Some(cause.as_str())),
     };
-    let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "resting": resting, "paused": paused });
+    let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "resting": resting, "paused": paused,
+        "alerts": sweep::alerts(&surface, &surface.parts.store.overview()) });
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
@@ -57,6 +59,18 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
     let overview = surface.parts.store.overview();
     let age =
         overview.oldest_due.map_or(jiff::SignedDuration::ZERO, |due| surface.parts.clock.now().duration_since(due));
-    let text = surface.parts.metrics.render(&overview, age, &companies, view.ready);
+    let alerted =
+        |name: &str, code: &str| view.alerts.iter().any(|alert| alert.connection == name && alert.code == code);
+    let gauges = |connection: &ConnectionView| ConnectionGauges {
+        silent: alerted(&connection.name, "silent"),
+        callbacks_wrong: alerted(&connection.name, "callbacks"),
+        sweep_incomplete: alerted(&connection.name, "sweep"),
+        missed_week: connection.missed_in_7_days,
+        sweep_calls: connection.last_sweep.as_ref().map_or(0, |last| last.calls.saturating_add(last.xero_calls)),
+        swept: connection.last_sweep.as_ref().map(|last| last.began.as_second()),
+        connection: connection.name.clone(),
+    };
+    let connections: Vec<ConnectionGauges> = view.connections.iter().map(gauges).collect();
+    let text = surface.parts.metrics.render(&overview, age, (&companies, &connections), view.ready);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

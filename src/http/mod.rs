@@ -13,6 +13,7 @@ mod records;
 mod reload;
 mod serve;
 mod status;
+mod sweep;
 mod view;
 mod xero;
 
@@ -27,6 +28,7 @@ pub use companies::CompanyView;
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
+pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
 pub use view::{HistoryView, PageView, RecordView, StatusView};
 
 use crate::config::Operator;
@@ -68,6 +70,8 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
         .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
+        .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
+        .route("/api/v1/callbacks", post(sweep::callbacks))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))

@@ -77,6 +77,7 @@ pub(super) fn status(status: &StatusView, lists: &Lists) -> Response {
                     }
                 }
             }
+            @for alert in &status.alerts { p.banner role="alert" { span.code { (alert.code) } " " (alert.sentence) } }
             (needs_you(lists))
             (waiting_and_posted(lists))
             (connections(status))
@@ -151,9 +152,15 @@ fn connections(status: &StatusView) -> Markup {
             } } }
         }
         table {
-            thead { tr { th { "ConnectWise" } th { "Last callback" } } }
+            thead { tr {
+                th { "ConnectWise" } th { "Last callback" } th { "Last sweep" } th { "Its calls" }
+                th { "Missed in 7 days" } th { "Missed a week" }
+            } }
             tbody { @for connection in &status.connections { tr {
                 td { (connection.name) } td { @if let Some(at) = connection.last_callback { (time(at)) } @else { "–" } }
+                td { @if let Some(sweep) = &connection.last_sweep { (time(sweep.began)) } @else { "–" } }
+                td { @if let Some(sweep) = &connection.last_sweep { (sweep.calls) " + " (sweep.xero_calls) " to Xero" } }
+                td { (connection.missed_in_7_days) } td { (connection.missed_per_week) }
             } } }
         }
     }

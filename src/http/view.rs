@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Surface;
 use super::companies::{self, CompanyView};
+use super::sweep::{self, AlertView, ConnectionView};
 use crate::domain::delivery::{CostJournal, Decision, Intent, Posted, Record, State, StateName, Step, Trigger};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
@@ -44,15 +45,9 @@ pub struct StatusView {
     /// Sequence and hash of the last entry of the history; none of an older version.
     #[serde(default)]
     pub history_head: Option<Head>,
-}
-
-/// One ConnectWise system at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ConnectionView {
-    /// Name in the configuration.
-    pub name: String,
-    /// When a callback was last accepted.
-    pub last_callback: Option<Timestamp>,
+    /// What does not come by itself any more.
+    #[serde(default)]
+    pub alerts: Vec<AlertView>,
 }
 
 /// Some records, and where the next page begins.
@@ -209,10 +204,6 @@ pub(super) fn status(surface: &Surface) -> StatusView {
     let nonzero = |counts: &BTreeMap<String, u64>| {
         counts.iter().filter(|(_, count)| **count > 0).map(|(code, count)| (code.clone(), *count)).collect()
     };
-    let connection = |name: &crate::domain::record::ConnectionId| ConnectionView {
-        name: name.as_str().to_owned(),
-        last_callback: overview.last_callback.iter().find(|(called, _)| called == name).map(|(_, at)| *at),
-    };
     StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: surface.started,
@@ -224,7 +215,8 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         warnings: nonzero(&overview.counts.warnings),
         oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
         companies: companies::all(surface, &overview),
-        connections: parts.current().connections.keys().map(connection).collect(),
+        connections: sweep::connections(surface, &overview),
+        alerts: sweep::alerts(surface, &overview),
         history_head: Some(overview.head),
     }
 }
@@ -353,6 +345,9 @@ impl From<&Entry> for HistoryView {
             Event::Accepted { trigger: Trigger::Swept { list }, .. } => {
                 ("sweep", format!("It was in the list of {}", list.noun()), None)
             }
+            Event::Accepted { trigger: Trigger::Compared { found, .. }, .. } => {
+                ("sweep", found.sentence().to_owned(), None)
+            }
             Event::Accepted { trigger: Trigger::Related { key }, .. } => {
                 ("related", format!("{key} was looked at, which leads to it"), None)
             }
@@ -396,6 +391,8 @@ impl From<&Entry> for HistoryView {
             Event::ExchangesRemoved { before, .. } => {
                 ("expired", format!("What was said before {before} was removed by the age rule"), None)
             }
+            Event::Compared { .. } => ("compared", "The lists of unposted records were compared".to_owned(), None),
+            Event::CallbackKept { done, .. } => ("callback_kept", done.to_string(), None),
             Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }

@@ -10,7 +10,6 @@ mod deliver;
 mod failure;
 mod lanes;
 mod made;
-mod movements;
 mod order;
 mod parts;
 mod payment;
@@ -25,8 +24,10 @@ mod unknown;
 mod worker;
 
 pub use lanes::Closed;
-pub use movements::accept_movements;
-pub use parts::{Company, Connection, Live, Parts};
+pub use parts::{CallbackRule, Company, Connection, Live, Parts};
 pub use reconcile::{Progress, reconcile};
-pub use sweep::{run as run_sweeps, sweep};
+pub use sweep::{
+    AskedSweep, CallbackCheck, FoundRow, ListError, PassReport, accept_movements, ask as ask_sweep,
+    asked as asked_sweep, check_callbacks, run as run_sweeps, sweep, sync_callbacks,
+};
 pub use worker::{Turn, run, turn};

@@ -8,9 +8,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::slots::Slots;
+use super::sweep::Sweeps;
 use crate::clock::Clock;
 use crate::connectwise::ConnectWise;
+use crate::domain::hours::Listening;
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
+use crate::domain::registration::Keeping;
 use crate::domain::rules::Rules;
 use crate::domain::settle::RetryPolicy;
 use crate::domain::signature::WebhookKey;
@@ -23,6 +26,19 @@ use crate::xero::Xero;
 pub struct Connection {
     /// Its client.
     pub client: Arc<ConnectWise>,
+    /// What is done about its callbacks.
+    pub callbacks: CallbackRule,
+    /// When it counts as silent.
+    pub listening: Listening,
+}
+
+/// What is done about the callbacks of a connection.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackRule {
+    /// What ConnectWise is told to call; without it nothing is done.
+    pub public_url: Option<String>,
+    /// What is done.
+    pub keeping: Keeping,
 }
 
 /// One Xero organisation.
@@ -76,6 +92,8 @@ pub struct Live {
     pub metrics: Arc<Metrics>,
     /// The steps under way; they outlive the parts that they began with.
     pub(super) slots: Arc<Slots>,
+    /// What sweeps remember; it outlives the parts, too.
+    pub(super) sweeps: Arc<Sweeps>,
     parts: watch::Sender<Arc<Parts>>,
 }
 
@@ -88,6 +106,7 @@ impl Live {
             clock: Arc::clone(&parts.clock),
             metrics: Arc::clone(&parts.metrics),
             slots: Arc::default(),
+            sweeps: Arc::default(),
             parts: watch::Sender::new(Arc::new(parts)),
         }
     }

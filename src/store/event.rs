@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::journal::Position;
 use crate::domain::delivery::{About, Actor, Decision, Intent, Sweep, Trigger};
-use crate::domain::record::{CompanyId, RecordKey, RecordKind};
+use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 use crate::domain::settle::Settlement;
+use crate::domain::sweep::SweepResult;
 use crate::domain::text::Sentence;
 
 /// Something that happened.
@@ -167,6 +168,20 @@ pub enum Event {
         files: Vec<u32>,
         /// Everything in them is older.
         before: Timestamp,
+    },
+    /// What a ConnectWise system lists as unposted was compared with the store.
+    Compared {
+        /// The system.
+        connection: ConnectionId,
+        /// How that ended.
+        result: Box<SweepResult>,
+    },
+    /// A callback of a ConnectWise system was registered or switched on.
+    CallbackKept {
+        /// The system.
+        connection: ConnectionId,
+        /// What was done.
+        done: Sentence,
     },
     /// A refresh token was received; it is stored before it is used.
     TokenKept {

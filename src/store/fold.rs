@@ -5,6 +5,7 @@ use super::event::{Entry, Event, Pause};
 use super::journal::Position;
 use super::memory::{Memory, Row, Swept};
 use crate::domain::delivery::{self, Accepted, Record, Refused, Trigger};
+use crate::domain::sweep::Found;
 
 /// What an event makes of its record.
 #[derive(Debug)]
@@ -56,6 +57,12 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         }
         Event::Accepted { key, trigger: Trigger::Callback { .. } } => {
             memory.totals.last_callback.insert(key.connection.clone(), at);
+        }
+        Event::Accepted { key, trigger: Trigger::Compared { found: Found::Missed, .. } } => {
+            memory.totals.sweeps.entry(key.connection.clone()).or_default().miss(at);
+        }
+        Event::Compared { connection, result } => {
+            memory.totals.sweeps.entry(connection.clone()).or_default().ended((**result).clone(), at);
         }
         Event::Linked { company, client, contact } => {
             memory.company(company).contacts.insert(*client, *contact);

@@ -435,6 +435,7 @@ impl Store for LocalStore {
                 .iter()
                 .map(|(connection, at)| (connection.clone(), *at))
                 .collect(),
+            sweeps: memory.totals.sweeps.iter().map(|(name, standing)| (name.clone(), standing.clone())).collect(),
             entries: memory.applied.map_or(0, |(link, _)| link.sequence),
             head: memory.applied.map_or(Head::START, |(link, _)| link.into()),
         }

@@ -14,6 +14,7 @@ use super::journal::{Link, Position};
 use super::queue::Queue;
 use crate::domain::delivery::{Record, State, StateName, Sweep};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
+use crate::domain::sweep::SweepStanding;
 
 /// A record with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +189,9 @@ pub(crate) struct Totals {
     pub(crate) last_posted: BTreeMap<CompanyId, Timestamp>,
     /// When ConnectWise last sent a callback, by connection.
     pub(crate) last_callback: BTreeMap<ConnectionId, Timestamp>,
+    /// What is known of sweeps, by connection.
+    #[serde(default)]
+    pub(crate) sweeps: BTreeMap<ConnectionId, SweepStanding>,
 }
 
 impl Memory {

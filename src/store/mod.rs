@@ -45,6 +45,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, Refused, Trigger};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
 use crate::domain::settle::Settlement;
+use crate::domain::sweep::SweepStanding;
 
 /// Why the store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +100,8 @@ pub struct Overview {
     pub last_posted: Vec<(CompanyId, Timestamp)>,
     /// When a callback was last accepted, by connection.
     pub last_callback: Vec<(ConnectionId, Timestamp)>,
+    /// What is known of sweeps, by connection.
+    pub sweeps: Vec<(ConnectionId, SweepStanding)>,
     /// Entries in the journal.
     pub entries: u64,
     /// The last entry of the journal.

@@ -29,13 +29,11 @@ pub(super) fn check(organisation: &Organisation, company: &Company, about: &str,
         );
         findings.note(about, &text);
     }
-    if (rules.carries_payments() || rules.posts_movements()) && rules.sweep_minutes == 0 {
+    if rules.sweep_minutes == 0 {
         findings.note(about, "`sweep_minutes` is 0: what nobody calls back about is never found");
     }
-    if rules.carries_payments() && rules.start_date.is_none() {
-        findings.note(about, "`start_date` is not set: after a loss of the store no older payments are looked for");
-    }
-    if rules.posts_movements() && rules.start_date.is_none() {
-        findings.note(about, "`start_date` is not set: all unposted changes of the inventory are posted, old ones too");
+    if rules.sweep_minutes > 0 && rules.start_date.is_none() {
+        findings
+            .note(about, "`start_date` is not set: all that ConnectWise lists as unposted is posted, old records too");
     }
 }

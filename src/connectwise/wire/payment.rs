@@ -25,6 +25,10 @@ pub(in super::super) struct InvoiceRow {
     #[serde(default, deserialize_with = "text")]
     pub(in super::super) reference: String,
     #[serde(default)]
+    pub(in super::super) company: Reference,
+    #[serde(default)]
+    pub(in super::super) bill_to_company: Reference,
+    #[serde(default)]
     pub(in super::super) currency: Reference,
     #[serde(default, deserialize_with = "optional_money")]
     pub(in super::super) total: Option<Money>,

@@ -1,0 +1,218 @@
+//! Every state of a record against every row: what is looked at, why, and that it comes to an end.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::domain::delivery::{Accepted, Trigger, accept, settle};
+use crate::domain::hold::HoldReason;
+use crate::domain::settle::{IntentFate, Settlement};
+use crate::domain::warning::Warning;
+
+fn at(minutes: i64) -> Timestamp {
+    "2026-11-30T09:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
+}
+
+fn key(kind: RecordKind) -> RecordKey {
+    RecordKey { connection: "acme".parse().unwrap(), kind, source: 7.into() }
+}
+
+/// Closed at this minute exactly.
+fn row(kind: RecordKind, closed: i64) -> Row {
+    let closing = Closing { text: at(closed).to_string(), earliest: Some(at(closed)), latest: Some(at(closed)) };
+    Row { key: key(kind), number: "7".to_owned(), closing, posts: true }
+}
+
+/// Closed somewhere between.
+fn vague(earliest: i64, latest: i64) -> Row {
+    let closing = Closing { text: "2026-11-30".to_owned(), earliest: Some(at(earliest)), latest: Some(at(latest)) };
+    Row { closing, ..row(RecordKind::Invoice, 0) }
+}
+
+fn asked(minutes: i64, since: i64) -> Asked {
+    Asked { at: at(minutes), listed_since: at(since) }
+}
+
+/// A record that a step ended for at this minute.
+fn record(settlement: Settlement, minutes: i64) -> Record {
+    let trigger = Trigger::Callback { message: None, action: "updated".to_owned(), member: None };
+    let (record, _) = accept(None, &key(RecordKind::Invoice), &trigger, 1, at(minutes));
+    settle(record, settlement, None, 1, at(minutes))
+}
+
+fn done() -> Settlement {
+    Settlement::Done { batch: None, warnings: Vec::new() }
+}
+
+fn hold(code: HoldCode) -> Settlement {
+    let reason = HoldReason::new(code, "…");
+    Settlement::Hold { reason, posted: None, intent: IntentFate::Clear, warnings: Vec::new() }
+}
+
+fn skip(reason: SkipReason) -> Settlement {
+    Settlement::Skip { reason }
+}
+
+#[test]
+fn what_nobody_told_of_is_missed_after_its_grace() {
+    let invoice = |closed| row(RecordKind::Invoice, closed);
+    for (row, asked, found) in [
+        (invoice(0), asked(9, 0), None),
+        (invoice(0), asked(10, 0), Some(Found::Missed)),
+        // The service was down when it was closed.
+        (invoice(-600), asked(0, 0), Some(Found::Missed)),
+        // A day is over only when it is over everywhere, but a row that was listed for so long counts, too.
+        (vague(-600, 600), asked(9, 0), None),
+        (vague(-600, 600), asked(10, 0), Some(Found::Missed)),
+        (vague(-6000, -600), asked(0, 0), Some(Found::Missed)),
+        (Row { closing: Closing::default(), ..invoice(0) }, asked(9, 0), None),
+        (Row { closing: Closing::default(), ..invoice(0) }, asked(10, 0), Some(Found::Missed)),
+        (row(RecordKind::Expense, 0), asked(10, 0), Some(Found::Missed)),
+        (row(RecordKind::Adjustment, 0), asked(0, 0), Some(Found::New)),
+        (row(RecordKind::Transfer, 0), asked(0, 0), Some(Found::New)),
+    ] {
+        assert_eq!(compare(None, &row, asked), found, "{row:?} {asked:?}");
+        assert_eq!(compare_purchase(None, &row, asked), found, "{row:?} {asked:?}");
+    }
+}
+
+#[test]
+fn a_known_record_is_looked_at_where_the_list_says_something_new() {
+    let left = Settlement::Done { batch: None, warnings: vec![Warning::new(WarningCode::LeftUnposted, "…")] };
+    let later = asked(60, 0);
+    for (settlement, closed, found) in [
+        (done(), -10, Some(Found::Back)),
+        (left, -10, None),
+        (skip(SkipReason::BatchedElsewhere), -10, Some(Found::Back)),
+        (skip(SkipReason::PostedBefore), -10, Some(Found::Back)),
+        (skip(SkipReason::Deleted), -10, Some(Found::Back)),
+        (skip(SkipReason::StatusOpen), 5, Some(Found::Missed)),
+        (skip(SkipReason::StatusOpen), 55, None),
+        (skip(SkipReason::NothingUnposted), 5, Some(Found::Missed)),
+        (skip(SkipReason::StatusNotWanted), -10, None),
+        (skip(SkipReason::StatusNotWanted), 5, Some(Found::ClosedAgain)),
+        (skip(SkipReason::BeforeStartDate), -10, None),
+        (skip(SkipReason::ZeroTotal), 5, Some(Found::ClosedAgain)),
+        (skip(SkipReason::Operator), 5, None),
+        (hold(HoldCode::NoGlAccount), -10, None),
+        (hold(HoldCode::NoGlAccount), 5, Some(Found::ClosedAgain)),
+        (hold(HoldCode::Operator), 5, None),
+    ] {
+        let record = record(settlement, 0);
+        let row = row(RecordKind::Invoice, closed);
+        assert_eq!(compare(Some(&record), &row, later), found, "{:?} closed at {closed}", record.state);
+        // What changed after the list was asked for is newer than the list.
+        assert_eq!(compare(Some(&record), &row, asked(-1, -60)), None);
+    }
+    let by_rule = record(skip(SkipReason::ByRule), 0);
+    let transfer = |posts| Row { posts, ..row(RecordKind::Transfer, -10) };
+    assert_eq!(compare(Some(&by_rule), &transfer(false), later), None);
+    assert_eq!(compare(Some(&by_rule), &transfer(true), later), Some(Found::ClosedAgain));
+}
+
+#[test]
+fn a_purchase_that_came_later_under_a_known_order_is_missed() {
+    let order = record(Settlement::FannedOut { purchases: vec![8.into()], unnamed: None }, 0);
+    let row = row(RecordKind::PurchaseOrder, 0);
+    assert_eq!(compare_purchase(Some(&order), &row, asked(60, 55)), Some(Found::Missed));
+    assert_eq!(compare_purchase(Some(&order), &row, asked(9, 5)), None);
+    // What does not post by its status is not looked at each time.
+    let unwanted = record(skip(SkipReason::StatusNotWanted), 5);
+    assert_eq!(compare_purchase(Some(&unwanted), &row, asked(60, 0)), None);
+}
+
+#[test]
+fn a_hold_that_left_the_list_is_looked_at_once() {
+    let held = record(hold(HoldCode::NoGlAccount), 0);
+    assert!(!is_gone(&held, at(9)) && is_gone(&held, at(10)));
+    assert!(!is_gone(&record(hold(HoldCode::Operator), 0), at(60)));
+    assert!(!is_gone(&record(done(), 0), at(60)));
+    let trigger = Trigger::Compared { found: Found::Gone, seen: UNLISTED.to_owned() };
+    let (record, accepted) = accept(Some(held), &key(RecordKind::Invoice), &trigger, 5, at(60));
+    assert_eq!(accepted, Accepted::Queued);
+    let held = settle(record, hold(HoldCode::NoGlAccount), None, 5, at(61));
+    assert!(!is_gone(&held, at(600)));
+    // A callback makes it another record, so to speak.
+    let callback = Trigger::Callback { message: None, action: "updated".to_owned(), member: None };
+    let (record, _) = accept(Some(held), &key(RecordKind::Invoice), &callback, 6, at(601));
+    let held = settle(record, hold(HoldCode::NoGlAccount), None, 6, at(602));
+    assert!(is_gone(&held, at(700)));
+}
+
+#[test]
+fn misses_are_counted_by_day_and_forgotten() {
+    let mut standing = SweepStanding::default();
+    let day = |days: i64| at(days * 24 * 60);
+    for days in [0, 0, 3, 8] {
+        standing.miss(day(days));
+    }
+    assert_eq!((standing.misses_of_week(day(8)), standing.misses_of_week(day(3))), (2, 4));
+    assert_eq!(standing.misses_per_week_tenths(day(0), day(0)), 40);
+    assert_eq!(standing.misses_per_week_tenths(day(0), day(13)), 20);
+    assert_eq!(standing.misses_per_week_tenths(day(-400), day(8)), 5);
+    let text = serde_json::to_string(&standing).unwrap();
+    assert_eq!(serde_json::from_str::<SweepStanding>(&text).unwrap(), standing, "{text}");
+    standing.miss(day(100));
+    assert_eq!(standing.misses.len(), 1);
+    assert_eq!(serde_json::from_str::<SweepStanding>("{}").unwrap(), SweepStanding::default());
+}
+
+#[test]
+fn a_result_is_read_as_it_was_written() {
+    let mut result = SweepResult::begun(Some("finance-desk".to_owned()), at(0));
+    result.listed.insert(RecordKind::Invoice, 3);
+    result.found.insert(Found::Missed, 1);
+    result.missed.push(key(RecordKind::Invoice));
+    result.callbacks_good = Some(true);
+    let text = serde_json::to_string(&result).unwrap();
+    assert_eq!(serde_json::from_str::<SweepResult>(&text).unwrap(), result, "{text}");
+    for found in Found::ALL {
+        assert_eq!(serde_json::to_value(found).unwrap(), found.as_str());
+    }
+}
+
+fn settlements() -> impl Strategy<Value = Settlement> {
+    let holds = select(HoldCode::ALL.to_vec()).prop_map(hold);
+    prop_oneof![Just(done()), holds, select(SkipReason::ALL.to_vec()).prop_map(skip)]
+}
+
+proptest! {
+    /// Whatever a look comes to, the sweep does not look at the same row again and again, but where the list goes on
+    /// saying that something was left to do; and never at what an operator has decided.
+    #[test]
+    fn looking_comes_to_an_end(
+        settlement in settlements(),
+        kind in select(RecordKind::ALL.to_vec()),
+        (earliest, span) in (-3_000_i64..3_000, 0_i64..3_000),
+        since in -100_i64..100,
+    ) {
+        let row = Row { key: key(kind), ..vague(earliest, earliest.saturating_add(span)) };
+        let mut known = Some(record(settlement.clone(), 0));
+        let mut looks = 0;
+        for sweep in 1..8_i64 {
+            let now = sweep * 1_000;
+            let asked = asked(now, since);
+            let Some(found) = compare(known.as_ref(), &row, asked) else { continue };
+            looks += 1;
+            let trigger = Trigger::Compared { found, seen: row.closing.text.clone() };
+            let sequence = u64::try_from(sweep).unwrap() * 10;
+            let (queued, accepted) = accept(known.take(), &row.key, &trigger, sequence, asked.at);
+            prop_assert_eq!(accepted, Accepted::Queued);
+            // While it waits it is not handed over again.
+            prop_assert_eq!(compare(Some(&queued), &row, Asked { at: at(now + 1), ..asked }), None);
+            known = Some(settle(queued, settlement.clone(), None, sequence, at(now + 2)));
+        }
+        let contradicts = match &settlement {
+            Settlement::Done { .. } => true,
+            Settlement::Skip { reason } => matches!(reason,
+                SkipReason::NotListed | SkipReason::Deleted | SkipReason::PostedBefore | SkipReason::BatchedElsewhere
+                | SkipReason::ByRule),
+            _ => false,
+        };
+        let operator = matches!(&settlement, Settlement::Skip { reason: SkipReason::Operator })
+            || matches!(&settlement, Settlement::Hold { reason, .. } if reason.code == HoldCode::Operator);
+        prop_assert!(!operator || looks == 0);
+        // Closed later than the clock says: once for each sweep until then.
+        prop_assert!(contradicts || looks <= 4, "{looks} looks for {settlement:?}");
+    }
+}

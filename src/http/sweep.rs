@@ -1,0 +1,261 @@
+//! Sweeps and callbacks over HTTP, and what the status says of them: alerts, misses, the last sweep.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Surface;
+use super::access::{Decider, Viewer};
+use super::error::Problem;
+use super::records::said;
+use crate::domain::record::ConnectionId;
+use crate::domain::registration::{Change, Keeping};
+use crate::domain::sweep::SweepResult;
+use crate::pipeline::{AskedSweep, Connection, FoundRow, PassReport, ask_sweep, asked_sweep, sync_callbacks};
+use crate::store::Overview;
+
+/// Calls to Xero that a found record costs about: a look-up, and the document.
+const XERO_CALLS_EACH: u32 = 2;
+
+/// One ConnectWise system at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// Name in the configuration.
+    pub name: String,
+    /// When a callback was last accepted.
+    pub last_callback: Option<Timestamp>,
+    /// How the last sweep ended.
+    #[serde(default)]
+    pub last_sweep: Option<SweepResult>,
+    /// When the last sweep ended that could compare everything.
+    #[serde(default)]
+    pub last_complete_sweep: Option<Timestamp>,
+    /// Records of the last seven days that no callback told of.
+    #[serde(default)]
+    pub missed_in_7_days: u32,
+    /// Such records per week, over eight weeks or since the store was begun.
+    #[serde(default)]
+    pub missed_per_week: String,
+}
+
+/// Something that does not come by itself any more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlertView {
+    /// Stable code: silent, callbacks or sweep.
+    pub code: String,
+    /// The ConnectWise system.
+    pub connection: String,
+    /// What is wrong, and what to check.
+    pub sentence: String,
+}
+
+/// The sweep that an operator asked for last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SweepView {
+    /// Who asked for it.
+    pub by: String,
+    /// Nothing is changed.
+    pub dry_run: bool,
+    /// When it was asked for.
+    pub began: Timestamp,
+    /// When it ended; none while it is under way.
+    pub ended: Option<Timestamp>,
+    /// What it is doing.
+    pub stage: String,
+    /// Rows that were compared so far in this connection.
+    pub rows: u32,
+    /// Connections that it goes through.
+    pub connections: usize,
+    /// What came out, of each connection that was gone through.
+    pub reports: Vec<ReportView>,
+}
+
+/// What a sweep of a connection came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReportView {
+    /// The ConnectWise system.
+    pub connection: String,
+    /// How it ended.
+    pub result: SweepResult,
+    /// Calls to Xero that the found records cost about.
+    pub xero_calls_about: u32,
+    /// The records that were handed to the queue, or would be; the first 500.
+    pub found: Vec<FoundView>,
+}
+
+/// A record that is handed to the queue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FoundView {
+    /// connection/kind/source.
+    pub key: String,
+    /// Its number.
+    pub number: String,
+    /// Why: missed, new, back, `closed_again`, gone, or the list that it is in.
+    pub why: String,
+    /// When it was closed, as ConnectWise wrote it.
+    pub closed: String,
+}
+
+/// The callbacks of a connection.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallbacksView {
+    /// The ConnectWise system.
+    pub connection: String,
+    /// What is wrong.
+    pub wrong: Vec<String>,
+    /// What was done about it.
+    pub done: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Asked {
+    /// Only say what would be done.
+    dry_run: bool,
+}
+
+impl From<&FoundRow> for FoundView {
+    fn from(row: &FoundRow) -> Self {
+        let (number, why, closed) = (row.number.clone(), row.why.clone(), row.closed.clone());
+        Self { key: row.key.to_string(), number, why, closed }
+    }
+}
+
+impl From<&PassReport> for ReportView {
+    fn from(report: &PassReport) -> Self {
+        let handed: u32 = report.result.found.values().fold(0, |sum, count| sum.saturating_add(*count));
+        Self {
+            connection: report.connection.to_string(),
+            result: report.result.clone(),
+            xero_calls_about: handed.saturating_mul(XERO_CALLS_EACH),
+            found: report.found.iter().map(FoundView::from).collect(),
+        }
+    }
+}
+
+impl From<AskedSweep> for SweepView {
+    fn from(asked: AskedSweep) -> Self {
+        Self {
+            by: asked.by,
+            dry_run: asked.dry_run,
+            began: asked.began,
+            ended: asked.ended,
+            stage: asked.stage,
+            rows: asked.rows,
+            connections: asked.connections,
+            reports: asked.reports.iter().map(ReportView::from).collect(),
+        }
+    }
+}
+
+/// All connections of the configuration.
+pub(super) fn connections(surface: &Surface, overview: &Overview) -> Vec<ConnectionView> {
+    let (began, now) = (surface.parts.store.trusted_since(), surface.parts.clock.now());
+    let view = |name: &ConnectionId| {
+        let standing = overview.sweeps.iter().find(|(swept, _)| swept == name).map(|(_, standing)| standing.clone());
+        let standing = standing.unwrap_or_default();
+        let tenths = standing.misses_per_week_tenths(began, now);
+        ConnectionView {
+            name: name.to_string(),
+            last_callback: heard(name, overview),
+            missed_in_7_days: standing.misses_of_week(now),
+            missed_per_week: format!("{}.{}", tenths / 10, tenths % 10),
+            last_complete_sweep: standing.complete,
+            last_sweep: standing.last,
+        }
+    };
+    surface.parts.current().connections.keys().map(view).collect()
+}
+
+fn heard(name: &ConnectionId, overview: &Overview) -> Option<Timestamp> {
+    overview.last_callback.iter().find(|(called, _)| called == name).map(|(_, at)| *at)
+}
+
+/// What does not come by itself any more, or could not be looked at.
+pub(super) fn alerts(surface: &Surface, overview: &Overview) -> Vec<AlertView> {
+    let parts = surface.parts.current();
+    parts.connections.iter().flat_map(|(name, connection)| alerts_of(name, connection, surface, overview)).collect()
+}
+
+fn alerts_of(name: &ConnectionId, connection: &Connection, surface: &Surface, overview: &Overview) -> Vec<AlertView> {
+    let (began, now) = (surface.parts.store.trusted_since(), surface.parts.clock.now());
+    let alert =
+        |code: &str, sentence: String| AlertView { code: code.to_owned(), connection: name.to_string(), sentence };
+    let silence = connection.listening.silence(name, (heard(name, overview), began), now);
+    let mut alerts: Vec<AlertView> = silence.map(|sentence| alert("silent", sentence)).into_iter().collect();
+    let last = overview.sweeps.iter().find(|(swept, _)| swept == name).and_then(|(_, standing)| standing.last.as_ref());
+    let Some(last) = last else { return alerts };
+    if last.callbacks_good == Some(false) && connection.callbacks.keeping != Keeping::Off {
+        let said: Vec<String> = last.callbacks.iter().map(ToString::to_string).collect();
+        alerts.push(alert("callbacks", format!("Callbacks of {name} do not come: {}", said.join("; "))));
+    }
+    if let Some(problem) = last.problems.first() {
+        let count = last.problems.len();
+        let more = if count > 1 { format!(" (and {} more)", count.saturating_sub(1)) } else { String::new() };
+        alerts.push(alert("sweep", format!("The last sweep of {name} could not compare everything: {problem}{more}")));
+    }
+    alerts
+}
+
+/// `GET /api/v1/sweep`: the sweep that was asked for last, and how far it is.
+pub(super) async fn show(State(surface): State<Arc<Surface>>, _: Viewer) -> Result<Json<SweepView>, Problem> {
+    let none = || Problem::new(StatusCode::NOT_FOUND, "nobody has asked for a sweep since readypost was started");
+    asked_sweep(&surface.parts).map(|asked| Json(asked.into())).ok_or_else(none)
+}
+
+/// `POST /api/v1/sweep`: begins a sweep of every connection.
+pub(super) async fn begin(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<SweepView>), Problem> {
+    let Asked { dry_run } = said(&headers, &body)?;
+    match ask_sweep(&surface.parts, operator.name, dry_run) {
+        Ok(asked) => Ok((StatusCode::ACCEPTED, Json((*asked).into()))),
+        Err(running) => {
+            let (by, began) = (&running.by, running.began.strftime("%H:%M:%S UTC"));
+            let detail = format!(
+                "the sweep that {by} asked for at {began} is under way ({}): see GET /api/v1/sweep",
+                running.stage
+            );
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+    }
+}
+
+/// `POST /api/v1/callbacks`: compares the callbacks of every connection with what is needed, and makes them so.
+pub(super) async fn callbacks(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Vec<CallbacksView>>, Problem> {
+    let Asked { dry_run } = said(&headers, &body)?;
+    let Some(checks) = sync_callbacks(&surface.parts, !dry_run).await else {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "set `public_url` in [server]: without it nobody knows where callbacks have to lead",
+        ));
+    };
+    if !dry_run {
+        tracing::info!(by = operator.name, "an operator had the callbacks compared");
+    }
+    let view = |(connection, check): (ConnectionId, _)| {
+        let connection = connection.to_string();
+        match check {
+            Ok(crate::pipeline::CallbackCheck { needed, done, failed }) => {
+                CallbacksView { connection, wrong: needed.iter().map(Change::wrong).collect(), done, failed }
+            }
+            Err(cause) => CallbacksView { connection, wrong: Vec::new(), done: Vec::new(), failed: vec![cause] },
+        }
+    };
+    Ok(Json(checks.into_iter().map(view).collect()))
+}

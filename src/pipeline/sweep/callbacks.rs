@@ -1,0 +1,108 @@
+//! Callbacks that ConnectWise switched off or somebody deleted are made to come again.
+
+use super::pass::Pass;
+use crate::connectwise::ConnectWise;
+use crate::domain::record::ConnectionId;
+use crate::domain::registration::{Change, Keeping, address, changes};
+use crate::domain::rules::ExpensesBy;
+use crate::pipeline::parts::{Live, Parts};
+use crate::remote::RemoteError;
+use crate::store::Event;
+
+/// What is wrong with the callbacks of a connection, and what was done about it.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackCheck {
+    /// Changes that are needed; none = all is well.
+    pub needed: Vec<Change>,
+    /// What was done.
+    pub done: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
+}
+
+/// Compares the callbacks of a connection with what is needed, and with `mend` makes them so. Callbacks that lead
+/// elsewhere are never touched.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn check_callbacks(
+    client: &ConnectWise,
+    address: &str,
+    needed: &[&'static str],
+    mend: bool,
+) -> Result<CallbackCheck, RemoteError> {
+    let registered = client.callbacks().await?;
+    let mut check = CallbackCheck { needed: changes(&registered, address, needed), ..CallbackCheck::default() };
+    for change in check.needed.iter().filter(|_| mend) {
+        match client.change_callback(change, address).await {
+            Ok(()) => check.done.push(change.done()),
+            Err(error) => check.failed.push(format!("{}; it cannot be mended: {error}", change.wrong())),
+        }
+    }
+    Ok(check)
+}
+
+/// The types of callbacks that the companies of a connection need.
+pub(super) fn needed(connection: &ConnectionId, parts: &Parts) -> Vec<&'static str> {
+    let mut ours = parts.companies.iter().filter(|company| company.connection == *connection);
+    let mut needed = vec!["invoice", "purchaseorder"];
+    if ours.any(|company| company.rules.expenses != ExpensesBy::Off) {
+        needed.push("expense");
+    }
+    needed
+}
+
+impl Pass<'_> {
+    /// Looks at the callbacks, as far as the configuration wants it; what cannot be done is shown and fails nothing.
+    pub(super) async fn callbacks(&mut self) {
+        let keeping = self.connection.callbacks.keeping;
+        let Some(public_url) = self.connection.callbacks.public_url.as_ref().filter(|_| keeping != Keeping::Off) else {
+            return;
+        };
+        let address = address(public_url, self.id);
+        let mend = keeping == Keeping::Keep && self.way.act;
+        let needed = needed(self.id, self.parts);
+        let check = match check_callbacks(&self.connection.client, &address, &needed, mend).await {
+            Ok(check) => check,
+            Err(error) => {
+                let result = self.result();
+                result.callbacks_good = Some(false);
+                result.callbacks.push(format!("the callbacks cannot be read: {error}. Give the API member the right to read and change them, or set `callbacks` to off.").into());
+                return;
+            }
+        };
+        for done in &check.done {
+            tracing::warn!(connection = %self.id, done, "a callback was mended");
+            let event = Event::CallbackKept { connection: self.id.clone(), done: done.as_str().into() };
+            if let Err(error) = self.parts.store.note(event, self.parts.clock.now()).await {
+                self.problem(format!("callbacks: {error}"));
+            }
+        }
+        let open = check.needed.len().saturating_sub(check.done.len());
+        let wrong = check.needed.iter().filter(|_| !mend).map(Change::wrong);
+        let said: Vec<String> = check.done.iter().chain(&check.failed).cloned().chain(wrong).collect();
+        let result = self.result();
+        result.callbacks_good = Some(open == 0);
+        result.callbacks.extend(said.into_iter().map(Into::into));
+    }
+}
+
+/// Looks at the callbacks of every connection, and with `mend` makes them come again; none without an address of ours.
+pub async fn sync_callbacks(live: &Live, mend: bool) -> Option<Vec<(ConnectionId, Result<CallbackCheck, String>)>> {
+    let parts = live.current();
+    let mut checks = Vec::new();
+    for (id, connection) in &parts.connections {
+        let address = address(connection.callbacks.public_url.as_ref()?, id);
+        let check = check_callbacks(&connection.client, &address, &needed(id, &parts), mend).await;
+        if let Ok(check) = &check {
+            for done in &check.done {
+                let event = Event::CallbackKept { connection: id.clone(), done: done.as_str().into() };
+                if let Err(error) = parts.store.note(event, parts.clock.now()).await {
+                    tracing::error!(%error, "what was done about callbacks was not stored");
+                }
+            }
+        }
+        checks.push((id.clone(), check.map_err(|error| error.to_string())));
+    }
+    Some(checks)
+}

@@ -11,11 +11,13 @@ pub use super::decision::{Actor, Decision};
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
 use super::payments::Link;
-pub use super::posted::{CostJournal, Intent, Posted};
+pub use super::posted::{CostJournal, Intent, Posted, Purpose};
 use super::record::{CompanyId, RecordKey, RecordKind, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
 pub use super::trigger::{Accepted, Sweep, Trigger};
+use super::undo;
+pub use super::undo::{Undo, Undone};
 use super::warning::Warning;
 pub use super::warning::{Acknowledged, OpenWarning};
 
@@ -86,6 +88,9 @@ pub struct Record {
     /// When what was looked at last had changed, by the clock of the system that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<Timestamp>,
+    /// An operator wants all that was posted of it to be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -175,6 +180,8 @@ pub enum Step {
     Journal,
     /// Create the batch in ConnectWise.
     Mark,
+    /// Take back what was posted.
+    Unpost,
 }
 
 /// What a record is about, for people.
@@ -246,6 +253,7 @@ pub fn accept(
             report: None,
             links: Vec::new(),
             looked: None,
+            undo: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -265,7 +273,7 @@ pub fn accept(
         State::Queued { .. } => true,
         State::Held { reason } => reason.code == HoldCode::Operator,
         // Skipped by a person is for good, often because it was posted by hand: only a person undoes it.
-        State::Skipped { reason } => *reason == SkipReason::Operator,
+        State::Skipped { reason } => reason.is_decided(),
         State::Done => false,
     };
     if merged {
@@ -325,7 +333,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     record.attempt = record.attempt.saturating_add(1);
     let again = record.triggered > seen;
     let state = match settlement {
-        Settlement::Mark { posted, warnings } => {
+        Settlement::Mark { posted, warnings, .. } => {
             record.progress();
             let step = posted.step();
             record.posted = Some(posted);
@@ -345,6 +353,18 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             record.intent = None;
             State::Skipped { reason }
         }
+        Settlement::Undone { part } => {
+            record.progress();
+            if let Some(undo) = &mut record.undo {
+                undo.note(part);
+            }
+            queued(Step::Unpost, now)
+        }
+        Settlement::Unposted => {
+            record.progress();
+            (record.posted, record.undo, record.edited) = (None, None, false);
+            State::Skipped { reason: SkipReason::Unposted }
+        }
         Settlement::FannedOut { purchases, unnamed } => record.fan_out(purchases, unnamed),
         Settlement::HandedOver { report } => {
             record.report = Some(report);
@@ -363,6 +383,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
         Settlement::Hold { reason, posted, intent, warnings } => {
             record.posted = posted.or(record.posted);
             record.edited |= reason.code == HoldCode::EditedAfterPost;
+            record.undo = record.undo.filter(|_| reason.code != HoldCode::UnpostRefused);
             // A decision that came during the step is still to be carried out.
             record.adopt = record.adopt.filter(|_| again);
             record.decide_intent(intent);
@@ -384,7 +405,9 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     if !again && !matches!(record.state, State::Queued { .. }) {
         record.asked = None;
     }
-    if again && !matches!(record.state, State::Queued { .. }) {
+    // Its batch was deleted a moment ago, and ConnectWise says so.
+    let unposted = record.state == State::Skipped { reason: SkipReason::Unposted };
+    if again && !unposted && !matches!(record.state, State::Queued { .. }) {
         record.queue(Step::Post, now);
     }
     record
@@ -405,7 +428,15 @@ pub fn resolve(
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
     let edited = matches!(&record.state, State::Held { reason }
         if matches!(reason.code, HoldCode::EditedAfterPost | HoldCode::CostNotPosted));
+    if let Some(advice) = undo::against(&record, decision) {
+        return refuse(advice);
+    }
     match decision {
+        Decision::Unpost => {
+            let begun = record.undo.take();
+            record.undo = begun.or(Some(Undo { by: actor.by.clone(), at: now, done: Vec::new() }));
+            record.queue(Step::Unpost, now);
+        }
         Decision::Retry if operator_hold => return refuse("release it first"),
         Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => {
             return refuse("it is posted already");
@@ -456,8 +487,9 @@ impl Record {
         self.warnings.iter().filter(|open| open.acknowledged.is_none()).count()
     }
 
+    /// Whatever it is looked at for: what is being undone is undone first.
     fn queue(&mut self, step: Step, now: Timestamp) {
-        self.state = queued(step, now);
+        self.state = queued(if self.undo.is_some() { Step::Unpost } else { step }, now);
         self.attempt = 0;
         self.faults = 0;
         self.changed = now;
@@ -537,6 +569,7 @@ mod tests {
             xero_total: Money::CENT,
             at: at(0),
             content: ContentHash("x".to_owned()),
+            lines: None,
             batch: None,
             journal: None,
         }
@@ -553,6 +586,7 @@ mod tests {
             at: at(0),
             resend: true,
             change: None,
+            purpose: Purpose::Create,
         }
     }
 
@@ -584,10 +618,12 @@ mod tests {
         let batch = select(vec![None, Some("RP-I-1-00000000".to_owned())]);
         let retry = |(fate, counts)| Settlement::Retry { due: at(9), cause: "slow".into(), counts, intent: fate };
         prop_oneof![
-            warnings.clone().prop_map(|warnings| Settlement::Mark { posted: posted(), warnings }),
+            warnings.clone().prop_map(|warnings| Settlement::Mark { posted: posted(), content: None, warnings }),
             (batch, warnings).prop_map(|(batch, warnings)| Settlement::Done { batch, warnings }),
             select(vec![SkipReason::StatusOpen, SkipReason::Deleted]).prop_map(|reason| Settlement::Skip { reason }),
             (1_i64..3).prop_map(|report| Settlement::HandedOver { report }),
+            select(vec![Undone::Document, Undone::Cost]).prop_map(|part| Settlement::Undone { part }),
+            Just(Settlement::Unposted),
             (select(vec![None, Some(posted())]), fate.clone()).prop_map(|(posted, fate)| hold(posted, fate)),
             (fate, any::<bool>()).prop_map(retry),
             Just(edited()),
@@ -607,7 +643,10 @@ mod tests {
     fn act() -> impl Strategy<Value = Act> {
         let adopt = Decision::Adopt { document: Uuid::from_u128(7) };
         let decisions =
-            vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge];
+            vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge]
+                .into_iter()
+                .chain([Decision::Unpost])
+                .collect::<Vec<_>>();
         prop_oneof![
             4 => prop::option::of(0_u128..40).prop_map(Act::Accept),
             1 => (1_i64..4).prop_map(Act::Order),
@@ -621,7 +660,7 @@ mod tests {
     fn by_operator(state: &State) -> bool {
         match state {
             State::Held { reason } => reason.code == HoldCode::Operator,
-            State::Skipped { reason } => *reason == SkipReason::Operator,
+            State::Skipped { reason } => reason.is_decided(),
             State::Queued { .. } | State::Done => false,
         }
     }
@@ -656,7 +695,7 @@ mod tests {
                     Accepted::Duplicate => prop_assert_eq!(&after, before, "a duplicate changes nothing"),
                     Accepted::Merged => prop_assert_eq!(&after.state, &before.state),
                     Accepted::Queued => {
-                        let queued = queued(Step::Post, now);
+                        let queued = queued(if before.undo.is_some() { Step::Unpost } else { Step::Post }, now);
                         prop_assert_eq!((&after.state, after.attempt, after.faults), (&queued, 0, 0));
                     }
                 }
@@ -675,16 +714,21 @@ mod tests {
             }
             Act::Settle(settlement) => {
                 let (posts, edits) = (matches!(settlement, Settlement::Mark { .. }), settlement == edited());
+                let unposts = settlement == Settlement::Unposted;
+                if unposts && before.undo.is_none() {
+                    // Only a record that is being unposted comes to that.
+                    return Ok(before.clone());
+                }
                 let after = settle(before.clone(), settlement, None, seen, now);
                 let held = matches!(&before.state, State::Held { .. }) && by_operator(&before.state);
                 prop_assert!(!held || after.state == before.state, "an operator's hold is not settled away");
                 let missed = before.triggered > seen && !by_operator(&after.state);
                 prop_assert!(!missed || is_queued(&after.state), "a trigger was lost");
-                prop_assert!(before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
+                prop_assert!(unposts || before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
                 let known = after.purchases.iter().collect::<std::collections::BTreeSet<_>>();
                 prop_assert!(known.len() == after.purchases.len() && known.len() <= PURCHASES_MAX);
                 prop_assert!(!edits || after.edited, "an edit was forgotten");
-                prop_assert!(!before.edited || after.edited || posts, "an edit was forgotten");
+                prop_assert!(!before.edited || after.edited || posts || unposts, "an edit was forgotten");
                 Ok(after)
             }
             Act::Resolve(decision) => {
@@ -695,6 +739,8 @@ mod tests {
                 let has_document = (after.posted.is_some() && !edited) || after.intent.is_some();
                 prop_assert!(decision != Decision::Skip || skipped && !has_document);
                 prop_assert!(decision != Decision::Acknowledge || after.open_warnings() == 0);
+                let undoing = after.undo.is_some() && after.posted.is_some();
+                prop_assert!(decision != Decision::Unpost || undoing && after.state == queued(Step::Unpost, now));
                 Ok(after)
             }
         }
@@ -732,7 +778,7 @@ mod tests {
         {
             assert_eq!(settle(skipped.clone(), late, None, 0, at(2)).state, skipped.state);
         }
-        let mark = Settlement::Mark { posted: posted(), warnings: Vec::new() };
+        let mark = Settlement::Mark { posted: posted(), content: None, warnings: Vec::new() };
         let after = settle(skipped.clone(), mark, None, 0, at(2)).state;
         assert_eq!(after, queued(Step::Mark, at(2)), "what is in Xero has to be marked");
         assert!(arm(skipped, intent(), about(), at(2)).is_err(), "nothing is sent for a record that was stopped");

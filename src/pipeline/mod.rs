@@ -7,6 +7,7 @@ mod allocation;
 mod contact;
 mod cost;
 mod deliver;
+mod edited;
 mod failure;
 mod lanes;
 mod made;
@@ -21,6 +22,7 @@ mod send;
 mod slots;
 mod sweep;
 mod unknown;
+mod unpost;
 mod worker;
 
 pub use lanes::Closed;

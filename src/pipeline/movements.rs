@@ -68,7 +68,7 @@ fn wakes(record: Option<&Record>, closed_at: Option<Timestamp>, posts: bool) -> 
         State::Done => !record.warnings.iter().any(|open| open.warning.code == WarningCode::LeftUnposted),
         State::Held { reason } => reason.code != HoldCode::Operator && closed_since,
         State::Skipped { reason } => match reason {
-            SkipReason::Operator => false,
+            SkipReason::Operator | SkipReason::Unposted => false,
             // It was not in the list then, or in a batch.
             SkipReason::NotListed | SkipReason::Deleted | SkipReason::PostedBefore | SkipReason::BatchedElsewhere => {
                 true

@@ -11,7 +11,8 @@ use super::parts::Parts;
 use super::unknown::{believable, is_another, look_up, unfinished};
 use crate::connectwise::Posting;
 use crate::domain::contact::ContactMatch;
-use crate::domain::delivery::{About, CostJournal, Intent, Posted};
+use crate::domain::content::Content;
+use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose};
 use crate::domain::document::Document;
 use crate::domain::draft::{ContactChoice, DocumentKind};
 use crate::domain::facts::{Existing, Facts, cost_mark, mark};
@@ -26,7 +27,7 @@ use crate::xero::{self, Request, XeroError};
 /// The same bytes are sent again under the same key for this long after the first time.
 ///
 /// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
-const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// By how much the clocks of ConnectWise and this machine may differ.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Settings of the organisation older than this are read anew before a hold is blamed on them; older than
@@ -88,6 +89,8 @@ struct Sending {
     after: After,
     body: String,
     intent: Intent,
+    /// What ConnectWise says of the record; none for the journal of its cost.
+    content: Option<Box<Content>>,
     /// It was sent before, with no known outcome.
     repeated: bool,
     /// A look-up found no document of its number.
@@ -104,12 +107,13 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
             return without_cost(lease, facts, subject, parts).await;
         };
         let after = After::of(lease, &facts, subject);
+        let content = matches!(subject.part, Part::Main).then(|| Box::new(Content::of(&facts.record)));
         let (document, contact) = match action {
             Action::Create { document, contact, .. } => (document, contact),
             Action::Adopt(document) => {
                 warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
                 let posted = made::adopted(&document, after, subject, parts)?;
-                return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings })));
+                return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, content, warnings })));
             }
             other => return Ok(Prepared::Verdict(Box::new(verdict(other)))),
         };
@@ -127,7 +131,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         let looked = facts.existing.is_none_of(subject.mark().as_deref());
         match (intent_for(lease, subject, (&document, &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
-                let sending = Sending { document, after, body, intent, repeated, looked, warnings };
+                let sending = Sending { document, after, body, intent, content, repeated, looked, warnings };
                 return Ok(Prepared::Send(Box::new(sending)));
             }
             (None, Existing::NotLookedUp) => {
@@ -139,7 +143,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
                     believable(intent, now)?;
                 }
                 let intent = new_intent(lease, subject, (&document, &body), now);
-                let sending = Sending { document, after, body, intent, repeated: false, looked, warnings };
+                let sending = Sending { document, after, body, intent, content, repeated: false, looked, warnings };
                 return Ok(Prepared::Send(Box::new(sending)));
             }
         }
@@ -170,7 +174,7 @@ async fn without_cost(lease: &Lease, facts: Facts, subject: &Subject<'_>, parts:
         believable(intent, parts.clock.now())?;
     }
     let posted = Posted { journal: None, ..posted.as_ref().clone() };
-    Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings: Vec::new() })))
+    Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, content: None, warnings: Vec::new() })))
 }
 
 /// The intent to use without looking first; none when a look-up has to come before.
@@ -200,7 +204,17 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (document, body): (&Document
     let key = if fits { key } else { format!("rp:{}", self::hash(&key)) };
     let company = subject.company.id.clone();
     let (kind, number) = (document.kind(), document.number().to_owned());
-    Intent { key, body_hash: hash, company, kind, number, at: now, resend: true, change: None }
+    Intent {
+        key,
+        body_hash: hash,
+        company,
+        kind,
+        number,
+        at: now,
+        resend: true,
+        change: None,
+        purpose: Purpose::Create,
+    }
 }
 
 /// SHA-256 of a body or key, in hex.
@@ -312,7 +326,7 @@ async fn send(
     about: Option<About>,
     parts: &Parts,
 ) -> Result<Ended, StoreError> {
-    let Sending { document, after, body, intent, repeated, looked, warnings } = sending;
+    let Sending { document, after, body, intent, content, repeated, looked, warnings } = sending;
     let xero = &subject.company.client;
     // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
     let permit = match xero.permit().await {
@@ -348,7 +362,7 @@ async fn send(
     let outcome = match created {
         Ok(created) => {
             let posted = made::created(&document, created, after, subject, parts);
-            posted.map_or_else(Outcome::Failed, |posted| Outcome::Posted { posted, warnings })
+            posted.map_or_else(Outcome::Failed, |posted| Outcome::Posted { posted, content, warnings })
         }
         Err(XeroError::NumberTaken { message }) if looked && !repeated => {
             let sentence = format!(

@@ -116,7 +116,7 @@ pub(super) fn type_name(kind: DocumentKind) -> &'static str {
 }
 
 /// The kind that Xero names so; none for kinds that records do not become.
-fn kind_named(name: &str) -> Option<DocumentKind> {
+pub(super) fn kind_named(name: &str) -> Option<DocumentKind> {
     let kinds = [DocumentKind::Invoice, DocumentKind::CreditNote, DocumentKind::Bill, DocumentKind::BillCredit];
     kinds.into_iter().find(|kind| type_name(*kind) == name)
 }
@@ -129,13 +129,13 @@ fn number_field(kind: DocumentKind) -> &'static str {
     }
 }
 
-fn documents(answer: &Answer) -> Result<Vec<DocumentRow>, XeroError> {
+pub(super) fn documents(answer: &Answer) -> Result<Vec<DocumentRow>, XeroError> {
     let malformed = || XeroError::Malformed { cause: format!("{}: {}", answer.status, answer.excerpt()) };
     let body = Some(&answer.body).filter(|_| answer.status.is_success()).ok_or_else(malformed)?;
     wire::parse::<wire::Documents>(body).map(|documents| documents.rows).ok_or_else(malformed)
 }
 
-fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {
+pub(super) fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {
     let strange = || XeroError::Malformed { cause: format!("{} is a document of the type '{}'", row.id, row.kind) };
     let kind = kind_named(&row.kind).ok_or_else(strange)?;
     let marks = row.line_items.iter().flatten().filter_map(|line| mark_in(line.description.as_deref()?));

@@ -28,4 +28,5 @@ mod purchase_faults;
 mod purchases;
 mod reload;
 mod slow;
+mod unpost;
 mod webhooks;

@@ -98,7 +98,10 @@ impl ConnectWise {
     }
 
     /// Whether there is a batch of this name.
-    pub(super) async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
         let conditions = equals("batchIdentifier", name);
         let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
         Ok(rows.iter().any(|row| row.batch_identifier.eq_ignore_ascii_case(name)))

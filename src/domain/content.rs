@@ -54,7 +54,7 @@ impl Difference {
     }
 
     fn new(field: impl Into<String>, posted: &str, now: &str) -> Self {
-        Self { field: field.into(), posted: posted.to_owned(), now: now.to_owned() }
+        Self { field: field.into(), posted: shorten(posted, TEXT_MAX), now: shorten(now, TEXT_MAX) }
     }
 }
 

@@ -4,13 +4,13 @@ use uuid::Uuid;
 
 use super::cost;
 use super::deliver::Subject;
-use super::edited;
+use super::edited::{self, Changed};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::connectwise::Marked;
 use crate::domain::batch;
 use crate::domain::content::Content;
-use crate::domain::delivery::{CostJournal, Posted};
+use crate::domain::delivery::{CostJournal, Posted, Purpose};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::ExistingDocument;
 use crate::domain::hold::{HoldCode, HoldReason};
@@ -28,6 +28,8 @@ pub(super) enum Again {
     Anew,
     /// The journal of what it costs is to be made; the document stays as it is.
     Cost(Box<Posted>),
+    /// The document may have to be changed in place.
+    Edited(Box<Changed>),
 }
 
 impl Again {
@@ -59,6 +61,8 @@ pub(super) async fn look(
     match after_post(&subject.record, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
         AfterPost::Edited => edited(lease, subject, &posted, parts).await,
+        // Changed back, but what is on its way to Xero is the change.
+        AfterPost::Nothing | AfterPost::Mark if is_changing(lease) => edited(lease, subject, &posted, parts).await,
         // Its content cannot be seen any more, so nothing says that it is what was posted.
         AfterPost::Nothing if lease.record.edited && !subject.record.has_content() => {
             let sentence = format!(
@@ -124,8 +128,32 @@ fn as_it_is(posted: Posted, subject: &Subject<'_>) -> Outcome {
 
 /// The record was changed in ConnectWise: says in what, unless its document was made right or void.
 async fn edited(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
-    let reason = edited::told(lease, subject, posted, parts).await?;
-    mended(reason, subject, posted, parts).await
+    let (reason, sent) = edited::told(lease, subject, posted, parts).await?;
+    if posted.kind == DocumentKind::Journal {
+        return mended(reason, subject, posted, parts).await;
+    }
+    let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
+    if !subject.record.is_closed() || subject.record.batch().is_some() {
+        return held(reason);
+    }
+    let standing = subject.company.client.standing(posted.kind, posted.id).await;
+    let standing = match standing.map_err(|error| of_xero(error, IntentFate::Keep))? {
+        None => return held(reason),
+        Some(standing) if !standing.document.is_live() => return Ok(Again::Anew),
+        Some(standing) => standing,
+    };
+    match agreed(&standing.document, subject, posted, parts) {
+        // What a request of ours has changed is for whoever sent it to compare.
+        Ok(agreed) if !is_changing(lease) && (agreed.total != posted.total || posted.xero_total != posted.total) => {
+            Ok(Again::ended(as_it_is(agreed, subject)))
+        }
+        _ => Ok(Again::Edited(Box::new(Changed { posted: posted.clone(), reason, sent, standing }))),
+    }
+}
+
+/// Whether a change of the document is on its way to Xero.
+fn is_changing(lease: &Lease) -> bool {
+    lease.record.intent.as_ref().is_some_and(|intent| intent.purpose == Purpose::Update)
 }
 
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.

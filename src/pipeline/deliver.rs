@@ -23,7 +23,7 @@ use super::order;
 use super::parts::{Company, Connection, Parts};
 use super::report::{self, Begun};
 use super::slots::Slot;
-use super::{payment, post, relations, unknown, unpost};
+use super::{payment, post, relations, unknown, unpost, update};
 
 /// What a step needs to know of its record, once it was read.
 pub(super) struct Subject<'parts> {
@@ -215,6 +215,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         None => Box::pin(fresh(lease, subject, about, parts)).await,
         Some(posted) => match again::look(&lease, &subject, posted, parts).await {
             Ok(Again::Ended(outcome)) => Ok(Ended { lease, outcome: *outcome, about }),
+            Ok(Again::Edited(changed)) => Box::pin(update::deliver(lease, subject, *changed, about, parts)).await,
             Ok(Again::Anew) => Box::pin(fresh(lease, subject, about, parts)).await,
             Ok(Again::Cost(posted)) => {
                 let title = subject.record.title();

@@ -4,12 +4,13 @@ use super::deliver::Subject;
 use super::failure::of_connectwise;
 use super::parts::Parts;
 use crate::domain::content::{Content, lines_hash};
-use crate::domain::delivery::Posted;
-use crate::domain::edit;
+use crate::domain::delivery::{Posted, Purpose};
+use crate::domain::edit::{self, InXero};
 use crate::domain::facts::RecordFacts;
 use crate::domain::hold::HoldReason;
 use crate::domain::settle::{Failure, Settlement};
 use crate::store::{Entry, Event, Lease};
+use crate::xero::{self, Standing};
 
 /// Entries of a record's history that are gone through, the newest first.
 const HISTORY_MAX: usize = 5_000;
@@ -20,14 +21,67 @@ pub(super) async fn told(
     subject: &Subject<'_>,
     posted: &Posted,
     parts: &Parts,
-) -> Result<HoldReason, Failure> {
+) -> Result<(HoldReason, Sent), Failure> {
     let history = history(lease, parts).await;
     let now = in_full(subject, parts).await?;
-    Ok(edit::edited(&now, posted, content(&history)))
+    let sent = Sent::of(&history, posted);
+    Ok((edit::edited(&now, posted, content(&history)), sent))
 }
 
-/// The history of the record, oldest first; none of it where it cannot be read, which takes nothing but words away.
-pub(super) async fn history(lease: &Lease, parts: &Parts) -> Vec<Entry> {
+/// A record that was changed in ConnectWise, with its document as it stands in Xero.
+pub(super) struct Changed {
+    /// What was posted.
+    pub(super) posted: Posted,
+    /// In what the record differs from it.
+    pub(super) reason: HoldReason,
+    /// What Xero was sent.
+    pub(super) sent: Sent,
+    /// The document now.
+    pub(super) standing: Standing,
+}
+
+/// What Xero was sent of a document; none where that is not known.
+pub(super) struct Sent {
+    /// What it was posted as.
+    pub(super) before: Option<InXero>,
+    /// What it was to become since, by a request whose outcome may not be known.
+    pub(super) since: Option<InXero>,
+}
+
+impl Sent {
+    fn of(history: &[Entry], posted: &Posted) -> Self {
+        let is_mark =
+            |entry: &&Entry| matches!(&entry.event, Event::Settled { settlement: Settlement::Mark { .. }, .. });
+        let since = history.iter().rev().take_while(|entry| !is_mark(entry)).find_map(|entry| match &entry.event {
+            Event::Armed { intent, body, .. } if intent.purpose == Purpose::Update => Some(body),
+            _ => None,
+        });
+        Self { before: before(history, posted), since: since.and_then(|body| xero::sent(posted.kind, body)) }
+    }
+}
+
+/// The last request that made the document what it was posted as.
+fn before(history: &[Entry], posted: &Posted) -> Option<InXero> {
+    let settled = history.iter().rposition(|entry| match &entry.event {
+        Event::Settled { settlement: Settlement::Mark { content, .. }, .. } => content.is_some(),
+        _ => false,
+    })?;
+    let earlier = history.get(..settled)?.iter().rev();
+    // Behind an earlier settlement it would be a request of something else: what was adopted was never sent.
+    let own = earlier.take_while(|entry| {
+        !matches!(&entry.event, Event::Settled { settlement: Settlement::Mark { .. } | Settlement::Unposted, .. })
+    });
+    let body = own.into_iter().find_map(|entry| match &entry.event {
+        Event::Armed { intent, body, .. } if intent.kind == posted.kind && intent.purpose != Purpose::Void => {
+            Some(body)
+        }
+        _ => None,
+    })?;
+    xero::sent(posted.kind, body)
+}
+
+/// The history of the record, oldest first; nothing of it where it cannot be read, which takes nothing but words away.
+async fn history(lease: &Lease, parts: &Parts) -> Vec<Entry> {
     match parts.store.history(&lease.record.key, HISTORY_MAX).await {
         Ok(entries) => entries,
         Err(error) => {

@@ -9,6 +9,7 @@ mod cost;
 mod deliver;
 mod edited;
 mod failure;
+mod gather;
 mod lanes;
 mod made;
 mod movements;
@@ -23,6 +24,7 @@ mod slots;
 mod sweep;
 mod unknown;
 mod unpost;
+mod update;
 mod worker;
 
 pub use lanes::Closed;

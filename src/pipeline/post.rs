@@ -3,19 +3,19 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::contact::{contact_warning, create_contact, known_contact, whom};
+use super::contact::{contact_warning, create_contact};
 use super::deliver::{Ended, Part, Subject, verdict};
-use super::failure::{hold, of_connectwise, of_xero};
+use super::failure::{hold, of_xero};
+use super::gather;
 use super::made::{self, After};
 use super::parts::Parts;
 use super::unknown::{believable, is_another, look_up, unfinished};
-use crate::connectwise::Posting;
 use crate::domain::contact::ContactMatch;
 use crate::domain::content::Content;
 use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose};
 use crate::domain::document::Document;
 use crate::domain::draft::{ContactChoice, DocumentKind};
-use crate::domain::facts::{Existing, Facts, cost_mark, mark};
+use crate::domain::facts::{Existing, Facts};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::plan::{Action, Plan, plan, plan_cost};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
@@ -222,36 +222,14 @@ pub(super) fn hash(body: &str) -> String {
     hex(&Sha256::digest(body.as_bytes()))
 }
 
-/// Reads what planning needs, both systems side by side.
+/// What planning needs, and what is in Xero already where that is not sure to be nothing.
 async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Facts, Stop> {
-    let now = parts.clock.now();
-    if lease.record.asked.is_some() {
-        subject.connection.client.forget_tables().await;
-    }
-    let (posting, organisation) =
-        tokio::join!(subject.connection.client.posting(&subject.record), subject.company.client.organisation());
-    let Posting { record, closed_at, captions, party } = posting.map_err(|error| of_connectwise(&error, now))?;
-    let organisation = (*organisation.map_err(xero_failed)?).clone();
+    let (mut facts, closed_at) = gather::facts(lease, subject, parts).await?;
     if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
         && lease.record.adopt.is_none()
     {
         unfinished(subject, intent, parts).await?;
     }
-    let client = whom(party, subject);
-    let contact = match &client {
-        Some(whom) => Some(known_contact(lease, whom, subject, parts).await?),
-        None => None,
-    };
-    let mut facts = Facts {
-        record,
-        captions,
-        party: client,
-        organisation,
-        contact,
-        mark: mark(&subject.key),
-        cost_mark: cost_mark(&subject.key),
-        existing: Existing::NotLookedUp,
-    };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let new = lease.record.intent.is_none();
@@ -292,7 +270,7 @@ fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.
-async fn decide(
+pub(super) async fn decide(
     facts: &mut Facts,
     asked: Option<Timestamp>,
     subject: &Subject<'_>,

@@ -32,7 +32,7 @@ pub use client::{Permit, Settings, Xero};
 pub use documents::{Created, Request, body};
 pub use error::{CompanyFault, XeroError};
 pub use payments::{ChangedInvoice, PastPayment, payment_body};
-pub use standing::{Standing, void_body};
+pub use standing::{Standing, change_body, sent, void_body};
 pub use token::Grant;
 
 /// Keeps the refresh token of one organisation; client credentials need none.

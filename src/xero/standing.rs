@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::budget::Purpose;
@@ -15,6 +15,7 @@ use super::documents::{self, Created};
 use super::error::XeroError;
 use super::lookup::{collection, documents as rows_of, existing};
 use super::wire;
+use crate::domain::balance::{Balanced, line_tax};
 use crate::domain::draft::DocumentKind;
 use crate::domain::edit::{InXero, LineInXero};
 use crate::domain::facts::ExistingDocument;
@@ -41,8 +42,18 @@ struct Rows {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Row {
-    #[serde(rename = "InvoiceID", alias = "CreditNoteID")]
+    #[serde(rename = "InvoiceID", alias = "CreditNoteID", default)]
     id: Uuid,
+    #[serde(rename = "InvoiceNumber", alias = "CreditNoteNumber", default)]
+    number: Option<String>,
+    #[serde(default)]
+    contact: Option<ContactId>,
+    #[serde(default)]
+    date_string: Option<String>,
+    #[serde(default)]
+    date: Option<String>,
+    #[serde(default)]
+    currency_code: Option<String>,
     #[serde(default)]
     amount_paid: Option<Money>,
     #[serde(default)]
@@ -59,6 +70,12 @@ struct Row {
     reference: Option<String>,
     #[serde(default)]
     line_items: Option<Vec<LineRow>>,
+}
+
+#[derive(Deserialize)]
+struct ContactId {
+    #[serde(rename = "ContactID", default)]
+    id: Uuid,
 }
 
 #[derive(Deserialize)]
@@ -104,11 +121,17 @@ impl Row {
         self.amount_paid.map(|_| paid)
     }
 
-    fn content(self) -> InXero {
+    fn content(self, kind: DocumentKind) -> InXero {
         let day = |text: Option<&str>| -> Option<Date> { text.and_then(wire::day) };
+        // Xero gives credit notes a due date that nobody asked for, and keeps no reference of purchases.
+        let due_date = day(self.due_date_string.as_deref()).or_else(|| day(self.due_date.as_deref()));
         InXero {
-            due_date: day(self.due_date_string.as_deref()).or_else(|| day(self.due_date.as_deref())),
-            reference: self.reference.unwrap_or_default(),
+            number: self.number.unwrap_or_default(),
+            contact: self.contact.map(|contact| contact.id).unwrap_or_default(),
+            date: day(self.date_string.as_deref()).or_else(|| day(self.date.as_deref())),
+            due_date: due_date.filter(|_| !kind.is_credit()),
+            reference: self.reference.filter(|_| !kind.is_purchase()).unwrap_or_default(),
+            currency: self.currency_code.unwrap_or_default(),
             lines: self.line_items.unwrap_or_default().into_iter().map(LineRow::content).collect(),
         }
     }
@@ -155,7 +178,8 @@ impl Xero {
         let missing = || XeroError::Malformed { cause: format!("the {} {id} is not complete", kind.noun()) };
         let (document, more) = (existing(row.ok_or_else(missing)?)?, more.ok_or_else(missing)?);
         let settled = more.settled(document.kind).ok_or_else(missing)?;
-        Ok(Some(Standing { document, settled, content: more.content() }))
+        let content = more.content(document.kind);
+        Ok(Some(Standing { document, settled, content }))
     }
 
     /// Changes the document of this id; `body` is such as [`void_body`] gives.
@@ -197,4 +221,51 @@ pub fn void_body(document: &ExistingDocument) -> String {
     };
     let status = if matches!(document.status.as_str(), "DRAFT" | "SUBMITTED") { "DELETED" } else { "VOIDED" };
     json!({ id: document.id, "Status": status }).to_string()
+}
+
+/// What a body that was sent says of its document; none when it is not one of a document with lines.
+#[must_use]
+pub fn sent(kind: DocumentKind, body: &str) -> Option<InXero> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    let row: Row = serde_json::from_value(element(value)?.into()).ok()?;
+    Some(row.content(kind)).filter(|content| !content.lines.is_empty())
+}
+
+/// What changes a document that holds `held` into the one of `body`, which was made to create it.
+///
+/// A line that stays keeps its id, so that Xero changes it instead of making another; it states its tax, because whether
+/// Xero calculates that anew is not documented, and it goes without its id where leaving something out would keep it.
+#[must_use]
+pub fn change_body(document: &Balanced, body: &str, (id, held): (Uuid, &InXero)) -> Option<String> {
+    let kind = document.draft().kind;
+    let wanted = sent(kind, body)?;
+    let mut fields = element(serde_json::from_str(body).ok()?)?;
+    for left in ["Type", "Status", "SentToContact"] {
+        fields.remove(left);
+    }
+    fields.insert(if kind.is_credit() { "CreditNoteID" } else { "InvoiceID" }.to_owned(), json!(id));
+    fields.entry("Reference").or_insert_with(|| json!(""));
+    let lines = fields.get_mut("LineItems")?.as_array_mut()?;
+    for (ours, theirs) in wanted.pairs(held) {
+        let (Some(line), Some(now)) = (wanted.lines.get(ours), held.lines.get(theirs)) else { continue };
+        let (Some(id), false) = (now.id, now.keeps(line)) else { continue };
+        let row = lines.get_mut(ours)?.as_object_mut()?;
+        row.insert("LineItemID".to_owned(), json!(id));
+        let tax = line_tax(document.draft().lines.get(ours)?).decimal().normalize();
+        row.insert("TaxAmount".to_owned(), serde_json::from_str(&tax.to_string()).ok()?);
+    }
+    Some(Value::Object(fields).to_string())
+}
+
+/// The one document of a body, in its collection or bare.
+fn element(body: Value) -> Option<Map<String, Value>> {
+    let Value::Object(mut fields) = body else { return None };
+    for collection in ["Invoices", "CreditNotes"] {
+        if let Some(rows) = fields.remove(collection) {
+            let Value::Array(rows) = rows else { return None };
+            let Value::Object(row) = rows.into_iter().next()? else { return None };
+            return Some(row);
+        }
+    }
+    Some(fields)
 }

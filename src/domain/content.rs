@@ -157,7 +157,8 @@ fn day(date: Option<Date>) -> String {
 }
 
 fn quantity(quantity: Option<Decimal>) -> String {
-    quantity.map(|quantity| quantity.normalize().to_string()).unwrap_or_default()
+    // Its sign is the one of the amount.
+    quantity.map(|quantity| quantity.abs().normalize().to_string()).unwrap_or_default()
 }
 
 fn ids(ids: &[i64]) -> String {

@@ -3,7 +3,7 @@
 use super::deliver::Subject;
 use super::failure::of_connectwise;
 use super::parts::Parts;
-use crate::domain::content::{Content, lines_hash};
+use crate::domain::content::{Content, Difference, lines_hash};
 use crate::domain::delivery::{Posted, Purpose};
 use crate::domain::edit::{self, InXero};
 use crate::domain::facts::RecordFacts;
@@ -38,6 +38,19 @@ pub(super) struct Changed {
     pub(super) sent: Sent,
     /// The document now.
     pub(super) standing: Standing,
+}
+
+impl Changed {
+    /// In what the document is not what it was posted as; none where that cannot be told.
+    pub(super) fn changes(&self) -> Option<Vec<Difference>> {
+        self.sent.before.as_ref().map(|before| before.differences(&self.standing.content))
+    }
+
+    /// Whether it is what a request of ours made of it since.
+    pub(super) fn is_sent(&self) -> bool {
+        let since = self.sent.since.as_ref();
+        since.is_some_and(|since| since.differences(&self.standing.content).is_empty())
+    }
 }
 
 /// What Xero was sent of a document; none where that is not known.

@@ -79,16 +79,17 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     let edit = edit(changed, subject, &organisation);
     let first = verdict(&Edit { in_xero: Some(Vec::new()), ..edit.clone() }, rules);
     if let (Verdict::Hold { .. }, None) = (&first, ours) {
-        return Ok(held(changed, first));
+        return Ok(held(changed, first, IntentFate::Keep));
     }
+    let fate = fate(changed, ours, parts.clock.now());
     if let Some(why) = in_addition(changed, subject, parts).await? {
-        return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }));
+        return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate));
     }
     let wanted = match wanted(lease, subject, parts).await? {
         Ok(wanted) => wanted,
         Err(reason) => {
             let why = format!("It cannot be changed in place. {}", reason.sentence);
-            return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }));
+            return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate));
         }
     };
     let standing = &changed.standing;
@@ -104,13 +105,13 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
         let created = Created { id: changed.posted.id, total: standing.document.total };
         return Ok(Prepared::Is(Box::new(as_wanted(changed, wanted, created, parts))));
     }
-    let in_xero = changed.sent.before.as_ref().map(|before| before.differences(&standing.content));
+    let in_xero = if changed.is_sent() { Some(Vec::new()) } else { changed.changes() };
     match verdict(&Edit { in_xero, ..edit }, rules) {
         Verdict::Update => Ok(Prepared::Send(Box::new(wanted))),
         against => match ours {
             // A request of unknown outcome may still be what is seen, or come after it.
             Some(intent) if parts.clock.now() < settled_by(intent) => Err(still_at_work(settled_by(intent)).into()),
-            _ => Ok(held(changed, against)),
+            _ => Ok(held(changed, against, fate)),
         },
     }
 }
@@ -154,8 +155,23 @@ fn edit<'changed>(changed: &'changed Changed, subject: &Subject<'_>, organisatio
     }
 }
 
+/// What becomes of a request that is known to have changed nothing: while the document says something else than what was
+/// posted, the record stays one that is being changed.
+fn not_handled(changed: &Changed) -> IntentFate {
+    let untouched = changed.changes().is_some_and(|changes| changes.is_empty());
+    if untouched { IntentFate::Clear } else { IntentFate::LookFirst }
+}
+
+/// What becomes of a request of unknown outcome when the record is held.
+fn fate(changed: &Changed, ours: Option<&Intent>, now: Timestamp) -> IntentFate {
+    match ours {
+        Some(intent) if now >= settled_by(intent) => not_handled(changed),
+        _ => IntentFate::Keep,
+    }
+}
+
 /// The hold of an edit with what stands against a change of the document.
-fn held(changed: &Changed, verdict: Verdict) -> Prepared {
+fn held(changed: &Changed, verdict: Verdict, intent: IntentFate) -> Prepared {
     let HoldReason { code, sentence, mut differences } = changed.reason.clone();
     let (why, in_xero) = match verdict {
         Verdict::Update => (String::new(), Vec::new()),
@@ -167,7 +183,7 @@ fn held(changed: &Changed, verdict: Verdict) -> Prepared {
     }));
     let sentence = if why.is_empty() { sentence.to_string() } else { format!("{sentence} {why}") };
     let reason = HoldReason::new(code, sentence).with(differences);
-    Prepared::Is(Box::new(Outcome::Failed(Failure::Never { reason, intent: IntentFate::Clear })))
+    Prepared::Is(Box::new(Outcome::Failed(Failure::Never { reason, intent })))
 }
 
 /// Plans the document anew; a hold when there is none to be had.
@@ -252,7 +268,7 @@ async fn send(
         Err(XeroError::Refused(HoldReason { sentence, .. })) => look_again(sentence.to_string(), parts),
         Err(XeroError::NumberTaken { message }) => look_again(message, parts),
         Err(error) => {
-            let not_handled = if repeated { IntentFate::LookFirst } else { IntentFate::Clear };
+            let not_handled = if repeated { IntentFate::LookFirst } else { not_handled(changed) };
             Outcome::Failed(of_xero(error, not_handled))
         }
     };
@@ -261,11 +277,10 @@ async fn send(
 
 fn refused(changed: &Changed, said: &str) -> Outcome {
     let why = format!("Xero does not change it. {said}");
-    match held(changed, Verdict::Hold { why, in_xero: Vec::new() }) {
+    let fate = not_handled(changed);
+    match held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate) {
         Prepared::Is(outcome) => *outcome,
-        Prepared::Send(_) => {
-            Outcome::Failed(Failure::Never { reason: changed.reason.clone(), intent: IntentFate::Clear })
-        }
+        Prepared::Send(_) => Outcome::Failed(Failure::Never { reason: changed.reason.clone(), intent: fate }),
     }
 }
 

@@ -332,7 +332,26 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     record.changed = now;
     record.attempt = record.attempt.saturating_add(1);
     let again = record.triggered > seen;
-    let state = match settlement {
+    let state = come_to(&mut record, settlement, again, now);
+    // A skip decided meanwhile stands too, unless the step has put a document into Xero or may have.
+    if held_meanwhile || (skipped_meanwhile && record.posted.is_none() && record.intent.is_none()) {
+        return record;
+    }
+    record.state = state;
+    if !again && !matches!(record.state, State::Queued { .. }) {
+        record.asked = None;
+    }
+    // Its batch was deleted a moment ago, and ConnectWise says so.
+    let unposted = record.state == State::Skipped { reason: SkipReason::Unposted };
+    if again && !unposted && !matches!(record.state, State::Queued { .. }) {
+        record.queue(Step::Post, now);
+    }
+    record
+}
+
+/// What a settlement makes of a record; where it stands then.
+fn come_to(record: &mut Record, settlement: Settlement, again: bool, now: Timestamp) -> State {
+    match settlement {
         Settlement::Mark { posted, warnings, .. } => {
             record.progress();
             let step = posted.step();
@@ -381,9 +400,9 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             if more { queued(Step::Post, now) } else { State::Done }
         }
         Settlement::Hold { reason, posted, intent, warnings } => {
-            record.posted = posted.or(record.posted);
+            record.posted = posted.or(record.posted.take());
             record.edited |= reason.code == HoldCode::EditedAfterPost;
-            record.undo = record.undo.filter(|_| reason.code != HoldCode::UnpostRefused);
+            record.undo = record.undo.take().filter(|_| reason.code != HoldCode::UnpostRefused);
             // A decision that came during the step is still to be carried out.
             record.adopt = record.adopt.filter(|_| again);
             record.decide_intent(intent);
@@ -396,21 +415,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
             let step = if let State::Queued { step, .. } = &record.state { *step } else { Step::Post };
             State::Queued { due, step, cause: Some(cause) }
         }
-    };
-    // A skip decided meanwhile stands too, unless the step has put a document into Xero or may have.
-    if held_meanwhile || (skipped_meanwhile && record.posted.is_none() && record.intent.is_none()) {
-        return record;
     }
-    record.state = state;
-    if !again && !matches!(record.state, State::Queued { .. }) {
-        record.asked = None;
-    }
-    // Its batch was deleted a moment ago, and ConnectWise says so.
-    let unposted = record.state == State::Skipped { reason: SkipReason::Unposted };
-    if again && !unposted && !matches!(record.state, State::Queued { .. }) {
-        record.queue(Step::Post, now);
-    }
-    record
 }
 
 /// An operator decides.

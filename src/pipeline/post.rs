@@ -224,7 +224,7 @@ pub(super) fn hash(body: &str) -> String {
 
 /// What planning needs, and what is in Xero already where that is not sure to be nothing.
 async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Facts, Stop> {
-    let (mut facts, closed_at) = gather::facts(lease, subject, parts).await?;
+    let (mut facts, closed_at) = Box::pin(gather::facts(lease, subject, parts)).await?;
     if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
         && lease.record.adopt.is_none()
     {

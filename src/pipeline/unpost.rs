@@ -67,7 +67,7 @@ pub(super) async fn deliver(lease: Lease, connection: &Connection, parts: &Parts
             let (lease, sent) = undoing.void(lease, &standing, known).await?;
             (lease, sent.map(|()| Outcome::Undone(part)))
         }
-        Ok(Next::Is(outcome)) => (lease, Ok(outcome)),
+        Ok(Next::Is(outcome)) => (lease, Ok(*outcome)),
         Err(stop) => (lease, Err(stop)),
     };
     let outcome = outcome.unwrap_or_else(|stop| told(&undoing.undo, &undoing.posted, unknown, stop));
@@ -79,7 +79,7 @@ enum Next {
     /// Void this.
     Void(Undone, Box<Standing>),
     /// Nothing; the step ends so.
-    Is(Outcome),
+    Is(Box<Outcome>),
 }
 
 impl Undoing<'_> {
@@ -91,7 +91,7 @@ impl Undoing<'_> {
             };
             let document = self.standing(self.posted.kind, self.posted.id).await?.ok_or_else(missing)?;
             if !document.document.is_live() {
-                return Ok(Next::Is(Outcome::Undone(Undone::Document)));
+                return Ok(Next::Is(Box::new(Outcome::Undone(Undone::Document))));
             }
             if let Err(stop) = self.check(lease, &document).await {
                 return Err(self.in_time(lease, stop));
@@ -99,7 +99,9 @@ impl Undoing<'_> {
             return Ok(Next::Void(Undone::Document, Box::new(document)));
         }
         if !self.undo.has(Undone::Cost) && self.posted.journal.is_some() {
-            let Some(cost) = self.cost(lease).await? else { return Ok(Next::Is(Outcome::Undone(Undone::Cost))) };
+            let Some(cost) = self.cost(lease).await? else {
+                return Ok(Next::Is(Box::new(Outcome::Undone(Undone::Cost))));
+            };
             return match self.may_be_voided(&cost).await {
                 Ok(()) => Ok(Next::Void(Undone::Cost, Box::new(cost))),
                 Err(stop) => Err(self.in_time(lease, stop)),
@@ -109,7 +111,7 @@ impl Undoing<'_> {
             let deleted = self.connection.client.unmark(&name).await;
             deleted.map_err(|error| of_connectwise(&error, self.parts.clock.now()))?;
         }
-        Ok(Next::Is(Outcome::Unposted))
+        Ok(Next::Is(Box::new(Outcome::Unposted)))
     }
 
     /// Whether all of it can be undone, before any of it is.

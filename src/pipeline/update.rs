@@ -85,7 +85,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     if let Some(why) = in_addition(changed, subject, parts).await? {
         return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate));
     }
-    let wanted = match wanted(lease, subject, parts).await? {
+    let wanted = match Box::pin(wanted(lease, subject, parts)).await? {
         Ok(wanted) => wanted,
         Err(reason) => {
             let why = format!("It cannot be changed in place. {}", reason.sentence);
@@ -108,7 +108,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     let in_xero = if changed.is_sent() { Some(Vec::new()) } else { changed.changes() };
     match verdict(&Edit { in_xero, ..edit }, rules) {
         Verdict::Update => Ok(Prepared::Send(Box::new(wanted))),
-        against => match ours {
+        against @ Verdict::Hold { .. } => match ours {
             // A request of unknown outcome may still be what is seen, or come after it.
             Some(intent) if parts.clock.now() < settled_by(intent) => Err(still_at_work(settled_by(intent)).into()),
             _ => Ok(held(changed, against, fate)),
@@ -188,7 +188,7 @@ fn held(changed: &Changed, verdict: Verdict, intent: IntentFate) -> Prepared {
 
 /// Plans the document anew; a hold when there is none to be had.
 async fn wanted(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Result<Wanted, HoldReason>, Stop> {
-    let (mut facts, _) = gather::facts(lease, subject, parts).await?;
+    let (mut facts, _) = Box::pin(gather::facts(lease, subject, parts)).await?;
     let planned = decide(&mut facts, lease.record.asked, subject, parts).await?;
     let other =
         || HoldReason::new(HoldCode::EditedAfterPost, "ConnectWise does not list it as something to be posted.");

@@ -239,6 +239,8 @@ impl Metrics {
         let (name, reason) = match outcome {
             Outcome::Posted { .. } => ("posted", ""),
             Outcome::Marked { .. } => ("marked", ""),
+            Outcome::Undone(part) => ("undone", part.as_str()),
+            Outcome::Unposted => ("unposted", ""),
             Outcome::Skipped(reason) => ("skipped", reason.as_str()),
             Outcome::Failed(Failure::Never { reason, .. }) | Outcome::FannedOut { unnamed: Some(reason), .. } => {
                 ("held", reason.code.as_str())

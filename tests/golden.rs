@@ -31,6 +31,8 @@ const HOLDS_OF_THE_SHELL: &[(HoldCode, &str)] = &[
     (HoldCode::NoCompany, "the organisation is chosen before anything is planned for it"),
     (HoldCode::TotalDiffers, "compares the answer of Xero"),
     (HoldCode::EditedAfterPost, "compares with what was posted before"),
+    (HoldCode::UnpostRefused, "a decision about what is posted"),
+    (HoldCode::UnpostUnfinished, "a decision about what is posted"),
     (HoldCode::CostNotPosted, "is about a half of what was planned"),
     (HoldCode::RefusedByXero, "the answer of Xero"),
     (HoldCode::XeroPlanLimit, "the answer of Xero"),
@@ -68,6 +70,7 @@ const SKIPS_OF_THE_SHELL: &[(SkipReason, &str)] = &[
     (SkipReason::PaymentsOff, PAYMENT),
     (SkipReason::Deleted, "there is no record to plan"),
     (SkipReason::Operator, "a decision"),
+    (SkipReason::Unposted, "a decision"),
 ];
 
 struct Case {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use readypost::clock::ManualClock;
-use readypost::domain::delivery::{About, Accepted, Actor, Decision, Intent, Posted, Record, State, Trigger};
+use readypost::domain::delivery::{About, Accepted, Actor, Decision, Intent, Posted, Purpose, Record, State, Trigger};
 use readypost::domain::draft::DocumentKind;
 use readypost::domain::facts::ContentHash;
 use readypost::domain::hold::{HoldCode, HoldReason, SkipReason};
@@ -79,6 +79,7 @@ fn posted(id: u128) -> Posted {
         xero_total: Money::CENT,
         at: now(2),
         content: ContentHash("c".to_owned()),
+        lines: None,
         batch: None,
         journal: None,
     }
@@ -94,6 +95,7 @@ fn intent(key: &str) -> Intent {
         at: now(1),
         resend: true,
         change: None,
+        purpose: Purpose::Create,
     }
 }
 
@@ -127,7 +129,10 @@ async fn one_record_goes_all_the_way() {
     let first = lease(&*store, 0);
     assert!(store.lease(now(0), now(300)).unwrap().is_none(), "a leased record is not leased again");
     let first = arm(&*store, first, 1).await;
-    store.settle(first, Settlement::Mark { posted: posted(9), warnings: Vec::new() }, None, now(2)).await.unwrap();
+    store
+        .settle(first, Settlement::Mark { posted: posted(9), content: None, warnings: Vec::new() }, None, now(2))
+        .await
+        .unwrap();
     let second = lease(&*store, 2);
     assert_eq!(second.record.intent, None);
     store
@@ -261,7 +266,7 @@ async fn live(store: &dyn Store, seed: u64, steps: u64) {
             5..9 => {
                 let Some(lease) = store.lease(now(at), now(at + 300)).unwrap() else { continue };
                 let settlement = match next(6) {
-                    0 => Settlement::Mark { posted: posted(u128::from(id)), warnings: Vec::new() },
+                    0 => Settlement::Mark { posted: posted(u128::from(id)), content: None, warnings: Vec::new() },
                     1 => Settlement::Done { batch: None, warnings: Vec::new() },
                     2 => Settlement::Skip { reason: SkipReason::StatusOpen },
                     3 => Settlement::Retry {
@@ -373,7 +378,10 @@ async fn a_record_with_much_to_say_is_the_same_after_a_restart_and_a_rebuild() {
         store.accept(&key(id), callback(1), now(0)).await.unwrap();
         let first = lease(&*store, 0);
         let warnings = (0..16).map(warning).collect();
-        store.settle(first, Settlement::Mark { posted: posted(9), warnings }, None, now(2)).await.unwrap();
+        store
+            .settle(first, Settlement::Mark { posted: posted(9), content: None, warnings }, None, now(2))
+            .await
+            .unwrap();
         all(&*store).await;
     }
     let expected = all(&*store).await;

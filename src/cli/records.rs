@@ -34,6 +34,8 @@ pub(super) enum Records {
     Adopt(Adopt),
     /// Mark a record's warnings as seen
     Acknowledge(Decide),
+    /// Take back all that was posted of a record: void its document, delete its batch
+    Unpost(Decide),
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +116,7 @@ impl Records {
             Self::Skip(decide) => decide.run("skip", json!({})).await?,
             Self::Adopt(adopt) => adopt.decide.run("adopt", json!({ "document": adopt.document })).await?,
             Self::Acknowledge(decide) => decide.run("acknowledge", json!({})).await?,
+            Self::Unpost(decide) => decide.run("unpost", json!({})).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -212,6 +215,16 @@ fn print_one(record: &RecordView, history: &[HistoryView]) {
     out!("{}", row(record));
     if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
         out!("What helps: {cure}");
+    }
+    if let Some(reason) = record.reason.as_ref().filter(|reason| !reason.differences.is_empty()) {
+        out!("Posted, and now in ConnectWise:");
+        for difference in &reason.differences {
+            out!("  {}", difference.told());
+        }
+    }
+    if let Some(undo) = &record.unposting {
+        let done = if undo.done.is_empty() { "nothing yet".to_owned() } else { undo.done.join(", ") };
+        out!("Being unposted for {} since {}; undone: {done}", undo.by, time(Some(undo.at)));
     }
     if record.outcome_unknown {
         out!("A request to Xero has no known outcome yet; it will be looked up, not sent again blindly.");

@@ -62,6 +62,8 @@ pub(super) fn read(section: Section<'_, '_>) -> Rules {
         payments: section.choice("payments", default.payments, "off, from_xero, to_xero, both"),
         credits: section.choice("credits", default.credits, "off, to_xero"),
         payment_account: section.text("payment_account").unwrap_or_default(),
+        edited: section.choice("edited", default.edited, "hold, update"),
+        edited_locked: section.choice("edited_locked", default.edited_locked, "hold, next_period"),
         sweep_minutes: section.parsed("sweep_minutes").unwrap_or(default.sweep_minutes),
     };
     together(&rules, &section);

@@ -4,6 +4,7 @@
 //! sent, and a request whose answer was lost is never sent again blindly.
 
 use super::client::{Call, ConnectWise, equals, malformed};
+use super::failure::Denied;
 use super::unposted::same_size;
 use super::wire;
 use crate::domain::facts::{Invoice, Received, RecordFacts, Transaction};
@@ -60,6 +61,33 @@ impl ConnectWise {
         }
     }
 
+    /// Deletes the batch `name`, so that all in it is unposted again; one that is gone already is as good as deleted.
+    ///
+    /// # Errors
+    /// After any of them the batch may be gone; call again with the same name to find out.
+    pub async fn unmark(&self, name: &str) -> Result<(), RemoteError> {
+        let Some(id) = self.batch_id(name).await? else { return Ok(()) };
+        let path = format!("finance/accounting/batches/{id}");
+        match self.once(&Call::delete(&path)).await? {
+            Ok(_) | Err(Denied::NoRecord(_)) => {}
+            Err(denied) => return Err(denied.into()),
+        }
+        match self.batch_id(name).await? {
+            None => Ok(()),
+            Some(_) => Err(malformed(format!("the batch {name} is still there after it was deleted"))),
+        }
+    }
+
+    /// ConnectWise's id of the batch of this name.
+    async fn batch_id(&self, name: &str) -> Result<Option<i64>, RemoteError> {
+        let conditions = equals("batchIdentifier", name);
+        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
+        let Some(row) = rows.into_iter().find(|row| row.batch_identifier.eq_ignore_ascii_case(name)) else {
+            return Ok(None);
+        };
+        row.id.map(Some).ok_or_else(|| malformed(format!("the batch {name} has no id")))
+    }
+
     /// A refusal may mean that the batch was made by an earlier request, or by somebody else.
     async fn after_refusal(&self, record: &RecordFacts, name: &str, error: RemoteError) -> Result<Marked, RemoteError> {
         tracing::debug!(%error, "the batch was refused; looking whether it is there");
@@ -70,7 +98,10 @@ impl ConnectWise {
     }
 
     /// Whether there is a batch of this name.
-    pub(super) async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
         let conditions = equals("batchIdentifier", name);
         let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
         Ok(rows.iter().any(|row| row.batch_identifier.eq_ignore_ascii_case(name)))

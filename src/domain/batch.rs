@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::facts::{ExpenseUnit, RecordFacts};
+use super::record::{RecordKey, RecordKind};
 use super::text::hex;
 
 /// The longest id of what is procured that its batches carry as it is, so that 50 characters are enough for all.
@@ -24,8 +25,37 @@ pub fn marks(record: &RecordFacts, document: Uuid) -> bool {
 /// that batch keeps its name, empty.
 #[must_use]
 pub fn name(record: &RecordFacts, document: Uuid, before: Option<&str>) -> String {
+    named(&prefix(record), document, before)
+}
+
+/// The names of the batches of ours that a record may be in: the one that is known, and those that a request of unknown
+/// outcome may have made. None of what is never in a batch.
+#[must_use]
+pub fn names_of(key: &RecordKey, document: Uuid, known: Option<&str>) -> Vec<String> {
+    let Some(prefix) = prefix_of_key(key) else { return Vec::new() };
+    let ours = known.filter(|name| name.starts_with(&prefix)).map(str::to_owned);
+    let mut names = vec![named(&prefix, document, None), named(&prefix, document, known)];
+    names.extend(ours);
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn prefix_of_key(key: &RecordKey) -> Option<String> {
+    let source = key.source.as_str();
+    match key.kind {
+        RecordKind::Invoice => Some(format!("RP-I-{source}-")),
+        RecordKind::Purchase => Some(prefix_of_purchase(source)),
+        RecordKind::Adjustment | RecordKind::Transfer => Some(prefix_of_movement(source)),
+        RecordKind::Expense => Some(prefix_of_expense(ExpenseUnit::Entry, source.parse().ok()?)),
+        RecordKind::ExpenseReport => Some(prefix_of_expense(ExpenseUnit::Report, source.parse().ok()?)),
+        RecordKind::PurchaseOrder | RecordKind::Payment => None,
+    }
+}
+
+fn named(prefix: &str, document: Uuid, before: Option<&str>) -> String {
     let short: String = document.simple().to_string().chars().take(8).collect();
-    let first = format!("{}{short}", prefix(record));
+    let first = format!("{prefix}{short}");
     let number = |name: &str| match name.strip_prefix(&first)? {
         "" => Some(1_u32),
         rest => rest.strip_prefix('-')?.parse().ok(),

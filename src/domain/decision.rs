@@ -24,6 +24,8 @@ pub enum Decision {
     },
     /// The warnings were seen.
     Acknowledge,
+    /// Take back all that was posted.
+    Unpost,
 }
 
 impl Decision {
@@ -37,6 +39,7 @@ impl Decision {
             Self::Skip => "skip",
             Self::Adopt { .. } => "adopt",
             Self::Acknowledge => "acknowledge",
+            Self::Unpost => "unpost",
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The store folds journalled events with these functions, so an index that was lost is rebuilt to
 //! the same state, and two stores cannot disagree.
 
+mod settling;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -12,11 +14,13 @@ pub use super::decision::{Actor, Decision};
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::money::Money;
 use super::payments::Link;
-pub use super::posted::{CostJournal, Intent, Posted};
+pub use super::posted::{CostJournal, Intent, Posted, Purpose};
 use super::record::{CompanyId, RecordKey, RecordKind, SourceId};
 use super::settle::{IntentFate, Settlement};
 use super::text::Sentence;
 pub use super::trigger::{Accepted, Sweep, Trigger};
+use super::undo;
+pub use super::undo::{Undo, Undone};
 use super::warning::Warning;
 pub use super::warning::{Acknowledged, OpenWarning};
 
@@ -90,6 +94,9 @@ pub struct Record {
     /// What the sweep saw when it handed the record to the queue, if that was the last trigger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<String>,
+    /// An operator wants all that was posted of it to be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -179,6 +186,8 @@ pub enum Step {
     Journal,
     /// Create the batch in ConnectWise.
     Mark,
+    /// Take back what was posted.
+    Unpost,
 }
 
 /// What a record is about, for people.
@@ -255,6 +264,7 @@ pub fn accept(
             links: Vec::new(),
             looked: None,
             compared,
+            undo: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -275,7 +285,7 @@ pub fn accept(
         State::Queued { .. } => true,
         State::Held { reason } => reason.code == HoldCode::Operator,
         // Skipped by a person is for good, often because it was posted by hand: only a person undoes it.
-        State::Skipped { reason } => *reason == SkipReason::Operator,
+        State::Skipped { reason } => reason.is_decided(),
         State::Done => false,
     };
     if merged {
@@ -334,58 +344,7 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     record.changed = now;
     record.attempt = record.attempt.saturating_add(1);
     let again = record.triggered > seen;
-    let state = match settlement {
-        Settlement::Mark { posted, warnings } => {
-            record.progress();
-            let step = posted.step();
-            record.posted = Some(posted);
-            record.edited = false;
-            record.warn(warnings, now);
-            queued(step, now)
-        }
-        Settlement::Done { batch, warnings } => {
-            record.progress();
-            if let (Some(posted), Some(batch)) = (&mut record.posted, batch) {
-                posted.batch = Some(batch);
-            }
-            record.warn(warnings, now);
-            State::Done
-        }
-        Settlement::Skip { reason } => {
-            record.intent = None;
-            State::Skipped { reason }
-        }
-        Settlement::FannedOut { purchases, unnamed } => record.fan_out(purchases, unnamed),
-        Settlement::HandedOver { report } => {
-            record.report = Some(report);
-            State::Skipped { reason: SkipReason::PostedWithReport }
-        }
-        Settlement::Paid { links, looked, more, warnings } => {
-            record.progress();
-            if let Some(about) = &mut record.about {
-                about.total = links.iter().map(|link| link.amount).sum();
-            }
-            record.links = links;
-            record.looked = looked.or(record.looked);
-            record.warn(warnings, now);
-            if more { queued(Step::Post, now) } else { State::Done }
-        }
-        Settlement::Hold { reason, posted, intent, warnings } => {
-            record.posted = posted.or(record.posted);
-            record.edited |= reason.code == HoldCode::EditedAfterPost;
-            // A decision that came during the step is still to be carried out.
-            record.adopt = record.adopt.filter(|_| again);
-            record.decide_intent(intent);
-            record.warn(warnings, now);
-            State::Held { reason }
-        }
-        Settlement::Retry { due, cause, counts, intent } => {
-            record.faults = record.faults.saturating_add(u32::from(counts));
-            record.decide_intent(intent);
-            let step = if let State::Queued { step, .. } = &record.state { *step } else { Step::Post };
-            State::Queued { due, step, cause: Some(cause) }
-        }
-    };
+    let state = settling::come_to(&mut record, settlement, again, now);
     // A skip decided meanwhile stands too, unless the step has put a document into Xero or may have.
     if held_meanwhile || (skipped_meanwhile && record.posted.is_none() && record.intent.is_none()) {
         return record;
@@ -394,7 +353,9 @@ pub fn settle(mut record: Record, settlement: Settlement, about: Option<About>, 
     if !again && !matches!(record.state, State::Queued { .. }) {
         record.asked = None;
     }
-    if again && !matches!(record.state, State::Queued { .. }) {
+    // Its batch was deleted a moment ago, and ConnectWise says so.
+    let unposted = record.state == State::Skipped { reason: SkipReason::Unposted };
+    if again && !unposted && !matches!(record.state, State::Queued { .. }) {
         record.queue(Step::Post, now);
     }
     record
@@ -415,7 +376,15 @@ pub fn resolve(
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
     let edited = matches!(&record.state, State::Held { reason }
         if matches!(reason.code, HoldCode::EditedAfterPost | HoldCode::CostNotPosted));
+    if let Some(advice) = undo::against(&record, decision) {
+        return refuse(advice);
+    }
     match decision {
+        Decision::Unpost => {
+            let begun = record.undo.take();
+            record.undo = begun.or(Some(Undo { by: actor.by.clone(), at: now, done: Vec::new() }));
+            record.queue(Step::Unpost, now);
+        }
         Decision::Retry if operator_hold => return refuse("release it first"),
         Decision::Hold | Decision::Adopt { .. } if record.state == State::Done => {
             return refuse("it is posted already");
@@ -467,8 +436,9 @@ impl Record {
         self.warnings.iter().filter(|open| open.acknowledged.is_none()).count()
     }
 
+    /// Whatever it is looked at for: what is being undone is undone first.
     fn queue(&mut self, step: Step, now: Timestamp) {
-        self.state = queued(step, now);
+        self.state = queued(if self.undo.is_some() { Step::Unpost } else { step }, now);
         self.attempt = 0;
         self.faults = 0;
         self.changed = now;
@@ -548,6 +518,7 @@ mod tests {
             xero_total: Money::CENT,
             at: at(0),
             content: ContentHash("x".to_owned()),
+            lines: None,
             batch: None,
             journal: None,
         }
@@ -564,6 +535,7 @@ mod tests {
             at: at(0),
             resend: true,
             change: None,
+            purpose: Purpose::Create,
         }
     }
 
@@ -596,10 +568,12 @@ mod tests {
         let batch = select(vec![None, Some("RP-I-1-00000000".to_owned())]);
         let retry = |(fate, counts)| Settlement::Retry { due: at(9), cause: "slow".into(), counts, intent: fate };
         prop_oneof![
-            warnings.clone().prop_map(|warnings| Settlement::Mark { posted: posted(), warnings }),
+            warnings.clone().prop_map(|warnings| Settlement::Mark { posted: posted(), content: None, warnings }),
             (batch, warnings).prop_map(|(batch, warnings)| Settlement::Done { batch, warnings }),
             select(vec![SkipReason::StatusOpen, SkipReason::Deleted]).prop_map(|reason| Settlement::Skip { reason }),
             (1_i64..3).prop_map(|report| Settlement::HandedOver { report }),
+            select(vec![Undone::Document, Undone::Cost]).prop_map(|part| Settlement::Undone { part }),
+            Just(Settlement::Unposted),
             (select(vec![None, Some(posted())]), fate.clone()).prop_map(|(posted, fate)| hold(posted, fate)),
             (fate, any::<bool>()).prop_map(retry),
             Just(edited()),
@@ -619,7 +593,10 @@ mod tests {
     fn act() -> impl Strategy<Value = Act> {
         let adopt = Decision::Adopt { document: Uuid::from_u128(7) };
         let decisions =
-            vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge];
+            vec![Decision::Retry, Decision::Hold, Decision::Release, Decision::Skip, adopt, Decision::Acknowledge]
+                .into_iter()
+                .chain([Decision::Unpost])
+                .collect::<Vec<_>>();
         prop_oneof![
             4 => prop::option::of(0_u128..40).prop_map(Act::Accept),
             1 => (1_i64..4).prop_map(Act::Order),
@@ -633,7 +610,7 @@ mod tests {
     fn by_operator(state: &State) -> bool {
         match state {
             State::Held { reason } => reason.code == HoldCode::Operator,
-            State::Skipped { reason } => *reason == SkipReason::Operator,
+            State::Skipped { reason } => reason.is_decided(),
             State::Queued { .. } | State::Done => false,
         }
     }
@@ -668,7 +645,7 @@ mod tests {
                     Accepted::Duplicate => prop_assert_eq!(&after, before, "a duplicate changes nothing"),
                     Accepted::Merged => prop_assert_eq!(&after.state, &before.state),
                     Accepted::Queued => {
-                        let queued = queued(Step::Post, now);
+                        let queued = queued(if before.undo.is_some() { Step::Unpost } else { Step::Post }, now);
                         prop_assert_eq!((&after.state, after.attempt, after.faults), (&queued, 0, 0));
                     }
                 }
@@ -687,16 +664,21 @@ mod tests {
             }
             Act::Settle(settlement) => {
                 let (posts, edits) = (matches!(settlement, Settlement::Mark { .. }), settlement == edited());
+                let unposts = settlement == Settlement::Unposted;
+                if unposts && before.undo.is_none() {
+                    // Only a record that is being unposted comes to that.
+                    return Ok(before.clone());
+                }
                 let after = settle(before.clone(), settlement, None, seen, now);
                 let held = matches!(&before.state, State::Held { .. }) && by_operator(&before.state);
                 prop_assert!(!held || after.state == before.state, "an operator's hold is not settled away");
                 let missed = before.triggered > seen && !by_operator(&after.state);
                 prop_assert!(!missed || is_queued(&after.state), "a trigger was lost");
-                prop_assert!(before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
+                prop_assert!(unposts || before.posted.is_none() || after.posted.is_some(), "a document was forgotten");
                 let known = after.purchases.iter().collect::<std::collections::BTreeSet<_>>();
                 prop_assert!(known.len() == after.purchases.len() && known.len() <= PURCHASES_MAX);
                 prop_assert!(!edits || after.edited, "an edit was forgotten");
-                prop_assert!(!before.edited || after.edited || posts, "an edit was forgotten");
+                prop_assert!(!before.edited || after.edited || posts || unposts, "an edit was forgotten");
                 Ok(after)
             }
             Act::Resolve(decision) => {
@@ -707,6 +689,8 @@ mod tests {
                 let has_document = (after.posted.is_some() && !edited) || after.intent.is_some();
                 prop_assert!(decision != Decision::Skip || skipped && !has_document);
                 prop_assert!(decision != Decision::Acknowledge || after.open_warnings() == 0);
+                let undoing = after.undo.is_some() && after.posted.is_some();
+                prop_assert!(decision != Decision::Unpost || undoing && after.state == queued(Step::Unpost, now));
                 Ok(after)
             }
         }
@@ -744,7 +728,7 @@ mod tests {
         {
             assert_eq!(settle(skipped.clone(), late, None, 0, at(2)).state, skipped.state);
         }
-        let mark = Settlement::Mark { posted: posted(), warnings: Vec::new() };
+        let mark = Settlement::Mark { posted: posted(), content: None, warnings: Vec::new() };
         let after = settle(skipped.clone(), mark, None, 0, at(2)).state;
         assert_eq!(after, queued(Step::Mark, at(2)), "what is in Xero has to be marked");
         assert!(arm(skipped, intent(), about(), at(2)).is_err(), "nothing is sent for a record that was stopped");

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::content::{DIFFERENCES_MAX, Difference};
 use super::text::Sentence;
 
 /// Where the cause of a hold is mended.
@@ -143,6 +144,12 @@ hold_codes! {
     /// The record was changed in ConnectWise after it was posted.
     EditedAfterPost, "edited_after_post", Xero, true,
         "Correct the document in Xero and adopt it here. Or void it, take the record out of its batch in ConnectWise, give an invoice a new number, then retry: it is posted anew. What came later under the packing slip of a posted purchase needs a packing slip of its own; what came later into a posted expense report is posted by hand.";
+    /// An operator asked for it to be unposted, and that cannot be done; nothing was changed.
+    UnpostRefused, "unpost_refused", Xero, true,
+        "Undo what the sentence names, then unpost the record again. Or retry it: it stays posted.";
+    /// Some of what was posted is undone, and the rest is not.
+    UnpostUnfinished, "unpost_unfinished", Xero, true,
+        "Mend what the sentence names, then retry: what is undone stays so, and the rest follows.";
     /// An invoice is in Xero, and the journal of its cost of goods is not.
     CostNotPosted, "cost_not_posted", Xero, true,
         "Mend what the sentence names, then retry: only the journal is made, the invoice is not posted again. Or make the journal by hand in Xero and skip the record here; its batch in ConnectWise is then yours to make.";
@@ -185,13 +192,24 @@ pub struct HoldReason {
     pub code: HoldCode,
     /// What is wrong with this record.
     pub sentence: Sentence,
+    /// In what the record is not what was posted, the first ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
 }
 
 impl HoldReason {
     /// A hold with its sentence.
     #[must_use]
     pub fn new(code: HoldCode, sentence: impl Into<Sentence>) -> Self {
-        Self { code, sentence: sentence.into() }
+        Self { code, sentence: sentence.into(), differences: Vec::new() }
+    }
+
+    /// The same with what the differences are, as many as are kept.
+    #[must_use]
+    pub fn with(mut self, differences: Vec<Difference>) -> Self {
+        self.differences = differences;
+        self.differences.truncate(DIFFERENCES_MAX);
+        self
     }
 }
 
@@ -243,6 +261,8 @@ pub enum SkipReason {
     Deleted,
     /// An operator skipped it.
     Operator,
+    /// An operator had it unposted.
+    Unposted,
 }
 
 impl SkipReason {
@@ -270,7 +290,14 @@ impl SkipReason {
         Self::ByRule,
         Self::Deleted,
         Self::Operator,
+        Self::Unposted,
     ];
+
+    /// Whether a person said so: then only a person brings the record back.
+    #[must_use]
+    pub fn is_decided(self) -> bool {
+        matches!(self, Self::Operator | Self::Unposted)
+    }
 
     /// The stable name.
     #[must_use]
@@ -298,6 +325,7 @@ impl SkipReason {
             Self::ByRule => "by_rule",
             Self::Deleted => "deleted",
             Self::Operator => "operator",
+            Self::Unposted => "unposted",
         }
     }
 
@@ -329,6 +357,7 @@ impl SkipReason {
             Self::ByRule => "the rules post nothing of its kind",
             Self::Deleted => "it no longer exists in ConnectWise",
             Self::Operator => "an operator skipped it",
+            Self::Unposted => "an operator had it unposted; a retry posts it anew",
         }
     }
 }

@@ -395,7 +395,9 @@ pub enum AfterPost {
     Nothing,
     /// It is posted and has to be marked in ConnectWise.
     Mark,
-    /// It was changed since.
+    /// Its content is not what was posted; [`super::edit`] says in what.
+    Edited,
+    /// A person decides.
     Hold(HoldReason),
 }
 
@@ -403,15 +405,9 @@ pub enum AfterPost {
 #[must_use]
 pub fn after_post(record: &RecordFacts, posted: &Posted) -> AfterPost {
     let edited = |sentence: String| AfterPost::Hold(HoldReason::new(HoldCode::EditedAfterPost, sentence));
-    let (total, title) = (record.total().abs(), record.title());
+    let title = record.title();
     if record.has_content() && record.content_hash() != posted.content {
-        // Of a change of the inventory the document's sum is another one than the net.
-        let what = if total == posted.total || matches!(record, RecordFacts::Movement(_)) {
-            "its details were changed in ConnectWise since".to_owned()
-        } else {
-            format!("ConnectWise now says {total}")
-        };
-        return edited(format!("{title} was posted with {}; {what}.", posted.total));
+        return AfterPost::Edited;
     }
     if posted.xero_total != posted.total {
         let sentence =

@@ -31,6 +31,39 @@ pub struct Intent {
     /// The change of payments that it is; none for a document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// What it is to do with the document.
+    #[serde(default, skip_serializing_if = "Purpose::is_create")]
+    pub purpose: Purpose,
+}
+
+/// What a request is to do with a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Make it.
+    #[default]
+    Create,
+    /// Change it to what ConnectWise says now.
+    Update,
+    /// Void it; a draft is deleted.
+    Void,
+}
+
+impl Purpose {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+    fn is_create(&self) -> bool {
+        *self == Self::Create
+    }
+
+    /// What is about to happen, as a sentence begins with it.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Create => "About to be sent to Xero",
+            Self::Update => "About to be changed in Xero",
+            Self::Void => "About to be voided in Xero",
+        }
+    }
 }
 
 /// The document that a record became.
@@ -52,6 +85,9 @@ pub struct Posted {
     pub at: Timestamp,
     /// What ConnectWise said then.
     pub content: ContentHash,
+    /// What its lines said then, where `content` leaves them out; none where they were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<ContentHash>,
     /// The batch in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,

@@ -109,6 +109,10 @@ pub struct Rules {
     pub credits: Credits,
     /// Code of the account in Xero that payments entered in ConnectWise go to.
     pub payment_account: String,
+    /// What happens to the document of a record that was edited after it was posted.
+    pub edited: Edited,
+    /// What is proposed for one whose period is locked.
+    pub edited_locked: EditedLocked,
     /// Every so many minutes both systems are asked for payments and changes of the inventory that nobody told of;
     /// 0 = never.
     pub sweep_minutes: u32,
@@ -163,6 +167,8 @@ impl Default for Rules {
             payments: Payments::Off,
             credits: Credits::Off,
             payment_account: String::new(),
+            edited: Edited::Hold,
+            edited_locked: EditedLocked::Hold,
             sweep_minutes: 15,
         }
     }
@@ -359,6 +365,24 @@ choice! {
         Known = "known",
         /// None.
         Omit = "omit",
+    }
+}
+choice! {
+    /// What happens to the document of a record that was edited after it was posted.
+    Edited {
+        /// The record is held.
+        Hold = "hold",
+        /// The document is changed in place, where nothing is paid on it and nobody changed it in Xero.
+        Update = "update",
+    }
+}
+choice! {
+    /// What is proposed for a record that was edited after its period was locked.
+    EditedLocked {
+        /// Nothing.
+        Hold = "hold",
+        /// A credit and a new document, both in the first open period.
+        NextPeriod = "next_period",
     }
 }
 choice! {

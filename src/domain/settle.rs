@@ -3,11 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
 use super::delivery::Posted;
 use super::hold::{HoldCode, HoldReason, SkipReason};
 use super::payments::Link;
 use super::record::SourceId;
 use super::text::Sentence;
+use super::undo::Undone;
 use super::warning::Warning;
 
 /// How a step ended.
@@ -17,9 +19,15 @@ pub enum Outcome {
     Posted {
         /// The document.
         posted: Posted,
+        /// What ConnectWise said of the record; none when only the rest of what belongs to it was posted.
+        content: Option<Box<Content>>,
         /// What to look at.
         warnings: Vec<Warning>,
     },
+    /// One part of what was posted is undone.
+    Undone(Undone),
+    /// All that was posted is undone.
+    Unposted,
     /// The record is in its batch in ConnectWise.
     Marked {
         /// The batch; none when nothing had to be done.
@@ -119,10 +127,20 @@ pub enum Settlement {
     Mark {
         /// The document.
         posted: Posted,
+        /// What ConnectWise said of the record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Box<Content>>,
         /// What to look at.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<Warning>,
     },
+    /// Undo the rest of what was posted.
+    Undone {
+        /// What is undone now.
+        part: Undone,
+    },
+    /// All that was posted is undone.
+    Unposted,
     /// Nothing more.
     Done {
         /// The batch.
@@ -229,10 +247,12 @@ pub struct Attempts {
 #[must_use]
 pub fn settle(outcome: Outcome, attempts: Attempts, now: Timestamp, policy: &RetryPolicy) -> Settlement {
     match outcome {
-        Outcome::Posted { posted, warnings } if posted.xero_total == posted.total => {
-            Settlement::Mark { posted, warnings }
+        Outcome::Posted { posted, content, warnings } if posted.xero_total == posted.total => {
+            Settlement::Mark { posted, content, warnings }
         }
-        Outcome::Posted { posted, warnings } => {
+        Outcome::Undone(part) => Settlement::Undone { part },
+        Outcome::Unposted => Settlement::Unposted,
+        Outcome::Posted { posted, warnings, .. } => {
             let sentence = format!(
                 "Xero calculated {} for {}, ConnectWise has {}.",
                 posted.xero_total, posted.number, posted.total

@@ -122,7 +122,7 @@ pub fn compare(record: Option<&Record>, row: &Row, asked: Asked) -> Option<Found
         State::Held { reason } if reason.code == HoldCode::Operator => None,
         State::Held { .. } => closed_again(),
         State::Skipped { reason } => match reason {
-            SkipReason::Operator => None,
+            reason if reason.is_decided() => None,
             // It was in a batch then, or in no list.
             SkipReason::NotListed | SkipReason::Deleted | SkipReason::PostedBefore | SkipReason::BatchedElsewhere => {
                 Some(Found::Back)

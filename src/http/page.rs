@@ -187,6 +187,18 @@ fn one(record: &RecordView, history: &[HistoryView]) -> Response {
             @if let Some(reason) = &record.reason {
                 p.banner { span.code { (reason.code) } " " (reason.sentence) @if let Some(cure) = &reason.cure { br; (cure) } }
             }
+            @if let Some(reason) = record.reason.as_ref().filter(|reason| !reason.differences.is_empty()) {
+                table {
+                    thead { tr { th { "Field" } th { "Posted" } th { "ConnectWise now" } } }
+                    tbody { @for difference in &reason.differences { tr {
+                        td { (difference.field) } td { (difference.posted) } td { (difference.now) }
+                    } } }
+                }
+            }
+            @if let Some(undo) = &record.unposting {
+                p.banner { "Being unposted for " (undo.by) " since " (time(undo.at)) ". Undone: "
+                    @if undo.done.is_empty() { "nothing yet" } @else { (undo.done.join(", ")) } "." }
+            }
             @if let Some(waiting) = &record.waiting {
                 p { "Waits to " (waiting.step) " at " (time(waiting.due)) ". " (text(waiting.cause.as_ref())) }
             }

@@ -184,15 +184,16 @@ pub(super) async fn decide(
         ("release", None) => Decision::Release,
         ("skip", None) => Decision::Skip,
         ("acknowledge", None) => Decision::Acknowledge,
+        ("unpost", None) => Decision::Unpost,
         ("adopt", Some(document)) => Decision::Adopt { document },
         ("adopt", None) => return Err(bad("adopt needs the Xero id of the document: {\"document\": \"…\"}")),
-        ("retry" | "hold" | "release" | "skip" | "acknowledge", Some(_)) => {
+        ("retry" | "hold" | "release" | "skip" | "acknowledge" | "unpost", Some(_)) => {
             return Err(bad("only adopt takes a document"));
         }
         _ => {
             return Err(Problem::new(
                 StatusCode::NOT_FOUND,
-                format!("{action:?} is none of: retry, hold, release, skip, adopt, acknowledge"),
+                format!("{action:?} is none of: retry, hold, release, skip, adopt, acknowledge, unpost"),
             ));
         }
     };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Surface;
 use super::companies::{self, CompanyView};
 use super::sweep::{self, AlertView, ConnectionView};
+use crate::domain::content::Difference;
 use crate::domain::delivery::{CostJournal, Decision, Intent, Posted, Record, State, StateName, Step, Trigger};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
@@ -87,6 +88,9 @@ pub struct RecordView {
     pub document: Option<DocumentView>,
     /// A request to Xero has no known outcome yet.
     pub outcome_unknown: bool,
+    /// It is being unposted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unposting: Option<UndoView>,
     /// What a person should look at.
     pub warnings: Vec<WarningView>,
     /// The first time it was heard of.
@@ -108,6 +112,20 @@ pub struct ReasonView {
     pub place: Option<Place>,
     /// Whether a retry can succeed then.
     pub retry_helps: bool,
+    /// In what the record is not what was posted, the first ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+}
+
+/// How far the unposting of a record has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UndoView {
+    /// Who asked for it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What is undone already: document, cost.
+    pub done: Vec<String>,
 }
 
 /// What a queued record waits for.
@@ -242,6 +260,7 @@ impl From<&Record> for RecordView {
                 cure: Some(reason.code.cure().to_owned()),
                 place: Some(reason.code.place()),
                 retry_helps: reason.code.retry_helps(),
+                differences: reason.differences.clone(),
             }),
             State::Skipped { reason } => Some(ReasonView {
                 code: reason.as_str().to_owned(),
@@ -249,6 +268,7 @@ impl From<&Record> for RecordView {
                 cure: None,
                 place: None,
                 retry_helps: false,
+                differences: Vec::new(),
             }),
             State::Queued { .. } | State::Done => None,
         };
@@ -258,6 +278,7 @@ impl From<&Record> for RecordView {
                     Step::Post => "post",
                     Step::Journal => "journal",
                     Step::Mark => "mark",
+                    Step::Unpost => "unpost",
                 }
                 .to_owned(),
                 due: *due,
@@ -279,6 +300,11 @@ impl From<&Record> for RecordView {
             waiting,
             document: record.posted.as_ref().map(document),
             outcome_unknown: record.intent.is_some(),
+            unposting: record.undo.as_ref().map(|undo| UndoView {
+                by: undo.by.clone(),
+                at: undo.at,
+                done: undo.done.iter().map(|part| part.as_str().to_owned()).collect(),
+            }),
             warnings: record.warnings.iter().map(warning).collect(),
             first_seen: record.first_seen,
             changed: record.changed,
@@ -361,7 +387,7 @@ impl From<&Entry> for HistoryView {
                 ("request", change.told(), Some(body.clone()).filter(|body| !body.is_empty()))
             }
             Event::Armed { intent, body, .. } => {
-                ("request", format!("About to be sent to Xero under the key {}", intent.key), Some(body.clone()))
+                ("request", format!("{} under the key {}", intent.purpose.told(), intent.key), Some(body.clone()))
             }
             Event::CreatingContact { name, .. } => {
                 ("contact", format!("About to create the contact '{name}' in Xero"), None)
@@ -412,6 +438,8 @@ fn in_xero(posted: &Posted) -> String {
 fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
     let sentence = match settlement {
         Settlement::Mark { posted, .. } => in_xero(posted),
+        Settlement::Undone { part } => format!("Unposting: {}", part.told()),
+        Settlement::Unposted => "Unposted: nothing of it is in Xero or in a batch of ConnectWise any more".to_owned(),
         Settlement::Done { batch: Some(batch), .. } => format!("In ConnectWise's batch {batch}"),
         Settlement::Done { batch: None, .. } => "Nothing more to do".to_owned(),
         Settlement::Skip { reason } => format!("Skipped, because {}", reason.sentence()),
@@ -435,6 +463,8 @@ fn settled(settlement: &Settlement) -> (&'static str, String, Option<String>) {
     let event = match settlement {
         Settlement::Mark { .. } => "posted",
         Settlement::Done { .. } => "marked",
+        Settlement::Undone { .. } => "undone",
+        Settlement::Unposted => "unposted",
         Settlement::Hold { .. } | Settlement::FannedOut { unnamed: Some(_), .. } => "held",
         Settlement::Skip { .. } | Settlement::FannedOut { .. } | Settlement::HandedOver { .. } => "skipped",
         Settlement::Paid { .. } => "paid",

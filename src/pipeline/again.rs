@@ -4,11 +4,13 @@ use uuid::Uuid;
 
 use super::cost;
 use super::deliver::Subject;
+use super::edited::{self, Changed};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::connectwise::Marked;
 use crate::domain::batch;
-use crate::domain::delivery::{CostJournal, Posted};
+use crate::domain::content::Content;
+use crate::domain::delivery::{CostJournal, Posted, Purpose};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::ExistingDocument;
 use crate::domain::hold::{HoldCode, HoldReason};
@@ -26,6 +28,8 @@ pub(super) enum Again {
     Anew,
     /// The journal of what it costs is to be made; the document stays as it is.
     Cost(Box<Posted>),
+    /// The document may have to be changed in place.
+    Edited(Box<Changed>),
 }
 
 impl Again {
@@ -52,10 +56,13 @@ pub(super) async fn look(
         let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {adopted} in Xero to adopt."));
         let document = document(subject, subject.kind(), adopted).await?.ok_or_else(missing)?;
         let posted = agreed(&document, subject, &posted, parts)?;
-        return Ok(Again::ended(Outcome::Posted { posted, warnings: Vec::new() }));
+        return Ok(Again::ended(as_it_is(posted, subject)));
     }
     match after_post(&subject.record, &posted) {
         AfterPost::Hold(reason) => mended(reason, subject, &posted, parts).await,
+        AfterPost::Edited => edited(lease, subject, &posted, parts).await,
+        // Changed back, but what is on its way to Xero is the change.
+        AfterPost::Nothing | AfterPost::Mark if is_changing(lease) => edited(lease, subject, &posted, parts).await,
         // Its content cannot be seen any more, so nothing says that it is what was posted.
         AfterPost::Nothing if lease.record.edited && !subject.record.has_content() => {
             let sentence = format!(
@@ -84,6 +91,9 @@ pub(super) async fn look(
         }
         // It was marked before, so somebody took it out of its batch, and may have voided its document with that.
         AfterPost::Mark if posted.batch.is_some() && is_void(subject, &posted).await? => Ok(Again::Anew),
+        AfterPost::Mark if edited::has_other_lines(subject, &posted, parts).await? => {
+            edited(lease, subject, &posted, parts).await
+        }
         AfterPost::Mark => match cost::look(lease, subject, posted, parts).await? {
             Ok(posted) => mark(subject, &posted, parts).await.map(Again::ended),
             Err(first) => Ok(first),
@@ -110,6 +120,42 @@ async fn is_void(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure
     Ok(!document.is_live())
 }
 
+/// The record as a document that somebody made right.
+fn as_it_is(posted: Posted, subject: &Subject<'_>) -> Outcome {
+    let content = subject.record.has_content().then(|| Box::new(Content::of(&subject.record)));
+    Outcome::Posted { posted, content, warnings: Vec::new() }
+}
+
+/// The record was changed in ConnectWise: says in what, unless its document was made right or void.
+async fn edited(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
+    let (reason, sent) = edited::told(lease, subject, posted, parts).await?;
+    if posted.kind == DocumentKind::Journal {
+        return mended(reason, subject, posted, parts).await;
+    }
+    let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
+    if !subject.record.is_closed() || subject.record.batch().is_some() {
+        return held(reason);
+    }
+    let standing = subject.company.client.standing(posted.kind, posted.id).await;
+    let standing = match standing.map_err(|error| of_xero(error, IntentFate::Keep))? {
+        None => return held(reason),
+        Some(standing) if !standing.document.is_live() => return Ok(Again::Anew),
+        Some(standing) => standing,
+    };
+    match agreed(&standing.document, subject, posted, parts) {
+        // What a request of ours has changed is for whoever sent it to compare.
+        Ok(agreed) if !is_changing(lease) && (agreed.total != posted.total || posted.xero_total != posted.total) => {
+            Ok(Again::ended(as_it_is(agreed, subject)))
+        }
+        _ => Ok(Again::Edited(Box::new(Changed { posted: posted.clone(), reason, sent, standing }))),
+    }
+}
+
+/// Whether a change of the document is on its way to Xero.
+fn is_changing(lease: &Lease) -> bool {
+    lease.record.intent.as_ref().is_some_and(|intent| intent.purpose == Purpose::Update)
+}
+
 /// Whether the cause of a hold is gone: the document was corrected in Xero, or voided.
 async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
     let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
@@ -123,7 +169,7 @@ async fn mended(reason: HoldReason, subject: &Subject<'_>, posted: &Posted, part
         Some(document) => match agreed(&document, subject, posted, parts) {
             // Only a new total shows that the document was corrected; other edits are a person's to confirm.
             Ok(agreed) if agreed.total != posted.total || posted.xero_total != posted.total => {
-                Ok(Again::ended(Outcome::Posted { posted: agreed, warnings: Vec::new() }))
+                Ok(Again::ended(as_it_is(agreed, subject)))
             }
             _ => held(reason),
         },
@@ -172,7 +218,10 @@ fn agreed(
         xero_total: total,
         at: posted.at,
         content: subject.record.content_hash(),
-        batch: None,
+        // Somebody says that the document is right, whatever the lines are now.
+        lines: None,
+        // The name of a batch that the record was taken out of stays taken.
+        batch: posted.batch.clone().filter(|_| document.id == posted.id),
         journal: posted.journal.as_ref().map(|_| Box::new(CostJournal::Due { look: true })),
     })
 }

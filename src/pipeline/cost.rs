@@ -65,6 +65,7 @@ pub(super) async fn look(
 fn again_as(posted: Posted, journal: Option<CostJournal>) -> Again {
     Again::Ended(Box::new(Outcome::Posted {
         posted: Posted { journal: journal.map(Box::new), ..posted },
+        content: None,
         warnings: Vec::new(),
     }))
 }

@@ -23,7 +23,7 @@ use super::order;
 use super::parts::{Company, Connection, Parts};
 use super::report::{self, Begun};
 use super::slots::Slot;
-use super::{payment, post, relations, unknown};
+use super::{payment, post, relations, unknown, unpost, update};
 
 /// What a step needs to know of its record, once it was read.
 pub(super) struct Subject<'parts> {
@@ -137,6 +137,8 @@ fn log(key: &RecordKey, outcome: &Outcome) {
         Outcome::Marked { batch, .. } => {
             tracing::info!(record.key = %key, batch = batch.as_deref().unwrap_or_default(), "marked in ConnectWise");
         }
+        Outcome::Undone(part) => tracing::info!(record.key = %key, part = part.as_str(), "undone"),
+        Outcome::Unposted => tracing::info!(record.key = %key, "unposted"),
         Outcome::Skipped(reason) => tracing::info!(record.key = %key, reason = reason.as_str(), "skipped"),
         Outcome::FannedOut { purchases, unnamed } => {
             tracing::info!(record.key = %key, records = purchases.len(), "it leads to records of their own");
@@ -169,6 +171,9 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         let sentence = format!("The ConnectWise connection '{}' is not in the configuration any more.", key.connection);
         return fail(lease, hold(HoldCode::NoCompany, sentence));
     };
+    if lease.record.undo.is_some() {
+        return Box::pin(unpost::deliver(lease, connection, parts)).await;
+    }
     if key.kind == RecordKind::PurchaseOrder {
         return order::fan_out(lease, connection, parts).await;
     }
@@ -210,6 +215,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
         None => Box::pin(fresh(lease, subject, about, parts)).await,
         Some(posted) => match again::look(&lease, &subject, posted, parts).await {
             Ok(Again::Ended(outcome)) => Ok(Ended { lease, outcome: *outcome, about }),
+            Ok(Again::Edited(changed)) => Box::pin(update::deliver(lease, subject, *changed, about, parts)).await,
             Ok(Again::Anew) => Box::pin(fresh(lease, subject, about, parts)).await,
             Ok(Again::Cost(posted)) => {
                 let title = subject.record.title();
@@ -223,7 +229,7 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
 }
 
 /// The record as ConnectWise has it now; none when it is gone.
-async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFacts>, RemoteError> {
+pub(super) async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFacts>, RemoteError> {
     let source = lease.record.key.source.as_str();
     if lease.record.key.kind == RecordKind::Purchase {
         let purchase = connection.client.purchase(source, lease.record.order).await?;

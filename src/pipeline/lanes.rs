@@ -58,7 +58,7 @@ impl Parts {
             return Some(Closed { cause: rest.cause, until: Some(rest.until) });
         }
         match (step, company.client.room()) {
-            (Step::Post | Step::Journal, Err(XeroError::Wait { until, cause })) => {
+            (Step::Post | Step::Journal | Step::Unpost, Err(XeroError::Wait { until, cause })) => {
                 Some(Closed { cause: cause.into(), until: Some(until) })
             }
             _ => None,
@@ -93,7 +93,7 @@ pub(super) fn open(lane: &Lane, parts: &Parts, slots: &Arc<Slots>, now: Timestam
 fn is_full(company: &Company, step: Step, slots: &Slots) -> bool {
     let place = Place::Company(company.id.clone());
     let calls = match step {
-        Step::Post | Step::Journal => company.client.room().unwrap_or(u32::MAX),
+        Step::Post | Step::Journal | Step::Unpost => company.client.room().unwrap_or(u32::MAX),
         Step::Mark => u32::MAX,
     };
     slots.left(&place) == 0 || slots.taken(&place) >= calls

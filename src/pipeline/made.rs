@@ -4,6 +4,7 @@ use super::cost;
 use super::deliver::{Part, Subject};
 use super::failure::hold;
 use super::parts::Parts;
+use crate::domain::content::lines_hash;
 use crate::domain::delivery::{CostJournal, Posted};
 use crate::domain::document::Document;
 use crate::domain::draft::DocumentKind;
@@ -17,8 +18,13 @@ use crate::xero::Created;
 
 /// What is kept of the facts with which a document was planned.
 pub(super) enum After {
-    /// The record's own document, and the journal that is to follow it.
-    Main(Option<Box<CostJournal>>),
+    /// The record's own document.
+    Main {
+        /// The journal that is to follow it.
+        journal: Option<Box<CostJournal>>,
+        /// What the lines of the record say, where they are apart.
+        lines: Option<ContentHash>,
+    },
     /// The journal of the costs, and the hash of them.
     Cost(ContentHash),
 }
@@ -31,7 +37,8 @@ impl After {
             // A journal of a document before may be in Xero still, and then be right or wrong.
             Part::Main => {
                 let follows = cost.is_some() || before.is_some_and(|before| before.journal.is_some());
-                Self::Main(follows.then(|| Box::new(CostJournal::Due { look: before.is_some() })))
+                let journal = follows.then(|| Box::new(CostJournal::Due { look: before.is_some() }));
+                Self::Main { journal, lines: lines_hash(&facts.record) }
             }
             Part::Cost(_) => Self::Cost(cost::content(cost.as_ref().map(|cost| &cost.value))),
         }
@@ -83,7 +90,9 @@ pub(super) fn adopted(
     };
     // What was in Xero before may have its journal there, too.
     let after = match after {
-        After::Main(Some(_)) => After::Main(Some(Box::new(CostJournal::Due { look: true }))),
+        After::Main { journal: Some(_), lines } => {
+            After::Main { journal: Some(Box::new(CostJournal::Due { look: true })), lines }
+        }
         other => other,
     };
     // Xero has no number of a journal, only its narration.
@@ -96,7 +105,8 @@ fn posted(made: Made, after: After, subject: &Subject<'_>, parts: &Parts) -> Res
     let (of, content) = match (&subject.part, after) {
         (Part::Cost(of), After::Cost(content)) => (of, content),
         (_, after) => {
-            let journal = if let After::Main(journal) = after { journal } else { None };
+            let (journal, lines) =
+                if let After::Main { journal, lines } = after { (journal, lines) } else { (None, None) };
             return Ok(Posted {
                 id,
                 company: subject.company.id.clone(),
@@ -106,6 +116,7 @@ fn posted(made: Made, after: After, subject: &Subject<'_>, parts: &Parts) -> Res
                 xero_total,
                 at,
                 content: subject.record.content_hash(),
+                lines,
                 batch: None,
                 journal,
             });

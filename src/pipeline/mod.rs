@@ -7,7 +7,9 @@ mod allocation;
 mod contact;
 mod cost;
 mod deliver;
+mod edited;
 mod failure;
+mod gather;
 mod lanes;
 mod made;
 mod order;
@@ -21,6 +23,8 @@ mod send;
 mod slots;
 mod sweep;
 mod unknown;
+mod unpost;
+mod update;
 mod worker;
 
 pub use lanes::Closed;

@@ -15,7 +15,7 @@ use super::post::hash;
 use super::relations;
 use super::slots::Slot;
 use super::unknown::UNSETTLED_IN_XERO_FOR;
-use crate::domain::delivery::{About, Intent};
+use crate::domain::delivery::{About, Intent, Purpose};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
 use crate::domain::money::Money;
@@ -327,6 +327,7 @@ impl Payer<'_> {
             at: self.parts.clock.now(),
             resend: false,
             change: Some(change),
+            purpose: Purpose::Create,
         }
     }
 

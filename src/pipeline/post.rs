@@ -3,18 +3,19 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::contact::{contact_warning, create_contact, known_contact, whom};
+use super::contact::{contact_warning, create_contact};
 use super::deliver::{Ended, Part, Subject, verdict};
-use super::failure::{hold, of_connectwise, of_xero};
+use super::failure::{hold, of_xero};
+use super::gather;
 use super::made::{self, After};
 use super::parts::Parts;
 use super::unknown::{believable, is_another, look_up, unfinished};
-use crate::connectwise::Posting;
 use crate::domain::contact::ContactMatch;
-use crate::domain::delivery::{About, CostJournal, Intent, Posted};
+use crate::domain::content::Content;
+use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose};
 use crate::domain::document::Document;
 use crate::domain::draft::{ContactChoice, DocumentKind};
-use crate::domain::facts::{Existing, Facts, cost_mark, mark};
+use crate::domain::facts::{Existing, Facts};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::plan::{Action, Plan, plan, plan_cost};
 use crate::domain::settle::{Blame, Failure, IntentFate, Outcome};
@@ -26,7 +27,7 @@ use crate::xero::{self, Request, XeroError};
 /// The same bytes are sent again under the same key for this long after the first time.
 ///
 /// Xero promises to remember a key for 6 minutes; a request that is sent last still has a minute then.
-const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const RESEND_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// By how much the clocks of ConnectWise and this machine may differ.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Settings of the organisation older than this are read anew before a hold is blamed on them; older than
@@ -88,6 +89,8 @@ struct Sending {
     after: After,
     body: String,
     intent: Intent,
+    /// What ConnectWise says of the record; none for the journal of its cost.
+    content: Option<Box<Content>>,
     /// It was sent before, with no known outcome.
     repeated: bool,
     /// A look-up found no document of its number.
@@ -104,12 +107,13 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
             return without_cost(lease, facts, subject, parts).await;
         };
         let after = After::of(lease, &facts, subject);
+        let content = matches!(subject.part, Part::Main).then(|| Box::new(Content::of(&facts.record)));
         let (document, contact) = match action {
             Action::Create { document, contact, .. } => (document, contact),
             Action::Adopt(document) => {
                 warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
                 let posted = made::adopted(&document, after, subject, parts)?;
-                return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings })));
+                return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, content, warnings })));
             }
             other => return Ok(Prepared::Verdict(Box::new(verdict(other)))),
         };
@@ -127,7 +131,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
         let looked = facts.existing.is_none_of(subject.mark().as_deref());
         match (intent_for(lease, subject, (&document, &body), now), &facts.existing) {
             (Some((intent, repeated)), _) => {
-                let sending = Sending { document, after, body, intent, repeated, looked, warnings };
+                let sending = Sending { document, after, body, intent, content, repeated, looked, warnings };
                 return Ok(Prepared::Send(Box::new(sending)));
             }
             (None, Existing::NotLookedUp) => {
@@ -139,7 +143,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
                     believable(intent, now)?;
                 }
                 let intent = new_intent(lease, subject, (&document, &body), now);
-                let sending = Sending { document, after, body, intent, repeated: false, looked, warnings };
+                let sending = Sending { document, after, body, intent, content, repeated: false, looked, warnings };
                 return Ok(Prepared::Send(Box::new(sending)));
             }
         }
@@ -170,7 +174,7 @@ async fn without_cost(lease: &Lease, facts: Facts, subject: &Subject<'_>, parts:
         believable(intent, parts.clock.now())?;
     }
     let posted = Posted { journal: None, ..posted.as_ref().clone() };
-    Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, warnings: Vec::new() })))
+    Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, content: None, warnings: Vec::new() })))
 }
 
 /// The intent to use without looking first; none when a look-up has to come before.
@@ -200,7 +204,17 @@ fn new_intent(lease: &Lease, subject: &Subject<'_>, (document, body): (&Document
     let key = if fits { key } else { format!("rp:{}", self::hash(&key)) };
     let company = subject.company.id.clone();
     let (kind, number) = (document.kind(), document.number().to_owned());
-    Intent { key, body_hash: hash, company, kind, number, at: now, resend: true, change: None }
+    Intent {
+        key,
+        body_hash: hash,
+        company,
+        kind,
+        number,
+        at: now,
+        resend: true,
+        change: None,
+        purpose: Purpose::Create,
+    }
 }
 
 /// SHA-256 of a body or key, in hex.
@@ -208,36 +222,14 @@ pub(super) fn hash(body: &str) -> String {
     hex(&Sha256::digest(body.as_bytes()))
 }
 
-/// Reads what planning needs, both systems side by side.
+/// What planning needs, and what is in Xero already where that is not sure to be nothing.
 async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Facts, Stop> {
-    let now = parts.clock.now();
-    if lease.record.asked.is_some() {
-        subject.connection.client.forget_tables().await;
-    }
-    let (posting, organisation) =
-        tokio::join!(subject.connection.client.posting(&subject.record), subject.company.client.organisation());
-    let Posting { record, closed_at, captions, party } = posting.map_err(|error| of_connectwise(&error, now))?;
-    let organisation = (*organisation.map_err(xero_failed)?).clone();
+    let (mut facts, closed_at) = Box::pin(gather::facts(lease, subject, parts)).await?;
     if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
         && lease.record.adopt.is_none()
     {
         unfinished(subject, intent, parts).await?;
     }
-    let client = whom(party, subject);
-    let contact = match &client {
-        Some(whom) => Some(known_contact(lease, whom, subject, parts).await?),
-        None => None,
-    };
-    let mut facts = Facts {
-        record,
-        captions,
-        party: client,
-        organisation,
-        contact,
-        mark: mark(&subject.key),
-        cost_mark: cost_mark(&subject.key),
-        existing: Existing::NotLookedUp,
-    };
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
     let new = lease.record.intent.is_none();
@@ -278,7 +270,7 @@ fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
 }
 
 /// Plans, once more with settings read anew if stale ones may be to blame for a hold.
-async fn decide(
+pub(super) async fn decide(
     facts: &mut Facts,
     asked: Option<Timestamp>,
     subject: &Subject<'_>,
@@ -312,7 +304,7 @@ async fn send(
     about: Option<About>,
     parts: &Parts,
 ) -> Result<Ended, StoreError> {
-    let Sending { document, after, body, intent, repeated, looked, warnings } = sending;
+    let Sending { document, after, body, intent, content, repeated, looked, warnings } = sending;
     let xero = &subject.company.client;
     // The permit comes before the intent, so that our own budget never leaves an armed request unsent.
     let permit = match xero.permit().await {
@@ -348,7 +340,7 @@ async fn send(
     let outcome = match created {
         Ok(created) => {
             let posted = made::created(&document, created, after, subject, parts);
-            posted.map_or_else(Outcome::Failed, |posted| Outcome::Posted { posted, warnings })
+            posted.map_or_else(Outcome::Failed, |posted| Outcome::Posted { posted, content, warnings })
         }
         Err(XeroError::NumberTaken { message }) if looked && !repeated => {
             let sentence = format!(

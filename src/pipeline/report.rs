@@ -168,7 +168,7 @@ fn may_post(record: &Record) -> bool {
 fn is_stopped(state: &State) -> bool {
     match state {
         State::Held { reason } => reason.code == HoldCode::Operator,
-        State::Skipped { reason } => *reason == SkipReason::Operator,
+        State::Skipped { reason } => reason.is_decided(),
         State::Queued { .. } | State::Done => false,
     }
 }

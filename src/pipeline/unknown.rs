@@ -45,7 +45,7 @@ pub(super) fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure>
     Err(still_at_work(until))
 }
 
-fn still_at_work(until: Timestamp) -> Failure {
+pub(super) fn still_at_work(until: Timestamp) -> Failure {
     let cause = "A request to Xero has no known outcome; Xero may still be at work on it.".into();
     Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst }
 }

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::{Posted, Record, State, Step};
+use crate::domain::delivery::{Record, State, Step};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 
 /// Records for which the same reasons decide whether they can be worked on.
@@ -34,7 +34,10 @@ impl Lane {
             connection: record.key.connection.clone(),
             kind: record.key.kind,
             company: record.about.as_ref().and_then(|about| about.company.clone()),
-            step: record.posted.as_ref().map_or(*step, Posted::step),
+            step: match (&record.undo, &record.posted) {
+                (None, Some(posted)) => posted.step(),
+                _ => *step,
+            },
         })
     }
 

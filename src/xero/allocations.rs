@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::budget::Purpose;
-use super::client::{Call, Permit, Write, Xero};
+use super::client::{Call, How, Permit, Write, Xero};
 use super::error::XeroError;
 use super::payments::{body, refused};
 use super::wire;
@@ -64,7 +64,7 @@ impl Xero {
     /// this request did nothing.
     pub async fn allocate(&self, permit: Permit, credit: Uuid, (key, body): (&str, &str)) -> Result<(), XeroError> {
         let path = format!("CreditNotes/{credit}/Allocations");
-        let call = Call { path: &path, write: Some(Write { key, body }), ..Call::default() };
+        let call = Call { path: &path, write: Some(Write { how: How::Create, key, body }), ..Call::default() };
         let answer = self.exchange(permit, call).await?;
         let doubtful = || XeroError::ServerError {
             cause: format!("{} without a clear result: {}", answer.status, answer.excerpt()),

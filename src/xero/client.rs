@@ -76,13 +76,23 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) modified_since: Option<Timestamp>,
-    /// Makes it a PUT.
+    /// Makes it a PUT, or a POST.
     pub(super) write: Option<Write<'a>>,
+}
+
+/// How something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// By PUT, which can only create.
+    Create,
+    /// By POST to the address of what there is already.
+    Change,
 }
 
 /// What is written, under which key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write<'a> {
+    pub(super) how: How,
     pub(super) key: &'a str,
     pub(super) body: &'a str,
 }
@@ -192,8 +202,12 @@ impl Xero {
         let url = format!("{}/{}", self.api_url, call.path);
         let mut request = match call.write {
             None => self.http.get(url),
-            Some(Write { key, body }) => {
-                let request = self.http.put(url).header("idempotency-key", key);
+            Some(Write { how, key, body }) => {
+                let request = match how {
+                    How::Create => self.http.put(url),
+                    How::Change => self.http.post(url),
+                };
+                let request = request.header("idempotency-key", key);
                 request.header("content-type", "application/json").body(body.to_owned())
             }
         };

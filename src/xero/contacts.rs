@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::budget::Purpose;
-use super::client::{Call, Write, Xero};
+use super::client::{Call, How, Write, Xero};
 use super::error::XeroError;
 use super::refusal::{is_about_email_only, refusal};
 use super::wire::{self, ContactRow, NewAddress, NewContact, NewContacts, NewPerson, NewPhone};
@@ -168,7 +168,11 @@ impl Xero {
         let body = serde_json::to_string(&NewContacts { contacts: [new] }).unwrap_or_default();
         let hash = hex(Sha256::digest(&body).get(..16).unwrap_or_default());
         let key = format!("readypost:contact:{}:{hash}:{}", party.contact_number(), generation.0.simple());
-        let call = Call { path: "Contacts", write: Some(Write { key: &key, body: &body }), ..Call::default() };
+        let call = Call {
+            path: "Contacts",
+            write: Some(Write { how: How::Create, key: &key, body: &body }),
+            ..Call::default()
+        };
         let permit = self.permit().await?;
         self.exchange(permit, call).await
     }

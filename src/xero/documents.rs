@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::client::{Call, Permit, Write, Xero};
+use super::client::{Call, How, Permit, Write, Xero};
 use super::error::XeroError;
 use super::journals::{self, JournalRow};
 use super::lookup::{collection, type_name};
@@ -49,7 +49,7 @@ impl Xero {
         let call = Call {
             path: collection(request.kind),
             query: &[("unitdp", "4")],
-            write: Some(Write { key: &request.idempotency_key, body: &request.body }),
+            write: Some(Write { how: How::Create, key: &request.idempotency_key, body: &request.body }),
             ..Call::default()
         };
         let answer = self.exchange(permit, call).await?;
@@ -123,7 +123,7 @@ fn line(line: &Line) -> NewLine<'_> {
 }
 
 /// A 200 is not success: Xero has answered so with an all-zero id, and with errors.
-fn saved(answer: &Answer) -> Result<Created, XeroError> {
+pub(super) fn saved(answer: &Answer) -> Result<Created, XeroError> {
     let rows = wire::parse::<wire::Documents>(&answer.body).map(|documents| documents.rows).unwrap_or_default();
     let [row] = rows.as_slice() else { return Err(doubtful(answer)) };
     let said = row.status_attribute_string.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("ERROR"));
@@ -131,7 +131,7 @@ fn saved(answer: &Answer) -> Result<Created, XeroError> {
     judged(answer, Saved { id: row.id, has_errors: row.has_errors == Some(true) || listed || said, total: row.total })
 }
 
-fn saved_journal(answer: &Answer) -> Result<Created, XeroError> {
+pub(super) fn saved_journal(answer: &Answer) -> Result<Created, XeroError> {
     let rows = journals::read(answer).unwrap_or_default();
     let [row] = rows.as_slice() else { return Err(doubtful(answer)) };
     let JournalRow { id, has_errors, status_attribute_string, validation_errors, .. } = row;
@@ -164,7 +164,7 @@ fn doubtful(answer: &Answer) -> XeroError {
     XeroError::ServerError { cause: format!("{} without a clear result: {}", answer.status, answer.excerpt()) }
 }
 
-fn refused(answer: &Answer) -> XeroError {
+pub(super) fn refused(answer: &Answer) -> XeroError {
     if answer.status == reqwest::StatusCode::NOT_FOUND {
         let sentence = "Xero does not know the contact of this document any more (404).";
         return XeroError::Refused(HoldReason::new(HoldCode::RefusedByXero, sentence));

@@ -136,7 +136,7 @@ pub(super) fn documents(answer: &Answer) -> Result<Documents, XeroError> {
     wire::parse::<Documents>(body).ok_or_else(malformed)
 }
 
-fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {
+pub(super) fn existing(row: DocumentRow) -> Result<ExistingDocument, XeroError> {
     let strange = || XeroError::Malformed { cause: format!("{} is a document of the type '{}'", row.id, row.kind) };
     let kind = kind_named(&row.kind).ok_or_else(strange)?;
     let marks = row.line_items.iter().flatten().filter_map(|line| mark_in(line.description.as_deref()?));

@@ -1,7 +1,7 @@
 //! Client of one Xero organisation: its settings, its contacts, its documents, what was paid on them.
 //!
-//! Every write is a PUT, which can only create, and goes out under an idempotency key; every error says
-//! who acts next. Facts of Xero's API are in its own words where they are quoted.
+//! Every write goes out under an idempotency key: a PUT, which can only create, or a POST to the address of a document
+//! that was read a moment ago. Every error says who acts next. Facts of Xero's API are in its own words where they are quoted.
 
 mod allocations;
 mod budget;
@@ -15,6 +15,7 @@ mod lookup;
 mod payments;
 mod reference;
 mod refusal;
+mod standing;
 mod token;
 mod wire;
 
@@ -33,6 +34,7 @@ pub use documents::{Created, Request, body};
 pub use error::{CompanyFault, XeroError};
 pub use listing::Listing;
 pub use payments::{ChangedInvoice, PastPayment, payment_body};
+pub use standing::{Standing, change_body, sent, void_body};
 pub use token::Grant;
 
 /// Keeps the refresh token of one organisation; client credentials need none.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::budget::Purpose;
-use super::client::{Call, Permit, Write, Xero};
+use super::client::{Call, How, Permit, Write, Xero};
 use super::error::XeroError;
 use super::refusal::refusal;
 use super::wire;
@@ -148,7 +148,7 @@ impl Xero {
     /// [`XeroError::Unknown`] and [`XeroError::ServerError`] when it may be there; all others say that
     /// this request made nothing.
     pub async fn enter_payment(&self, permit: Permit, key: &str, body: &str) -> Result<Uuid, XeroError> {
-        let call = Call { path: "Payments", write: Some(Write { key, body }), ..Call::default() };
+        let call = Call { path: "Payments", write: Some(Write { how: How::Create, key, body }), ..Call::default() };
         let answer = self.exchange(permit, call).await?;
         match answer.status.as_u16() {
             200..=299 => entered(&answer),

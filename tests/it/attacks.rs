@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use readypost::domain::delivery::{About, Actor, Decision, Intent};
+use readypost::domain::delivery::{About, Actor, Decision, Intent, Purpose};
 use readypost::domain::draft::DocumentKind;
 use readypost::domain::money::Money;
 use readypost::pipeline::turn;
@@ -154,6 +154,7 @@ fn arm_request(now: Timestamp) -> ArmRequest {
             at: now,
             resend: true,
             change: None,
+            purpose: Purpose::Create,
         },
         about: About {
             company: Some("acme-au".parse().unwrap()),

@@ -37,4 +37,5 @@ mod reconcile;
 mod reload;
 mod slow;
 mod sweep;
+mod unpost;
 mod webhooks;

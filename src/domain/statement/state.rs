@@ -298,6 +298,7 @@ mod tests {
             xero_total: cents(xero_total),
             at: Timestamp::UNIX_EPOCH,
             content: ContentHash(String::new()),
+            lines: None,
             batch: None,
             journal: None,
         }

@@ -1,0 +1,132 @@
+//! What was posted of a record against what ConnectWise says now: read only once it is known that they differ.
+
+use super::deliver::Subject;
+use super::failure::of_connectwise;
+use super::parts::Parts;
+use crate::domain::content::{Content, Difference, lines_hash};
+use crate::domain::delivery::{Posted, Purpose};
+use crate::domain::edit::{self, InXero};
+use crate::domain::facts::RecordFacts;
+use crate::domain::hold::HoldReason;
+use crate::domain::settle::{Failure, Settlement};
+use crate::store::{Entry, Event, Lease};
+use crate::xero::{self, Standing};
+
+/// Entries of a record's history that are gone through, the newest first.
+const HISTORY_MAX: usize = 5_000;
+
+/// Says in what the record is not what was posted.
+pub(super) async fn told(
+    lease: &Lease,
+    subject: &Subject<'_>,
+    posted: &Posted,
+    parts: &Parts,
+) -> Result<(HoldReason, Sent), Failure> {
+    let history = history(lease, parts).await;
+    let now = in_full(subject, parts).await?;
+    let sent = Sent::of(&history, posted);
+    Ok((edit::edited(&now, posted, content(&history)), sent))
+}
+
+/// A record that was changed in ConnectWise, with its document as it stands in Xero.
+pub(super) struct Changed {
+    /// What was posted.
+    pub(super) posted: Posted,
+    /// In what the record differs from it.
+    pub(super) reason: HoldReason,
+    /// What Xero was sent.
+    pub(super) sent: Sent,
+    /// The document now.
+    pub(super) standing: Standing,
+}
+
+impl Changed {
+    /// In what the document is not what it was posted as; none where that cannot be told.
+    pub(super) fn changes(&self) -> Option<Vec<Difference>> {
+        self.sent.before.as_ref().map(|before| before.differences(&self.standing.content))
+    }
+
+    /// Whether it is what a request of ours made of it since.
+    pub(super) fn is_sent(&self) -> bool {
+        let since = self.sent.since.as_ref();
+        since.is_some_and(|since| since.differences(&self.standing.content).is_empty())
+    }
+}
+
+/// What Xero was sent of a document; none where that is not known.
+pub(super) struct Sent {
+    /// What it was posted as.
+    pub(super) before: Option<InXero>,
+    /// What it was to become since, by a request whose outcome may not be known.
+    pub(super) since: Option<InXero>,
+}
+
+impl Sent {
+    fn of(history: &[Entry], posted: &Posted) -> Self {
+        let is_mark =
+            |entry: &&Entry| matches!(&entry.event, Event::Settled { settlement: Settlement::Mark { .. }, .. });
+        let since = history.iter().rev().take_while(|entry| !is_mark(entry)).find_map(|entry| match &entry.event {
+            Event::Armed { intent, body, .. } if intent.purpose == Purpose::Update => Some(body),
+            _ => None,
+        });
+        Self { before: before(history, posted), since: since.and_then(|body| xero::sent(posted.kind, body)) }
+    }
+}
+
+/// The last request that made the document what it was posted as.
+fn before(history: &[Entry], posted: &Posted) -> Option<InXero> {
+    let settled = history.iter().rposition(|entry| match &entry.event {
+        Event::Settled { settlement: Settlement::Mark { content, .. }, .. } => content.is_some(),
+        _ => false,
+    })?;
+    let earlier = history.get(..settled)?.iter().rev();
+    // Behind an earlier settlement it would be a request of something else: what was adopted was never sent.
+    let own = earlier.take_while(|entry| {
+        !matches!(&entry.event, Event::Settled { settlement: Settlement::Mark { .. } | Settlement::Unposted, .. })
+    });
+    let body = own.into_iter().find_map(|entry| match &entry.event {
+        Event::Armed { intent, body, .. } if intent.kind == posted.kind && intent.purpose != Purpose::Void => {
+            Some(body)
+        }
+        _ => None,
+    })?;
+    xero::sent(posted.kind, body)
+}
+
+/// The history of the record, oldest first; nothing of it where it cannot be read, which takes nothing but words away.
+async fn history(lease: &Lease, parts: &Parts) -> Vec<Entry> {
+    match parts.store.history(&lease.record.key, HISTORY_MAX).await {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::warn!(record.key = %lease.record.key, %error, "the history cannot be read");
+            Vec::new()
+        }
+    }
+}
+
+/// What ConnectWise said when the record was posted last.
+fn content(history: &[Entry]) -> Option<&Content> {
+    history.iter().rev().find_map(|entry| match &entry.event {
+        Event::Settled { settlement: Settlement::Mark { content, .. }, .. } => content.as_deref(),
+        _ => None,
+    })
+}
+
+/// Whether the lines of an invoice that is to be marked once more are other ones than were posted, for the same total.
+pub(super) async fn has_other_lines(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<bool, Failure> {
+    // One that was never marked has been posted a moment ago.
+    let Some(lines) = posted.lines.as_ref().filter(|_| posted.batch.is_some()) else { return Ok(false) };
+    let now = lines_hash(&in_full(subject, parts).await?);
+    Ok(now.is_some_and(|now| now != *lines))
+}
+
+/// The record with its preview, if ConnectWise lists it as unposted.
+async fn in_full(subject: &Subject<'_>, parts: &Parts) -> Result<RecordFacts, Failure> {
+    let record = &subject.record;
+    let has_preview = record.is_unposted() || !record.is_closed() || record.batch().is_some();
+    if has_preview || !matches!(record, RecordFacts::Invoice(_)) {
+        return Ok(record.clone());
+    }
+    let posting = subject.connection.client.posting(record).await;
+    Ok(posting.map_err(|error| of_connectwise(&error, parts.clock.now()))?.record)
+}

@@ -1,0 +1,302 @@
+//! Unposting takes back all of a record in both systems, or says what stands against it; never half unseen.
+
+use axum::http::Method;
+use jiff::SignedDuration;
+use readypost::domain::delivery::State;
+use readypost::simulator::connectwise::{CostRows, Item, NewLine, Settings};
+use readypost::simulator::faults::{Canned, Fault, Rule};
+use readypost::simulator::xero;
+use serde_json::json;
+
+use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
+use crate::harness::{Differently, World, dec, labour};
+use crate::inventory::journals;
+
+async fn posted(world: &World, number: &str) -> i64 {
+    let invoice = world.invoice(number, vec![labour("1", "100")]);
+    world.ready(invoice);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done");
+    invoice
+}
+
+async fn sentence(world: &World, invoice: i64) -> String {
+    match world.record(invoice).await.state {
+        State::Held { reason } => reason.sentence.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn events(world: &World, invoice: i64) -> Vec<String> {
+    let shown = world.get(&format!("/api/v1/records/acme/invoice/{invoice}")).await;
+    let history = shown["history"].as_array().unwrap();
+    history.iter().map(|line| line["event"].as_str().unwrap().to_owned()).filter(|event| event != "callback").collect()
+}
+
+fn status(world: &World, number: &str) -> Vec<xero::Status> {
+    world.xero.documents().iter().filter(|held| held.number == number).map(|held| held.status).collect()
+}
+
+#[tokio::test]
+async fn an_unposted_record_is_void_out_of_its_batch_and_stays_so_until_a_retry() {
+    let world = World::new().await;
+    let invoice = posted(&world, "1001").await;
+    let calls = world.xero.calls();
+    assert_eq!(world.decide(invoice, "unpost", json!({ "note": "wrong client" })).await, 200);
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 409, "once is enough");
+    assert_eq!(world.decide(invoice, "skip", json!({})).await, 409);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "skipped unposted");
+    assert_eq!(status(&world, "1001"), [xero::Status::Voided]);
+    assert!(!world.connectwise.is_batched(invoice) && world.connectwise.batches().is_empty());
+    assert_eq!(world.xero.calls() - calls, 2, "one look and one void");
+    let happened = events(&world, invoice).await;
+    assert_eq!(happened, ["request", "posted", "marked", "marked", "decision", "request", "undone", "unposted"]);
+    // Its own echo and whatever else happens in ConnectWise do not bring it back.
+    world.connectwise.save_invoice(invoice);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), world.documents("1001").len()), ("skipped unposted", 0));
+    // The simulator keeps the number of a void invoice, so it is posted anew under another one.
+    world.connectwise.set_status(invoice, "Hold").unwrap();
+    world.connectwise.edit_invoice(invoice, |invoice| invoice.number = "1001A".to_owned()).unwrap();
+    world.ready(invoice);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "skipped unposted");
+    assert_eq!(world.decide(invoice, "retry", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), world.documents("1001A").len()), ("done", 1));
+    assert!(world.connectwise.is_batched(invoice));
+}
+
+#[tokio::test]
+async fn what_stands_against_it_is_named_and_nothing_is_changed() {
+    let world = World::new().await;
+    // Paid.
+    let invoice = posted(&world, "1001").await;
+    let payment = world.xero.pay("1001", dec("10"), world.documents("1001")[0].date).unwrap();
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "held unpost_refused");
+    let said = sentence(&world, invoice).await;
+    assert!(said.contains("nothing was changed") && said.contains("has 10.00 paid or credited"), "{said}");
+    assert!(world.connectwise.is_batched(invoice) && world.documents("1001").len() == 1);
+    // A retry leaves it posted; once the payment is gone it can be unposted.
+    assert_eq!(world.decide(invoice, "retry", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done");
+    world.xero.delete_payment(payment).unwrap();
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "skipped unposted");
+
+    // In a locked period.
+    let invoice = posted(&world, "1002").await;
+    let day = world.documents("1002")[0].date;
+    world.xero.set_lock_dates(Some(day), None);
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "held unpost_refused");
+    assert!(sentence(&world, invoice).await.contains("lock date"), "{}", sentence(&world, invoice).await);
+    world.xero.set_lock_dates(None, None);
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "skipped unposted");
+
+    // In a batch of somebody else.
+    let invoice = posted(&world, "1003").await;
+    world.connectwise.unbatch(invoice).unwrap();
+    world.connectwise.manual_batch(&[invoice], "M-2026-11").unwrap();
+    world.settle().await;
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "held unpost_refused");
+    assert!(sentence(&world, invoice).await.contains("'M-2026-11'"));
+    assert_eq!(world.documents("1003").len(), 1);
+
+    // Nothing was posted, or it waits.
+    let open = world.invoice("1004", vec![labour("1", "100")]);
+    world.connectwise.save_invoice(open);
+    world.settle().await;
+    assert_eq!(world.decide(open, "unpost", json!({})).await, 409);
+}
+
+#[tokio::test]
+async fn a_draft_is_deleted_and_a_void_document_is_taken_as_it_is() {
+    let rules = "document_status = \"DRAFT\"\n";
+    let world = World::with(Differently { rules, ..Differently::default() }).await;
+    let invoice = posted(&world, "1001").await;
+    world.decide(invoice, "unpost", json!({})).await;
+    world.settle().await;
+    assert_eq!(
+        (world.state(invoice).await.as_str(), status(&world, "1001")),
+        ("skipped unposted", vec![xero::Status::Deleted])
+    );
+
+    let world = World::new().await;
+    let invoice = posted(&world, "1001").await;
+    world.xero.void(world.documents("1001")[0].id);
+    let sent = world.xero.server.requests().iter().filter(|request| request.method == Method::POST).count();
+    world.decide(invoice, "unpost", json!({})).await;
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "skipped unposted");
+    assert!(!world.connectwise.is_batched(invoice));
+    let after = world.xero.server.requests().iter().filter(|request| request.method == Method::POST).count();
+    assert_eq!(after, sent, "nothing had to be voided");
+}
+
+const COSTS: &str = "cost_of_goods = \"journal\"\n";
+
+fn of_row(settings: &mut Settings) {
+    settings.cost_rows = CostRows::OfRow;
+}
+
+/// An invoice with a cost, posted and marked.
+async fn sold() -> (World, i64) {
+    let world = World::with(Differently { rules: COSTS, connectwise: of_row, ..Differently::default() }).await;
+    let disks = NewLine {
+        description: "Solid state disk".to_owned(),
+        quantity: dec("2"),
+        unit_price: dec("55"),
+        cost: dec("30"),
+        item: Some(Item::new(741, "SSD1")),
+        region: "Sydney".to_owned(),
+        ..NewLine::default()
+    };
+    let invoice = world.invoice("1001", vec![disks]);
+    world.ready(invoice);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), journals(&world).len()), ("done", 1));
+    (world, invoice)
+}
+
+fn live_journals(world: &World) -> usize {
+    let live = |journal: &&xero::Journal| journal.status == xero::JournalStatus::Posted;
+    world.xero.journals().iter().filter(live).count()
+}
+
+#[tokio::test]
+async fn the_cost_of_a_sale_goes_with_it_and_a_half_says_so_until_a_retry() {
+    let (world, invoice) = sold().await;
+    world.decide(invoice, "unpost", json!({})).await;
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), live_journals(&world)), ("skipped unposted", 0));
+    assert_eq!(world.documents("1001").len(), 0);
+
+    let (world, invoice) = sold().await;
+    let refusal = Canned::new(
+        400,
+        r#"{"ErrorNumber":10,"Type":"ValidationException","Elements":[{"ValidationErrors":[{"Message":"No."}]}]}"#,
+    );
+    world.xero.server.faults.add(Rule::next(Method::POST, "/ManualJournals", Fault::Answer(refusal)));
+    world.decide(invoice, "unpost", json!({})).await;
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "held unpost_unfinished");
+    let said = sentence(&world, invoice).await;
+    assert!(said.contains("its document in Xero is void, the rest is not") && said.contains("No."), "{said}");
+    let shown = world.get(&format!("/api/v1/records/acme/invoice/{invoice}")).await;
+    assert_eq!(shown["record"]["unposting"]["done"], json!(["document"]));
+    assert_eq!((live_journals(&world), world.connectwise.is_batched(invoice)), (1, true));
+    assert_eq!(world.decide(invoice, "skip", json!({})).await, 409, "it is not left half undone");
+    assert_eq!(world.decide(invoice, "retry", json!({})).await, 200);
+    world.settle().await;
+    assert_eq!((world.state(invoice).await.as_str(), live_journals(&world)), ("skipped unposted", 0));
+    assert!(!world.connectwise.is_batched(invoice));
+}
+
+fn calls() -> Vec<Call> {
+    vec![
+        (true, Method::GET, "/Invoices/", 0),
+        (true, Method::POST, "/Invoices/", 0),
+        (true, Method::GET, "/ManualJournals/", 0),
+        (true, Method::GET, "/ManualJournals/", 1),
+        (true, Method::POST, "/ManualJournals/", 0),
+        (false, Method::GET, "/finance/invoices/", 0),
+        (false, Method::GET, "/accounting/batches", 0),
+        (false, Method::GET, "/accounting/batches", 1),
+        (false, Method::DELETE, "/accounting/batches/", 0),
+    ]
+}
+
+/// Forgets the calls so far, so that those of the unposting are counted from nothing.
+async fn begin(world: &World, invoice: i64) {
+    world.settle().await;
+    world.xero.server.clear_requests();
+    world.connectwise.server.clear_requests();
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+}
+
+/// Lets time pass until the record is unposted, and checks that all of it is.
+async fn check_unposted(world: &World, invoice: i64, label: &str) {
+    for _ in 0..24 {
+        match world.state(invoice).await.as_str() {
+            "skipped unposted" => break,
+            held if held.starts_with("held") => {
+                world.decide(invoice, if held == "held unpost_refused" { "unpost" } else { "retry" }, json!({})).await;
+            }
+            _ => {}
+        }
+        world.pass(SignedDuration::from_mins(10)).await;
+    }
+    assert_eq!(world.state(invoice).await, "skipped unposted", "{label}");
+    assert_eq!((status(world, "1001"), live_journals(world)), (vec![xero::Status::Voided], 0), "{label}");
+    assert!(!world.connectwise.is_batched(invoice) && world.connectwise.batches().is_empty(), "{label}");
+    let happened = events(world, invoice).await;
+    assert!(happened.iter().filter(|event| *event == "undone").count() == 2, "{label}: {happened:?}");
+    assert_eq!(happened.iter().filter(|event| *event == "unposted").count(), 1, "{label}: {happened:?}");
+}
+
+async fn cell(call: Call, name: &str, fault: Fault, times: u32) {
+    let (xero, method, path, skip) = call.clone();
+    let label = format!("{method} {path} #{skip}: {name}, {times} times");
+    let (world, invoice) = sold().await;
+    begin(&world, invoice).await;
+    server(&world, xero).faults.add(Rule::next(method, path, fault).after(skip).times(times));
+    world.settle().await;
+    check_unposted(&world, invoice, &label).await;
+    assert!(was_made(&world, &call), "{label}: the call was never made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_call_of_an_unposting_survives_every_fault() {
+    let mut cells = Vec::new();
+    for times in [1, 5] {
+        for call in calls() {
+            for (name, fault) in faults(r#"{"Invoices":[{"Inv"#) {
+                cells.push(cell(call.clone(), name, fault, times));
+            }
+        }
+    }
+    all_pass(cells).await;
+}
+
+/// Calls of all steps together; more are tried than there are.
+const CALLS_MAX: u32 = 25;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_process_that_dies_during_any_call_of_an_unposting_finishes_it() {
+    for dead in [SignedDuration::ZERO, SignedDuration::from_mins(10)] {
+        let mut points = [0, 0];
+        for (xero, points) in [false, true].into_iter().zip(&mut points) {
+            for after in 0..CALLS_MAX {
+                if !dies_during(xero, after, dead).await {
+                    break;
+                }
+                *points += 1;
+            }
+        }
+        println!("{points:?} points, during calls to ConnectWise and to Xero, dead for {dead}");
+        assert!(points[0] > 3 && points[1] > 4 && points[0] < CALLS_MAX, "{points:?}");
+    }
+}
+
+async fn dies_during(xero: bool, after: u32, dead: SignedDuration) -> bool {
+    let (mut world, invoice) = sold().await;
+    begin(&world, invoice).await;
+    let Some(working) = work_until(&world, xero, after).await else { return false };
+    world.clock.advance(dead);
+    world.restart().await;
+    working.await.unwrap();
+    world.settle().await;
+    check_unposted(&world, invoice, &format!("dead during call {after}, to Xero: {xero}")).await;
+    true
+}

@@ -7,6 +7,8 @@ use backoff::backoff::Backoff;
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 
+use crate::domain::text::{printable, shorten};
+
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
@@ -39,7 +41,7 @@ impl Answer {
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        crate::domain::text::shorten(&words.join(" "), 300)
+        printable(&shorten(&words.join(" "), 300))
     }
 }
 

@@ -18,6 +18,7 @@ mod lenient;
 mod movements;
 mod party;
 mod payments;
+mod place;
 mod purchases;
 mod read;
 mod root;

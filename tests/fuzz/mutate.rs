@@ -217,6 +217,13 @@ pub(crate) fn json(random: &mut Seeded, input: &[u8], others: &[Vec<u8>]) -> Vec
         change_member(random, nth(&mut value, &mut { at }).unwrap(), donor.as_ref());
     }
     let mut text = value.to_string();
+    if random.one_in(30) {
+        // A number of more digits than anybody writes.
+        let digits: Vec<usize> = text.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
+        if let Some(&at) = digits.get(random.below(digits.len().max(1))) {
+            text.insert_str(at, &random.of::<&str>(&["0", "1", "9."]).repeat(random.below(20_000)));
+        }
+    }
     if text.contains(MARK) {
         let depth = 1 + random.below(400);
         let (open, close) = *random.of(&[("[", "]"), ("{\"a\":", "}")]);

@@ -175,7 +175,8 @@ fn settings(company: &Company) -> Settings {
 }
 
 fn of_connection(connection: &Connection) -> Settings {
-    let Connection { name: _, endpoint, company, public_key, private_key, client_id, key_url_hosts } = connection;
+    let Connection { name: _, endpoint, company, public_key, private_key, client_id, key_url_hosts, key_url_private } =
+        connection;
     named([
         ("api_url or site", format!("{endpoint:?}")),
         ("company", company.clone()),
@@ -183,6 +184,7 @@ fn of_connection(connection: &Connection) -> Settings {
         ("private_key", secret(private_key)),
         ("client_id", client_id.clone()),
         ("key_url_hosts", format!("{key_url_hosts:?}")),
+        ("key_url_private", key_url_private.to_string()),
     ])
 }
 

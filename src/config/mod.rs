@@ -123,6 +123,8 @@ pub struct Connection {
     pub client_id: String,
     /// The hosts that signing keys may come from.
     pub key_url_hosts: Vec<KeyHost>,
+    /// Whether their names may lead to addresses of a private network.
+    pub key_url_private: bool,
 }
 
 /// How the API of ConnectWise is found.
@@ -318,11 +320,21 @@ fn connection(section: Section<'_, '_>) -> Option<Connection> {
             Err(error) => section.fault("key_url_hosts", &error.to_string()),
         }
     }
+    let key_url_private = section.flag("key_url_private", false);
     let (company, public_key, client_id) =
         (section.required("company"), section.required("public_key"), section.required("client_id"));
     let private_key = section.required_secret("private_key", "private_key_file");
     section.finish();
-    Some(Connection { name: name?, endpoint: endpoint?, company, public_key, private_key, client_id, key_url_hosts })
+    Some(Connection {
+        name: name?,
+        endpoint: endpoint?,
+        company,
+        public_key,
+        private_key,
+        client_id,
+        key_url_hosts,
+        key_url_private,
+    })
 }
 
 fn company(section: Section<'_, '_>) -> Option<Company> {

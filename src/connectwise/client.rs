@@ -13,6 +13,7 @@ use url::Url;
 use super::failure::{self, Denied};
 use super::kept::Kept;
 use super::keys::Keys;
+use super::names::PublicNames;
 use super::place::place;
 use super::root::Root;
 use super::settings::Settings;
@@ -64,7 +65,7 @@ impl ConnectWise {
             http: http_client(settings.timeout)?,
             permits: Semaphore::new(REQUESTS_MAX),
             root: Root::new(),
-            keys: Keys::new(Arc::clone(&clock))?,
+            keys: Keys::new(Arc::clone(&clock), PublicNames::of_system(settings.private_key_hosts))?,
             captions: Kept::new(SignedDuration::from_mins(tables::LIFE_MINUTES)),
             terms: Kept::new(SignedDuration::from_mins(tables::LIFE_MINUTES)),
             settings,

@@ -16,6 +16,7 @@ mod kept;
 mod keys;
 mod lenient;
 mod movements;
+mod names;
 mod party;
 mod payments;
 mod place;

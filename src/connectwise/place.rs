@@ -14,7 +14,10 @@ enum Step {
 /// The way to what ends at this line and column, both counted from 1; empty when that is the whole text.
 pub(super) fn place(text: &str, line: usize, column: usize) -> String {
     let above: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let end = above.saturating_add(column).saturating_sub(1);
+    let last = above.saturating_add(column).saturating_sub(1);
+    // What ends a value or begins one is not yet behind it.
+    let ends = text.as_bytes().get(last).is_some_and(|byte| b"{}[],".contains(byte));
+    let end = if ends { last } else { last.saturating_add(1) };
     let (mut way, mut name, mut string, mut escaped) = (Vec::new(), "", None, false);
     for (at, byte) in text.bytes().enumerate().take(end) {
         match (string, byte) {

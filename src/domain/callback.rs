@@ -119,6 +119,9 @@ impl KeyUrl {
         if !allowed.iter().any(|host| host.serves(&url)) {
             return Err(CallbackError::KeyRefused("another host, port or scheme"));
         }
+        if !is_literal(&text, &url) {
+            return Err(CallbackError::KeyRefused("its host is written in another form"));
+        }
         // An address that names no company is accepted: that ConnectWise always names it is not documented.
         let named = url.query_pairs().filter(|(name, _)| name.eq_ignore_ascii_case("companyName"));
         let named: Vec<Cow<'_, str>> = named.map(|(_, value)| value).collect();
@@ -138,6 +141,15 @@ impl KeyUrl {
     pub fn url(&self) -> &Url {
         &self.0
     }
+}
+
+/// Whether the text names the host letter by letter: no other notation of numbers, no escapes, no letters that only
+/// look alike or are taken away when an address is read. ConnectWise writes none of these, and readers differ in them.
+fn is_literal(text: &str, url: &Url) -> bool {
+    let origin = format!("{}://{}", url.scheme(), url.authority());
+    let (start, rest) = (text.get(..origin.len()).unwrap_or_default(), text.get(origin.len()..).unwrap_or_default());
+    let ends = rest.is_empty() || rest.starts_with(['/', '?']);
+    start.eq_ignore_ascii_case(&origin) && ends && !text.chars().any(char::is_control)
 }
 
 /// How often an address says `companyName`, however it is encoded and wherever it stands: servers do not agree on what
@@ -274,6 +286,17 @@ mod tests {
             "ftp://na.myconnectwise.net/k",
             "file:///etc/passwd",
             "https://na.myconnectwise.net/k?companyName=other&id=1",
+            "https://na.myconnectwise.net:443/k",
+            "https:na.myconnectwise.net/k",
+            "https:\\\\na.myconnectwise.net\\k",
+            "https://na.myconnectwise.net\\@evil.test/k",
+            "https://na%2emyconnectwise.net/k",
+            "https://ｎａ.myconnectwise.net/k",
+            "https://nа.myconnectwise.net/k",
+            "https://na。myconnectwise.net/k",
+            "https://na.my\tconnectwise.net/k",
+            " https://na.myconnectwise.net/k",
+            "https://na.myconnectwise.net/k\r\nhost: evil.test",
             "https://na.myconnectwise.net/k?id=1;companyName=other",
             "https://na.myconnectwise.net/k?companyName=acme&id=1;%63ompanyName=other",
             "https://na.myconnectwise.net/k;companyName=other?companyName=acme",

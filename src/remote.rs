@@ -146,7 +146,8 @@ pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answe
     let (client, request) = request.build_split();
     let request = request.map_err(transport)?;
     let secrets = Secrets::of(&request);
-    let mut response = client.execute(request).await.map_err(transport)?;
+    // Boxed: it is large, and is part of every step.
+    let mut response = Box::pin(client.execute(request)).await.map_err(transport)?;
     let (status, headers) = (response.status(), secrets.mask_headers(response.headers()));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transport)? {

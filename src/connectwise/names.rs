@@ -131,8 +131,8 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         // Mapped, compatible, and translated by a gateway.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => wrapped(high, low),
-        [0x2002, high, low, ..] => wrapped(high, low),
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => wrapped(high, low),
         [0xfc00..=0xfdff, ..] => Reach::Private,
         [0x2001, 0 | 0xdb8, ..] | [0x64, ..] | [0x100, ..] => Reach::Special,
         [0x2000..=0x3fff, ..] => Reach::Public,

@@ -27,7 +27,6 @@ pub(super) fn place(text: &str, line: usize, column: usize) -> String {
                 name = text.get(start..at).unwrap_or_default();
                 string = None;
             }
-            (Some(_), _) => {}
             (None, b'"') => string = Some(at.saturating_add(1)),
             (None, b'{') => way.push(Step::Member(String::new())),
             (None, b'[') => way.push(Step::Item(0)),
@@ -52,7 +51,7 @@ pub(super) fn place(text: &str, line: usize, column: usize) -> String {
             Step::Member(name) if name.is_empty() => {}
             Step::Member(name) if place.is_empty() => place.push_str(name),
             Step::Member(name) => place.extend([".", name.as_str()]),
-            Step::Item(index) => place.push_str(&format!("[{index}]")),
+            Step::Item(index) => place.extend(["[", index.to_string().as_str(), "]"]),
         }
     }
     place

@@ -142,12 +142,16 @@ pub(crate) fn http_client_with(
 /// # Errors
 /// [`RemoteError::Transport`] when there is no complete answer, [`RemoteError::Malformed`] when it is too large.
 pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answer, RemoteError> {
+    // Boxed: it is large, and is part of every step.
+    Box::pin(exchange(system, request)).await
+}
+
+async fn exchange(system: &'static str, request: RequestBuilder) -> Result<Answer, RemoteError> {
     let transport = |error: reqwest::Error| RemoteError::Transport { system, cause: root_cause(&error.without_url()) };
     let (client, request) = request.build_split();
     let request = request.map_err(transport)?;
     let secrets = Secrets::of(&request);
-    // Boxed: it is large, and is part of every step.
-    let mut response = Box::pin(client.execute(request)).await.map_err(transport)?;
+    let mut response = client.execute(request).await.map_err(transport)?;
     let (status, headers) = (response.status(), secrets.mask_headers(response.headers()));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transport)? {

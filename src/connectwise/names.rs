@@ -114,8 +114,13 @@ fn reach_v4(address: Ipv4Addr) -> Reach {
     match address.octets() {
         [127, ..] => Reach::Loopback,
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Reach::Private,
-        [0, ..] | [169, 254, ..] | [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] => Reach::Special,
-        [198, 51, 100, _] | [203, 0, 113, _] | [224..=255, ..] => Reach::Special,
+        [0 | 224..=255, ..]
+        | [169, 254, ..]
+        | [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _] => Reach::Special,
         _ => Reach::Public,
     }
 }
@@ -134,7 +139,7 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => wrapped(high, low),
         [0xfc00..=0xfdff, ..] => Reach::Private,
-        [0x2001, 0 | 0xdb8, ..] | [0x64, ..] | [0x100, ..] => Reach::Special,
+        [0x2001, 0 | 0xdb8, ..] => Reach::Special,
         [0x2000..=0x3fff, ..] => Reach::Public,
         _ => Reach::Special,
     }

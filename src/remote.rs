@@ -8,8 +8,13 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use reqwest::header::HeaderMap;
-use reqwest::{RequestBuilder, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
+use url::form_urlencoded;
+
+use crate::domain::text::{printable, shorten};
 
 pub use recording::recorded;
 
@@ -45,7 +50,7 @@ impl Answer {
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        crate::domain::text::shorten(&words.join(" "), 300)
+        printable(&shorten(&words.join(" "), 300))
     }
 }
 
@@ -117,14 +122,25 @@ impl RemoteError {
 /// # Errors
 /// When the TLS roots of the system cannot be read.
 pub fn http_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    http_client_with(timeout, |client| client)
+}
+
+/// The same with a setting of its own.
+///
+/// # Errors
+/// As [`http_client`].
+pub(crate) fn http_client_with(
+    timeout: Duration,
+    setting: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, reqwest::Error> {
     // Installed once per process; a second call finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let client = reqwest::Client::builder()
         .timeout(timeout)
         .connect_timeout(Duration::from_secs(10).min(timeout))
         .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("readypost/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .user_agent(concat!("readypost/", env!("CARGO_PKG_VERSION")));
+    setting(client).build()
 }
 
 tokio::task_local! {
@@ -177,10 +193,11 @@ async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -
     let transport = |error: reqwest::Error| RemoteError::Transport { system, cause: root_cause(&error.without_url()) };
     let (client, request) = request.build_split();
     let request = request.map_err(transport)?;
+    let secrets = Secrets::of(&request);
     let begun = recording::begin(system, &request, secret);
     let outcome = async {
         let mut response = client.execute(request).await.map_err(transport)?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, headers) = (response.status(), secrets.mask_headers(response.headers()));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             body.extend_from_slice(&chunk);
@@ -188,13 +205,74 @@ async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -
                 return Err(RemoteError::Malformed { system, cause: format!("more than {ANSWER_BYTES_MAX} bytes") });
             }
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body: secrets.mask(body) })
     };
     let outcome = outcome.await;
     if let Some(begun) = begun {
         begun.end(&outcome);
     }
     outcome
+}
+
+/// What a request must keep to itself, in the forms in which an answer may give it back.
+///
+/// Answers are quoted in errors, holds and the history. A server, or a proxy before it, that repeats a request in its
+/// error would otherwise have our credentials written there.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// Shorter ones are not looked for: they could be part of anything.
+    const BYTES_MIN: usize = 8;
+    /// What stands in their place.
+    const MASK: &str = "[secret]";
+
+    /// The credentials of a request.
+    fn of(request: &reqwest::Request) -> Self {
+        let value = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (scheme, credentials) = value.split_once(' ').unwrap_or_default();
+        let mut secrets = Self::default();
+        secrets.add(credentials);
+        if scheme.eq_ignore_ascii_case("basic") {
+            let decoded = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let (user, password) = decoded.as_deref().and_then(|pair| pair.split_once(':')).unwrap_or_default();
+            secrets.add(password);
+            // ConnectWise's user is its company and the public key.
+            secrets.add(user.split_once('+').map_or("", |(_, key)| key));
+        }
+        secrets
+    }
+
+    /// Adds one, if it is long enough and no number: an amount must never be taken for it.
+    pub(crate) fn add(&mut self, secret: &str) {
+        if secret.len() < Self::BYTES_MIN || !secret.chars().any(char::is_alphabetic) {
+            return;
+        }
+        let escaped = ["/", "+", "="].iter().fold(secret.to_owned(), |text, sign| {
+            let code = sign.bytes().next().unwrap_or_default();
+            text.replace(sign, &format!("\\u{code:04x}"))
+        });
+        let percent: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let upper = escaped.replace("\\u002b", "\\u002B").replace("\\u002f", "\\u002F").replace("\\u003d", "\\u003D");
+        let lower = percent.replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d");
+        self.0.extend([secret.to_owned(), secret.replace('/', "\\/"), percent, lower, escaped, upper]);
+        self.0.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        self.0.dedup();
+    }
+
+    /// The bytes without the secrets.
+    pub(crate) fn mask(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&bytes);
+        if !self.0.iter().any(|secret| text.contains(secret)) {
+            return bytes;
+        }
+        self.0.iter().fold(text.into_owned(), |text, secret| text.replace(secret, Self::MASK)).into_bytes()
+    }
+
+    fn mask_headers(&self, headers: &HeaderMap) -> HeaderMap {
+        let mask = |value: &HeaderValue| HeaderValue::from_bytes(&self.mask(value.as_bytes().to_vec())).ok();
+        headers.iter().filter_map(|(name, value)| Some((name.clone(), mask(value)?))).collect()
+    }
 }
 
 /// The innermost error of a chain says what happened; the outer ones only where.
@@ -238,5 +316,32 @@ where
             return Err(error);
         }
         tokio::time::sleep(delay).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_request_keeps_to_itself_is_not_in_its_answer() {
+        let client = http_client(Duration::from_secs(1)).unwrap();
+        let request = client.get("http://127.0.0.1/").basic_auth("acme+PublicKey1", Some("a+b/c=PrivateKey"));
+        let secrets = Secrets::of(&request.build().unwrap());
+        let basic = STANDARD.encode("acme+PublicKey1:a+b/c=PrivateKey");
+        let echo = format!(
+            r#"PublicKey1 a+b/c=PrivateKey a+b\/c=PrivateKey a%2Bb%2Fc%3DPrivateKey a%2bb%2fc%3dPrivateKey a\u002bb\u002Fc {basic} acme 1.50"#
+        );
+        let masked = String::from_utf8(secrets.mask(echo.into_bytes())).unwrap();
+        let expected = "[secret] [secret] [secret] [secret] [secret] a\\u002bb\\u002Fc [secret] acme 1.50";
+        assert_eq!(masked, expected);
+        let mut numbers = Secrets::default();
+        for number in ["12345678.90", "short", ""] {
+            numbers.add(number);
+        }
+        assert_eq!(numbers.mask(b"12345678.90 short".to_vec()), b"12345678.90 short");
+        let mut bearer = HeaderMap::new();
+        bearer.insert("x-echo", HeaderValue::from_static("PublicKey1 there"));
+        assert_eq!(secrets.mask_headers(&bearer)["x-echo"], "[secret] there");
     }
 }

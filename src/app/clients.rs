@@ -100,6 +100,7 @@ pub fn connectwise_client(connection: &config::Connection, clock: &Arc<dyn Clock
         client_id: connection.client_id.clone(),
         version: CONNECTWISE_VERSION.to_owned(),
         key_hosts: connection.key_url_hosts.clone(),
+        private_key_hosts: connection.key_url_private,
         timeout: Duration::from_secs(30),
     };
     ConnectWise::new(settings, Arc::clone(clock)).context("making the client of ConnectWise")

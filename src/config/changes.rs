@@ -183,8 +183,8 @@ fn settings(company: &Company) -> Settings {
 }
 
 fn of_connection(connection: &Connection) -> Settings {
-    let Connection { name: _, endpoint, company, public_key, private_key, client_id, key_url_hosts, listening } =
-        connection;
+    let Connection { name: _, endpoint, company, public_key, private_key, client_id, .. } = connection;
+    let Connection { key_url_hosts, key_url_private, listening, .. } = connection;
     let Listening { silent_hours, hours, zone } = listening;
     named([
         ("silent_hours", silent_hours.to_string()),
@@ -196,6 +196,7 @@ fn of_connection(connection: &Connection) -> Settings {
         ("private_key", secret(private_key)),
         ("client_id", client_id.clone()),
         ("key_url_hosts", format!("{key_url_hosts:?}")),
+        ("key_url_private", key_url_private.to_string()),
     ])
 }
 

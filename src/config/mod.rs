@@ -134,6 +134,8 @@ pub struct Connection {
     pub key_url_hosts: Vec<KeyHost>,
     /// When it counts as silent.
     pub listening: Listening,
+    /// Whether their names may lead to addresses of a private network.
+    pub key_url_private: bool,
 }
 
 /// How the API of ConnectWise is found.
@@ -331,13 +333,24 @@ fn connection(section: Section<'_, '_>) -> Option<Connection> {
             Err(error) => section.fault("key_url_hosts", &error.to_string()),
         }
     }
+    let key_url_private = section.flag("key_url_private", false);
     let (company, public_key, client_id) =
         (section.required("company"), section.required("public_key"), section.required("client_id"));
     let private_key = section.required_secret("private_key", "private_key_file");
     let listening = listening(&section);
     section.finish();
     let (name, endpoint) = (name?, endpoint?);
-    Some(Connection { name, endpoint, company, public_key, private_key, client_id, key_url_hosts, listening })
+    Some(Connection {
+        name,
+        endpoint,
+        company,
+        public_key,
+        private_key,
+        client_id,
+        key_url_hosts,
+        key_url_private,
+        listening,
+    })
 }
 
 /// When the connection counts as silent.

@@ -162,6 +162,11 @@ impl<'source, 'text> Section<'source, 'text> {
 
     /// An address that secrets or invoices are sent to: https, or plain http to this machine.
     pub(super) fn url(&self, key: &'static str) -> Option<Url> {
+        let text = self.text(key)?;
+        if text.contains('@') {
+            self.fault(key, "must be an address without a user or a password, and without @");
+            return None;
+        }
         let url: Url = self.parsed(key)?;
         let private =
             url.scheme() == "https" || (url.scheme() == "http" && url.host().as_ref().is_some_and(is_loopback));
@@ -227,7 +232,8 @@ impl<'source, 'text> Section<'source, 'text> {
             return match std::fs::read_to_string(&path) {
                 Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(filled).map(SecretString::from),
                 Err(error) => {
-                    self.fault(key_file, &format!("{path}: {error}"));
+                    // Not its name: who mistakes the key for the file writes the secret itself here.
+                    self.fault(key_file, &format!("this file cannot be read: {error}"));
                     None
                 }
             };

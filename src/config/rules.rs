@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
-
 use super::reader::Section;
 use crate::domain::facts::is_approved;
-use crate::domain::money::Money;
+use crate::domain::money::{Money, decimal};
 use crate::domain::rules::{Adjustments, CostOfGoods, DocumentStatus, Rules};
 
 /// Reads the rules; what is not said is as in [`Rules::default`].
@@ -98,9 +96,9 @@ fn together(rules: &Rules, section: &Section<'_, '_>) {
 }
 
 fn ceiling(section: &Section<'_, '_>, key: &'static str, default: Money) -> Money {
-    let Some(value) = section.parsed::<Decimal>(key) else { return default };
-    match Money::new(value) {
-        Ok(money) if !money.is_negative() => money,
+    let Some(text) = section.text(key) else { return default };
+    match decimal(text.trim()).map(Money::new) {
+        Some(Ok(money)) if !money.is_negative() => money,
         _ => {
             section.fault(key, "must be an amount of zero or more, such as \"0.10\"");
             default

@@ -13,12 +13,15 @@ use url::Url;
 use super::failure::{self, Denied};
 use super::kept::Kept;
 use super::keys::Keys;
+use super::names::PublicNames;
+use super::place::place;
 use super::root::Root;
 use super::settings::Settings;
 use super::tables::{self, TermsXrefs};
 use crate::clock::Clock;
 use crate::domain::callback::{CallbackError, KeyUrl};
 use crate::domain::facts::Caption;
+use crate::domain::text::{printable, shorten};
 use crate::remote::{Answer, RemoteError, http_client, send, with_retry};
 
 /// What ConnectWise is called in errors.
@@ -29,6 +32,8 @@ pub(super) const TRIES: u32 = 3;
 const REQUESTS_MAX: usize = 8;
 /// Rows of one page; ConnectWise gives no more.
 const PAGE_ROWS: &str = "1000";
+/// The longest cause of an answer that cannot be read, in characters.
+const CAUSE_CHARS_MAX: usize = 300;
 /// Pages of one list; a longer one is an error, never cut short in silence.
 const PAGES_MAX: usize = 50;
 
@@ -60,7 +65,7 @@ impl ConnectWise {
             http: http_client(settings.timeout)?,
             permits: Semaphore::new(REQUESTS_MAX),
             root: Root::new(),
-            keys: Keys::new(Arc::clone(&clock))?,
+            keys: Keys::new(Arc::clone(&clock), PublicNames::of_system(settings.private_key_hosts))?,
             captions: Kept::new(SignedDuration::from_mins(tables::LIFE_MINUTES)),
             terms: Kept::new(SignedDuration::from_mins(tables::LIFE_MINUTES)),
             settings,
@@ -218,7 +223,15 @@ pub(super) fn equals(field: &str, value: &str) -> String {
 
 /// Reads the body of an answer to `path`.
 pub(super) fn parse<T: DeserializeOwned>(answer: &Answer, path: &str) -> Result<T, RemoteError> {
-    serde_json::from_str(&String::from_utf8_lossy(&answer.body)).map_err(|error| malformed(format!("{path}: {error}")))
+    let text = String::from_utf8_lossy(&answer.body);
+    serde_json::from_str(&text).map_err(|error| {
+        let place = match place(&text, error.line(), error.column()) {
+            // A field that is missing is named by the error itself.
+            place if place.is_empty() || error.to_string().starts_with("missing field") => String::new(),
+            place => format!("{place}: "),
+        };
+        malformed(printable(&shorten(&format!("{path}: {place}{error}"), CAUSE_CHARS_MAX)))
+    })
 }
 
 /// An answer that is not what the documentation promises.

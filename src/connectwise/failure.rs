@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::SYSTEM;
 use super::wire;
-use crate::domain::text::shorten;
+use crate::domain::text::{printable, shorten};
 use crate::remote::{Answer, RemoteError};
 
 /// A refusal that some callers expect.
@@ -39,7 +39,7 @@ pub(super) fn sort(answer: Answer, path: &str) -> Result<Result<Answer, Denied>,
         return Ok(Ok(answer));
     }
     let failure = wire::Failure::read(&answer.body);
-    let said = if failure.text.is_empty() { answer.excerpt() } else { shorten(&failure.text, 300) };
+    let said = if failure.text.is_empty() { answer.excerpt() } else { printable(&shorten(&failure.text, 300)) };
     let status = answer.status.as_u16();
     let request = answer.header("x-cw-request-id").map(|id| format!(" (request {})", shorten(id, 60)));
     let cause = format!("{status} at {path}: {said}{}", request.unwrap_or_default());

@@ -2,7 +2,7 @@
 //!
 //! A [`KeyUrl`] is on an allowed host, but whoever can reach the door can send one. So no credentials
 //! are sent, no redirect is followed, the answer is small and soon there, and neither failures nor
-//! wrong signatures cause more than a bounded number of requests. Keys are kept by exact address, because
+//! wrong signatures cause more than a bounded number of requests, and its name must lead to public addresses. Keys are kept by exact address, because
 //! ConnectWise changes the address with the key; for how long one lives is not documented.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,12 @@ use tokio::sync::Semaphore;
 
 use super::client::ConnectWise;
 use super::kept::is_young;
+use super::names::{NotPublic, PublicNames};
 use super::wire;
 use crate::clock::Clock;
 use crate::domain::callback::KeyUrl;
 use crate::domain::signature::SigningKey;
-use crate::remote::http_client;
+use crate::remote::http_client_with;
 
 /// How long a key is kept.
 const KEY_LIFE: SignedDuration = SignedDuration::from_mins(5);
@@ -117,9 +118,10 @@ impl Known {
 }
 
 impl Keys {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(clock: Arc<dyn Clock>, names: PublicNames) -> Result<Self, reqwest::Error> {
         let (fetches, addresses) = (Semaphore::new(FETCHES_MAX), Mutex::new(Vec::new()));
-        Ok(Self { http: http_client(TIMEOUT)?, clock, fetches, addresses })
+        let http = http_client_with(TIMEOUT, |client| client.dns_resolver(Arc::new(names)))?;
+        Ok(Self { http, clock, fetches, addresses })
     }
 
     async fn get(&self, url: &KeyUrl) -> Result<Arc<SigningKey>, KeyError> {
@@ -185,6 +187,11 @@ impl Keys {
         let passing = |cause: &str| KeyError::Passing(cause.to_owned());
         let _permit = self.fetches.try_acquire().map_err(|_| passing("too many keys are being fetched"))?;
         let unreachable = |error: reqwest::Error| {
+            if let Some(refused) = NotPublic::behind(&error) {
+                return KeyError::Refused(format!(
+                    "{refused}; if ConnectWise is in a network of your own, set key_url_private"
+                ));
+            }
             let cause = if error.is_timeout() { "no answer within 2 s" } else { "the connection failed" };
             tracing::debug!(error = %error.without_url(), "a signing key could not be fetched");
             passing(cause)
@@ -223,5 +230,77 @@ impl Slot {
     fn has_key(&self) -> bool {
         let Ok(known) = self.known.try_lock() else { return true };
         matches!(known.outcome, Some((_, Ok(_))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::domain::callback::KeyHost;
+
+    /// A DNS that says the same of every name.
+    struct Says(Vec<SocketAddr>);
+
+    impl Resolve for Says {
+        fn resolve(&self, _: Name) -> Resolving {
+            let addresses = self.0.clone();
+            Box::pin(async move { Ok(Box::new(addresses.into_iter()) as Addrs) })
+        }
+    }
+
+    /// Asks for a key of a host of this name, which the DNS says is at these addresses.
+    async fn ask(name: &str, port: u16, addresses: &[&str], allow_private: bool) -> Result<(), KeyError> {
+        let addresses = addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect();
+        let names = PublicNames::of(Arc::new(Says(addresses)), allow_private);
+        let keys = Keys::new(Arc::new(SystemClock), names).unwrap();
+        let host: KeyHost = format!("{name}:{port}").parse().unwrap();
+        let body = format!(r#"{{"Metadata":{{"key_url":"https://{name}:{port}/k"}}}}"#);
+        keys.get(&KeyUrl::peek(body.as_bytes(), &[host], "acme").unwrap()).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_into_our_own_network_is_not_followed() {
+        let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = trap.local_addr().unwrap().port();
+        for addresses in [
+            &["127.0.0.1"][..],
+            &["10.0.0.1"],
+            &["192.168.1.1"],
+            &["100.64.0.1"],
+            &["169.254.169.254"],
+            &["0.0.0.0"],
+            &["::1"],
+            &["fc00::1"],
+            &["fe80::1"],
+            &["::ffff:127.0.0.1"],
+            &["64:ff9b::7f00:1"],
+            // One public address besides vouches for nothing.
+            &["198.41.0.4", "127.0.0.1"],
+        ] {
+            let error = ask("keys.example", port, addresses, false).await.unwrap_err();
+            assert!(
+                matches!(&error, KeyError::Refused(cause) if cause.contains("not public")),
+                "{addresses:?}: {error}"
+            );
+        }
+        for address in ["127.0.0.1", "169.254.169.254", "::1", "fe80::1"] {
+            let error = ask("keys.example", port, &[address], true).await.unwrap_err();
+            assert!(matches!(&error, KeyError::Refused(_)), "{address}: {error}");
+        }
+        // This machine's own name may lead nowhere else.
+        assert!(matches!(ask("localhost", port, &["198.41.0.4"], false).await, Err(KeyError::Refused(_))));
+        let nobody = tokio::time::timeout(Duration::from_millis(100), trap.accept()).await;
+        assert!(nobody.is_err(), "somebody connected");
+        // Whoever may be asked is asked: so the trap would have seen the others.
+        let caught = tokio::spawn(async move { trap.accept().await.unwrap() });
+        let error = ask("localhost", port, &["127.0.0.1"], false).await.unwrap_err();
+        assert!(matches!(error, KeyError::Passing(_)), "it speaks no TLS: {error}");
+        caught.await.unwrap();
     }
 }

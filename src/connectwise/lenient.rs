@@ -3,14 +3,12 @@
 //! What is there but cannot be meant (a word for an id, an object for an amount) is an error, so that
 //! nothing is silently zero.
 
-use std::str::FromStr;
-
 use rust_decimal::Decimal;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::domain::money::Money;
+use crate::domain::money::{Money, decimal};
 
 /// Text without blanks around it; empty for null.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -161,7 +159,7 @@ fn decimal_of(value: &Value) -> Result<Decimal, &'static str> {
         Value::String(text) => text.trim().to_owned(),
         _ => return Err("expected a number"),
     };
-    Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).map_err(|_| "expected a number")
+    decimal(&text).ok_or("expected a number")
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct Settings {
     pub version: String,
     /// Hosts that may serve signing keys.
     pub key_hosts: Vec<KeyHost>,
+    /// Whether their names may lead to addresses of a private network.
+    pub private_key_hosts: bool,
     /// The longest that one request may take; signing keys have their own limit of 2 s.
     pub timeout: Duration,
 }

@@ -7,11 +7,15 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 use uuid::Uuid;
 
 use super::record::{RecordKind, SourceId};
 use super::signature::Verified;
+use super::text::{printable, shorten};
+
+/// The longest address of a signing key; ConnectWise's have about 150 bytes.
+const KEY_URL_BYTES_MAX: usize = 1024;
 
 /// A host that may serve signing keys, as configured in `key_url_hosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +109,9 @@ impl KeyUrl {
     pub fn peek(body: &[u8], allowed: &[KeyHost], company: &str) -> Result<Self, CallbackError> {
         let envelope: Envelope = read(body)?;
         let text = envelope.metadata.key_url;
+        if text.len() > KEY_URL_BYTES_MAX {
+            return Err(CallbackError::KeyRefused("it is too long"));
+        }
         let url = Url::parse(&text).map_err(|_| CallbackError::KeyRefused("it is not an address"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(CallbackError::KeyRefused("it carries user information"));
@@ -112,11 +119,18 @@ impl KeyUrl {
         if !allowed.iter().any(|host| host.serves(&url)) {
             return Err(CallbackError::KeyRefused("another host, port or scheme"));
         }
+        if !is_literal(&text, &url) {
+            return Err(CallbackError::KeyRefused("its host is written in another form"));
+        }
         // An address that names no company is accepted: that ConnectWise always names it is not documented.
-        let other = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-            name.eq_ignore_ascii_case("companyName") && !value.eq_ignore_ascii_case(company)
+        let named = url.query_pairs().filter(|(name, _)| name.eq_ignore_ascii_case("companyName"));
+        let named: Vec<Cow<'_, str>> = named.map(|(_, value)| value).collect();
+        let only_ours = match named.as_slice() {
+            [] => true,
+            [only] => only.eq_ignore_ascii_case(company),
+            _ => false,
         };
-        if url.query_pairs().any(other) {
+        if !only_ours || names_companies(&url) != named.len() {
             return Err(CallbackError::KeyRefused("it names another ConnectWise company"));
         }
         Ok(Self(url))
@@ -127,6 +141,23 @@ impl KeyUrl {
     pub fn url(&self) -> &Url {
         &self.0
     }
+}
+
+/// Whether the text names the host letter by letter: no other notation of numbers, no escapes, no letters that only
+/// look alike or are taken away when an address is read. ConnectWise writes none of these, and readers differ in them.
+fn is_literal(text: &str, url: &Url) -> bool {
+    let origin = format!("{}://{}", url.scheme(), url.authority());
+    let (start, rest) = (text.get(..origin.len()).unwrap_or_default(), text.get(origin.len()..).unwrap_or_default());
+    let ends = rest.is_empty() || rest.starts_with(['/', '?']);
+    start.eq_ignore_ascii_case(&origin) && ends && !text.chars().any(char::is_control)
+}
+
+/// How often an address says `companyName`, however it is encoded and wherever it stands: servers do not agree on what
+/// separates parameters, and which of two counts.
+fn names_companies(url: &Url) -> usize {
+    let path = form_urlencoded::parse(url.path().as_bytes());
+    let texts = path.chain(url.query_pairs()).flat_map(|(name, value)| [name, value]);
+    texts.map(|text| text.to_ascii_lowercase().matches("companyname").count()).sum()
 }
 
 /// A verified callback for a record of a kind that is posted.
@@ -164,7 +195,7 @@ impl Callback {
             "invoice" => RecordKind::Invoice,
             "purchaseorder" => RecordKind::PurchaseOrder,
             "expense" => RecordKind::Expense,
-            other => return Ok(Parsed::Unhandled(other.chars().take(40).collect())),
+            other => return Ok(Parsed::Unhandled(printable(&shorten(other, 40)))),
         };
         let source = match &sent.id {
             Value::Number(id) => whole_id(&id.to_string()),
@@ -194,7 +225,8 @@ pub fn whole_id(text: &str) -> Option<SourceId> {
 /// Strings inside of `Entity` may hold invalid UTF-8, so the text is decoded lossily.
 fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallbackError> {
     let text = String::from_utf8_lossy(body);
-    serde_json::from_str(&text).map_err(|error| CallbackError::Unreadable(error.to_string()))
+    // The error quotes what it found, and a forger decides what that is.
+    serde_json::from_str(&text).map_err(|error| CallbackError::Unreadable(printable(&shorten(&error.to_string(), 200))))
 }
 
 #[derive(Deserialize)]
@@ -254,6 +286,21 @@ mod tests {
             "ftp://na.myconnectwise.net/k",
             "file:///etc/passwd",
             "https://na.myconnectwise.net/k?companyName=other&id=1",
+            "https://na.myconnectwise.net:443/k",
+            "https:na.myconnectwise.net/k",
+            "https:\\\\na.myconnectwise.net\\k",
+            "https://na.myconnectwise.net\\@evil.test/k",
+            "https://na%2emyconnectwise.net/k",
+            "https://ｎａ.myconnectwise.net/k",
+            "https://nа.myconnectwise.net/k",
+            "https://na。myconnectwise.net/k",
+            "https://na.my\tconnectwise.net/k",
+            " https://na.myconnectwise.net/k",
+            "https://na.myconnectwise.net/k\r\nhost: evil.test",
+            "https://na.myconnectwise.net/k?id=1;companyName=other",
+            "https://na.myconnectwise.net/k?companyName=acme&id=1;%63ompanyName=other",
+            "https://na.myconnectwise.net/k;companyName=other?companyName=acme",
+            "https://na.myconnectwise.net/k?companyName=acme&companyName=acme",
             "",
         ] {
             assert!(matches!(peek(bad, &["na.myconnectwise.net"]), Err(CallbackError::KeyRefused(_))), "{bad}");

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, Mul, Neg, Sub};
+use std::str::FromStr;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
@@ -36,8 +37,23 @@ pub struct MoneyError;
 ///
 /// The currency is a property of the whole document and is checked once, when facts are mapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Decimal", into = "Decimal")]
+#[serde(try_from = "serde_json::Value", into = "Decimal")]
 pub struct Money(Decimal);
+
+/// The longest number that is read, in bytes; a binary fraction written out in full has less than 60.
+const NUMBER_BYTES_MAX: usize = 64;
+
+/// The decimal that a text from outside is, plain or with an exponent; none for anything else.
+///
+/// The length is looked at first: the parser of [`Decimal`] goes one call deeper for each digit, so that a number of
+/// some thousand digits would end the process.
+#[must_use]
+pub fn decimal(text: &str) -> Option<Decimal> {
+    if text.len() > NUMBER_BYTES_MAX {
+        return None;
+    }
+    Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok()
+}
 
 impl Money {
     /// Nothing.
@@ -88,6 +104,20 @@ impl Money {
     #[must_use]
     pub fn is_negative(self) -> bool {
         self.0 < Decimal::ZERO
+    }
+}
+
+impl TryFrom<serde_json::Value> for Money {
+    type Error = MoneyError;
+
+    /// Reads a number, or a number as text.
+    fn try_from(value: serde_json::Value) -> Result<Self, MoneyError> {
+        let number = match value {
+            serde_json::Value::Number(number) => decimal(&number.to_string()),
+            serde_json::Value::String(text) => decimal(&text),
+            _ => None,
+        };
+        number.ok_or(MoneyError).and_then(Self::new)
     }
 }
 
@@ -178,6 +208,13 @@ mod tests {
         assert_eq!(money.decimal(), dec("999999999999.9999999995"));
         assert_eq!(serde_json::to_string(&money).unwrap(), "\"999999999999.9999999995\"");
         assert!(serde_json::from_str::<Money>("1000000000000.01").is_err());
+        let binary: Money = serde_json::from_str("0.1000000000000000055511151231257827021181583404541015625").unwrap();
+        assert_eq!(binary.to_string(), "0.1000000000000000055511151231");
+        for digits in [100, 1_000_000] {
+            for text in [format!("0.{}", "0".repeat(digits)), format!("\"{}\"", "1".repeat(digits)), "[0]".to_owned()] {
+                assert!(serde_json::from_str::<Money>(&text).is_err(), "{digits} digits end no process");
+            }
+        }
         assert_eq!(Money::LIMIT, dec("1000000000000"));
     }
 

@@ -20,13 +20,13 @@ impl Sentence {
 
 impl From<String> for Sentence {
     fn from(text: String) -> Self {
-        Self(shorten(&text, Self::CHARS_MAX))
+        Self::from(text.as_str())
     }
 }
 
 impl From<&str> for Sentence {
     fn from(text: &str) -> Self {
-        Self(shorten(text, Self::CHARS_MAX))
+        Self(printable(&shorten(text, Self::CHARS_MAX)))
     }
 }
 
@@ -34,6 +34,19 @@ impl std::fmt::Display for Sentence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The text as it can be shown anywhere: what breaks a line becomes a space, and what steers a terminal or turns the
+/// direction of writing becomes the replacement character.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// The first `chars_max` characters of `text`, the last one replaced by `…` when something was cut.
@@ -50,4 +63,17 @@ pub fn shorten(text: &str, chars_max: usize) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('?');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_steers_no_terminal() {
+        let sentence = Sentence::from("a\0b\u{1b}[2Jc\nd\u{202e}e\u{85}f");
+        assert_eq!(sentence.as_str(), "a\u{fffd}b\u{fffd}[2Jc d\u{fffd}e\u{fffd}f");
+        assert_eq!(Sentence::from("…".repeat(500)).as_str().chars().count(), Sentence::CHARS_MAX);
+        assert_eq!(Sentence::from("München – 7 €").as_str(), "München – 7 €");
+    }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::payments::Family;
 use super::signature::Verified;
+use super::text::{printable, shorten};
 
 /// What a message says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,16 +68,17 @@ impl Webhook {
     /// # Errors
     /// When the body is no JSON object.
     pub fn parse(body: &Verified<'_>) -> Result<Self, String> {
-        let body: Body = serde_json::from_slice(body.bytes()).map_err(|error| error.to_string())?;
+        let body: Body =
+            serde_json::from_slice(body.bytes()).map_err(|error| printable(&shorten(&error.to_string(), 200)))?;
         let mut webhook = Self::default();
         for row in body.events.unwrap_or_default() {
             match Row::deserialize(row) {
                 Ok(row) => webhook.events.push(WebhookEvent {
                     tenant: row.tenant_id,
                     id: row.resource_id,
-                    category: super::text::shorten(&row.event_category, 40),
-                    action: super::text::shorten(&row.event_type, 40),
-                    at: super::text::shorten(&row.event_date_utc, 40),
+                    category: shorten(&row.event_category, 40),
+                    action: shorten(&row.event_type, 40),
+                    at: shorten(&row.event_date_utc, 40),
                 }),
                 Err(_) => webhook.unreadable = webhook.unreadable.saturating_add(1),
             }

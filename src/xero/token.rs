@@ -15,7 +15,7 @@ use super::client::{SYSTEM, Settings};
 use super::error::{CompanyFault, XeroError};
 use super::wire::{self, TokenAnswer};
 use crate::clock::Clock;
-use crate::remote::{self, Answer};
+use crate::remote::{self, Answer, Secrets};
 
 /// What readypost asks for; a custom connection may be given more.
 const SCOPES: &str = "accounting.invoices accounting.payments accounting.contacts accounting.settings.read";
@@ -210,8 +210,11 @@ impl Tokens {
             self.http.post(self.settings.token_url.clone()).basic_auth(&self.settings.client_id, Some(secret));
         let request = request.header("accept", "application/json").form(form);
         let answer = remote::send_secret(SYSTEM, request).await;
-        let answer = answer.map_err(|error| self.pause(state, None, error.to_string()))?;
+        let mut answer = answer.map_err(|error| self.pause(state, None, error.to_string()))?;
         if !answer.status.is_success() {
+            let mut secrets = Secrets::default();
+            form.iter().filter(|(name, _)| *name == "refresh_token").for_each(|(_, token)| secrets.add(token));
+            answer.body = secrets.mask(answer.body);
             return Err(self.refused(state, &answer));
         }
         let unreadable = || self.pause(state, None, "Xero's token answer was unreadable".to_owned());

@@ -46,6 +46,11 @@ impl Service {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Open files and connections.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id().unwrap())).unwrap().count()
+    }
+
     /// SIGHUP: the configuration is read anew.
     pub(crate) async fn hangup(&self) {
         let process = self.child.id().unwrap().to_string();

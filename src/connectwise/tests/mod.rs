@@ -47,6 +47,7 @@ fn settings_for(tenant: &simulator::ConnectWise, endpoint: Endpoint) -> Settings
         client_id: "3f1d4b7e-6a55-4c0c-9d0b-0c8f3a7d2e11".to_owned(),
         version: "2025.1".to_owned(),
         key_hosts: vec![tenant.key_host().parse().unwrap()],
+        private_key_hosts: false,
         timeout: Duration::from_secs(30),
     }
 }

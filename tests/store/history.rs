@@ -518,3 +518,22 @@ async fn a_store_of_the_first_version_is_opened_continued_and_verified() {
         store.close().await;
     }
 }
+
+#[tokio::test]
+async fn exchanges_that_cannot_be_written_stop_the_store_before_anything_is_said_of_them() {
+    let folder = folder();
+    let path = folder.path().join("store");
+    let store = small(&path, 0, 0);
+    // A file where the folder should be stands for a disk that refuses.
+    std::fs::write(path.join("exchanges"), "").unwrap();
+    store.accept(&key(1), callback(1), now(0)).await.unwrap();
+    let lease = super::lease(&*store, 0);
+    lease.recorder().add(exchange(0, "lost"));
+    let settlement = Settlement::Skip { reason: SkipReason::StatusOpen };
+    let refused = store.settle(lease, settlement, None, now(0)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(&*store.health().borrow(), Health::Poisoned(cause) if cause.contains("exchanges")));
+    assert!(store.accept(&key(2), callback(2), now(1)).await.is_err());
+    store.close().await;
+    assert_eq!(verify(&path, &[]).entries, 2, "the step is repeated at the next start");
+}

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::harness::{Differently, World, dec, labour};
 use crate::inventory::journals;
+use crate::purchases::Buying;
 
 async fn posted(world: &World, number: &str) -> i64 {
     let invoice = world.invoice(number, vec![labour("1", "100")]);
@@ -201,6 +202,30 @@ async fn the_cost_of_a_sale_goes_with_it_and_a_half_says_so_until_a_retry() {
     world.settle().await;
     assert_eq!((world.state(invoice).await.as_str(), live_journals(&world)), ("skipped unposted", 0));
     assert!(!world.connectwise.is_batched(invoice));
+}
+
+#[tokio::test]
+async fn a_bill_is_unposted_like_an_invoice_and_posted_anew_by_a_retry() {
+    let buying = Buying::new().await;
+    let order = buying.order(&["5"]);
+    buying.close(order, "A");
+    buying.world.settle().await;
+    assert_eq!((buying.state(order, "A").await.as_str(), buying.bills().len()), ("done", 1));
+    let path = format!("/api/v1/records/acme/purchase/{order}-A-purchase");
+    assert_eq!(buying.world.post(&format!("{path}/unpost"), &json!({})).await.0, 200);
+    buying.world.settle().await;
+    assert_eq!(buying.state(order, "A").await, "skipped unposted");
+    assert_eq!((buying.marked(order), buying.world.connectwise.batches().len()), (0, 0));
+    assert!(buying.world.xero.documents().iter().all(|document| document.status == xero::Status::Voided));
+    // Its order is looked at, and leaves it alone.
+    buying.world.connectwise.close_purchase_order(order).ok();
+    buying.world.settle().await;
+    assert_eq!(buying.state(order, "A").await, "skipped unposted");
+    assert_eq!(buying.world.post(&format!("{path}/retry"), &json!({})).await.0, 200);
+    buying.world.settle().await;
+    assert_eq!(buying.state(order, "A").await, "done");
+    let live = buying.world.xero.documents().into_iter().filter(|held| held.status != xero::Status::Voided).count();
+    assert_eq!((live, buying.marked(order)), (1, 1));
 }
 
 fn calls() -> Vec<Call> {

@@ -4,7 +4,6 @@
 #![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
 mod attacks;
-mod cells;
 mod companies;
 mod cost_of_goods;
 mod credits;
@@ -19,6 +18,7 @@ mod faults;
 mod harness;
 mod inventory;
 mod inventory_faults;
+mod matrix;
 mod operators;
 mod payment_faults;
 mod payments;

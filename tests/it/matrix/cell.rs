@@ -235,23 +235,23 @@ async fn round(stage: &Stage, mail: &mut Mail) {
         // What fails now is asked for next time.
         let _ = process.spawn(async move { readypost::pipeline::sweep(&parts).await }).await.unwrap();
     }
-    let mut tried = 0;
+    let mut place = 0;
     loop {
         mail.waiting.extend(world.connectwise.take_callbacks().into_iter().map(|delivery| (delivery, 0)));
-        while tried < mail.waiting.len() {
+        while place < mail.waiting.len() {
             // It stays until it is accepted: whoever is killed meanwhile has not.
-            let status = world.send(&mail.waiting[tried].0).await;
-            let tries = &mut mail.waiting[tried].1;
+            let status = world.send(&mail.waiting[place].0).await;
+            let tries = &mut mail.waiting[place].1;
             *tries += 1;
             if (200..300).contains(&status) {
-                mail.waiting.remove(tried);
+                mail.waiting.remove(place);
                 continue;
             }
             if *tries >= CALLBACK_TRIES || status == 401 {
                 mail.lost = true;
-                mail.waiting.remove(tried);
+                mail.waiting.remove(place);
             } else {
-                tried += 1;
+                place += 1;
             }
         }
         // Xero sends again later what was not taken.
@@ -268,7 +268,7 @@ async fn round(stage: &Stage, mail: &mut Mail) {
         };
         process.spawn(working).await.unwrap().unwrap();
         mail.waiting.extend(world.connectwise.take_callbacks().into_iter().map(|delivery| (delivery, 0)));
-        if tried >= mail.waiting.len() {
+        if place >= mail.waiting.len() {
             return;
         }
     }

@@ -74,7 +74,7 @@ async fn run(cells: Vec<(Arc<Clean>, Cell)>) {
     }
     let (mut counted, mut left_out, mut failed) = (BTreeMap::<String, u32>::new(), Vec::new(), Vec::new());
     while let Some(ended) = running.join_next().await {
-        if running.len() % 500 == 0 {
+        if running.len().is_multiple_of(500) {
             println!("{} of {count} cells, {} s", count - running.len(), begun.elapsed().as_secs());
         }
         match ended {
@@ -123,7 +123,7 @@ async fn every_call_survives_faults_and_deaths_in_a_sample_of_the_matrix() {
     let sample = std::env::var("READYPOST_SAMPLE").ok().and_then(|n| n.parse().ok()).unwrap_or(SAMPLE);
     let chosen = table.into_iter().zip(0..).filter(|((_, cell), number)| match &only {
         Some(text) => cell.label().contains(text.as_str()),
-        None => mixed(*number) % sample == 0,
+        None => mixed(*number).is_multiple_of(sample),
     });
     run(chosen.map(|(cell, _)| cell).collect()).await;
 }

@@ -330,7 +330,7 @@ mod tests {
         let secrets = Secrets::of(&request.build().unwrap());
         let basic = STANDARD.encode("acme+PublicKey1:a+b/c=PrivateKey");
         let echo = format!(
-            r#"PublicKey1 a+b/c=PrivateKey a+b\/c=PrivateKey a%2Bb%2Fc%3DPrivateKey a%2bb%2fc%3dPrivateKey a\u002bb\u002Fc {basic} acme 1.50"#
+            r"PublicKey1 a+b/c=PrivateKey a+b\/c=PrivateKey a%2Bb%2Fc%3DPrivateKey a%2bb%2fc%3dPrivateKey a\u002bb\u002Fc {basic} acme 1.50"
         );
         let masked = String::from_utf8(secrets.mask(echo.into_bytes())).unwrap();
         let expected = "[secret] [secret] [secret] [secret] [secret] a\\u002bb\\u002Fc [secret] acme 1.50";

@@ -132,10 +132,10 @@ pub struct Connection {
     pub client_id: String,
     /// The hosts that signing keys may come from.
     pub key_url_hosts: Vec<KeyHost>,
-    /// When it counts as silent.
-    pub listening: Listening,
     /// Whether their names may lead to addresses of a private network.
     pub key_url_private: bool,
+    /// When it counts as silent.
+    pub listening: Listening,
 }
 
 /// How the API of ConnectWise is found.

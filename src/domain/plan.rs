@@ -179,16 +179,16 @@ fn document(facts: &Facts, rules: &Rules) -> Result<Plan, HoldReason> {
     // A sale whose cost cannot be posted is not posted either.
     cost_document(facts, rules)?;
     let cost = cost_of_goods(facts, rules)?.map(|cost| Box::new(cost.value));
-    if let Some(existing) = same_record(facts, &document, contact.as_ref(), facts.mark.as_deref())? {
-        warnings.push(adoption(facts, existing, &differences(existing, &document, contact.as_ref()))?);
-        return Ok(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings });
-    }
-    unlocked(&document, &facts.organisation)?;
     let approved = document.kind() != DocumentKind::Journal && document.status() == DocumentStatus::Authorised;
     if document.total().is_zero() && approved {
         let sentence = "The total is 0.00, so Xero marks the document as paid at once.";
         warnings.push(Warning::new(WarningCode::ZeroTotalPaid, sentence));
     }
+    if let Some(existing) = same_record(facts, &document, contact.as_ref(), facts.mark.as_deref())? {
+        warnings.push(adoption(facts, existing, &differences(existing, &document, contact.as_ref()))?);
+        return Ok(Plan { action: Action::Adopt(Box::new(existing.clone())), warnings });
+    }
+    unlocked(&document, &facts.organisation)?;
     Ok(Plan { action: Action::Create { document: Box::new(document), contact, cost }, warnings })
 }
 

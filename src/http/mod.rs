@@ -6,6 +6,7 @@ mod callbacks;
 mod companies;
 mod error;
 mod health;
+mod history;
 mod page;
 mod patience;
 mod reconcile;
@@ -25,11 +26,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 pub use companies::CompanyView;
+pub use history::HistoryView;
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
 pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
-pub use view::{HistoryView, PageView, RecordView, StatusView};
+pub use view::{PageView, RecordView, StatusView};
 
 use crate::config::Operator;
 use crate::pipeline::Live;

@@ -10,8 +10,9 @@ use maud::{DOCTYPE, Markup, html};
 use super::Surface;
 use super::access::Viewer;
 use super::error::Problem;
+use super::history::HistoryView;
 use super::records;
-use super::view::{HistoryView, RecordView, StatusView};
+use super::view::{RecordView, StatusView};
 
 const STYLE: &str = include_str!("page.css");
 

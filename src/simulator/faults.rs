@@ -1,9 +1,10 @@
 //! A schedule of faults, as data: which request, how often, and what goes wrong.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
+use tokio::sync::watch;
 
 /// What goes wrong with one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,89 @@ pub enum Fault {
     AnswerAfter(Canned),
     /// The request is handled after this delay.
     Delay(Duration),
+    /// Only the first half of the list in this field of the request's JSON body is handled.
+    Halve(String),
+    /// The request waits at a gate before it is handled, and again before it is answered.
+    Hold(Arc<Gate>),
+}
+
+/// Where a request waits twice, so that something can happen just before and just after it is handled.
+///
+/// What was received is handled once the gate is passed, even if the client is gone by then.
+#[derive(Debug)]
+pub struct Gate {
+    stage: watch::Sender<Stage>,
+    then: Mutex<Option<Fault>>,
+}
+
+/// How far the request at a gate has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Awaited,
+    Arrived,
+    Passed,
+    Handled,
+    Answered,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { stage: watch::Sender::new(Stage::Awaited), then: Mutex::new(None) }
+    }
+}
+
+impl PartialEq for Gate {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Gate {}
+
+impl Gate {
+    /// Returns once the request is there.
+    pub async fn arrived(&self) {
+        self.reaches(Stage::Arrived).await;
+    }
+
+    /// Lets the request be handled, under a fault if one is given.
+    pub fn pass(&self, then: Option<Fault>) {
+        *self.then.lock().unwrap_or_else(PoisonError::into_inner) = then;
+        self.set(Stage::Passed);
+    }
+
+    /// Returns once the request was handled and waits to be answered.
+    pub async fn handled(&self) {
+        self.reaches(Stage::Handled).await;
+    }
+
+    /// Lets the request be answered.
+    pub fn answer(&self) {
+        self.set(Stage::Answered);
+    }
+
+    /// The request is there; what is to be done with it.
+    pub(super) async fn wait_to_pass(&self) -> Option<Fault> {
+        self.set(Stage::Arrived);
+        self.reaches(Stage::Passed).await;
+        self.then.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The request was handled.
+    pub(super) async fn wait_to_answer(&self) {
+        self.set(Stage::Handled);
+        self.reaches(Stage::Answered).await;
+    }
+
+    /// Stages only go on.
+    fn set(&self, stage: Stage) {
+        self.stage.send_modify(|reached| *reached = stage.max(*reached));
+    }
+
+    async fn reaches(&self, stage: Stage) {
+        // The sender lives in `self`, so waiting cannot fail while it is borrowed.
+        let _ = self.stage.subscribe().wait_for(|reached| *reached >= stage).await;
+    }
 }
 
 /// A prepared answer.

@@ -107,33 +107,62 @@ async fn answer(
 ) -> Result<Response<Body>, Dropped> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    let fault = faults.take(&parts.method, parts.uri.path());
+    let Some(Fault::Hold(gate)) = fault else { return handle(parts, body, router, fault, &log).await };
+    // What was received is handled, also when the client has gone: then nobody polls this connection any more.
+    let handling = tokio::spawn(async move {
+        let then = gate.wait_to_pass().await;
+        let response = handle(parts, body, router, then, &log).await;
+        gate.wait_to_answer().await;
+        response
+    });
+    handling.await.unwrap_or(Err(Dropped))
+}
+
+async fn handle(
+    parts: axum::http::request::Parts,
+    body: Bytes,
+    router: Router,
+    fault: Option<Fault>,
+    log: &Mutex<Vec<Request>>,
+) -> Result<Response<Body>, Dropped> {
     let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
-    let fault = faults.take(&method, uri.path());
-    let handle = || async {
-        let request = axum::http::Request::from_parts(parts, Body::from(body.clone()));
+    let handle = |body: Bytes| async {
+        let request = axum::http::Request::from_parts(parts, Body::from(body));
         router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
     };
     let response = match fault {
-        None => Ok(handle().await),
+        // A gate behind a gate is an open one.
+        None | Some(Fault::Hold(_)) => Ok(handle(body.clone()).await),
         Some(Fault::Delay(delay)) => {
             tokio::time::sleep(delay).await;
-            Ok(handle().await)
+            Ok(handle(body.clone()).await)
         }
         Some(Fault::DropBefore) => Err(Dropped),
         Some(Fault::DropAfter) => {
-            handle().await;
+            handle(body.clone()).await;
             Err(Dropped)
         }
         Some(Fault::Answer(canned)) => Ok(canned_response(&canned)),
         Some(Fault::AnswerAfter(canned)) => {
-            handle().await;
+            handle(body.clone()).await;
             Ok(canned_response(&canned))
         }
+        Some(Fault::Halve(field)) => Ok(handle(halved(&body, &field)).await),
     };
     let status = response.as_ref().map_or(0, |response| response.status().as_u16());
     let entry = Request { method, uri, headers, body, status };
     log.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     response
+}
+
+/// A JSON body with the first half of the list in a field, and at least one of it.
+fn halved(body: &Bytes, field: &str) -> Bytes {
+    let Ok(mut json) = serde_json::from_slice::<serde_json::Value>(body) else { return body.clone() };
+    if let Some(list) = json.get_mut(field).and_then(serde_json::Value::as_array_mut) {
+        list.truncate(list.len().div_ceil(2));
+    }
+    serde_json::to_vec(&json).map_or_else(|_| body.clone(), Bytes::from)
 }
 
 fn canned_response(canned: &Canned) -> Response<Body> {

@@ -154,7 +154,7 @@ fn lawful(facts: &Facts, rules: &Rules, stated: Option<Decimal>) -> String {
         }
         Action::Adopt(_) => panic!("nothing was looked up"),
         Action::Skip(reason) => format!("skip {}", reason.as_str()),
-        Action::Hold(HoldReason { code, sentence }) => {
+        Action::Hold(HoldReason { code, sentence, .. }) => {
             says_something(sentence.as_str());
             format!("hold {}", code.as_str())
         }
@@ -239,7 +239,7 @@ fn payments_of_connectwise_are_read_or_refused() {
             let entered =
                 client.invoice_payments(scenes.invoice).await.map(|(rows, unreadable)| (rows.len(), unreadable));
             let unposted = client.unposted_payments(0).await.map(|rows| rows.len());
-            let moved = client.unposted_movements(MovementKind::Adjustment).await.map(|rows| rows.len());
+            let moved = client.unposted_movements(MovementKind::Adjustment).await.map(|lists| lists.rows.len());
             (entered, unposted, moved)
         };
         assert!(matches!(read().await, (Ok((1, _)), Ok(1), Ok(_))));

@@ -9,13 +9,12 @@ use readypost::simulator::faults::{Canned, Fault, Rule};
 use readypost::simulator::xero;
 use serde_json::{Value, json};
 
-use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::harness::{Differently, World, dec, labour};
 use crate::inventory::journals;
 
-const RULES: &str = "cost_of_goods = \"journal\"\n";
+pub(crate) const RULES: &str = "cost_of_goods = \"journal\"\n";
 
-fn of_row(settings: &mut Settings) {
+pub(crate) fn of_row(settings: &mut Settings) {
     settings.cost_rows = CostRows::OfRow;
 }
 
@@ -24,7 +23,7 @@ async fn selling() -> World {
 }
 
 /// Disks at 55.00 that cost 30.00.
-fn disks(quantity: &str) -> NewLine {
+pub(crate) fn disks(quantity: &str) -> NewLine {
     NewLine {
         description: "Solid state disk".to_owned(),
         quantity: dec(quantity),
@@ -417,110 +416,7 @@ async fn a_rule_that_is_switched_off_leaves_no_journal_of_unknown_outcome_behind
     assert!(world.connectwise.is_batched(invoice));
 }
 
-fn calls() -> Vec<Call> {
-    let get = |path, skip| (false, Method::GET, path, skip);
-    let post = |path, skip| (false, Method::POST, path, skip);
-    vec![
-        // Those of the invoice to be posted, of its journal, of its mark and of the second look.
-        get("/finance/invoices/", 0),
-        get("/finance/invoices/", 2),
-        get("/finance/invoices/", 4),
-        get("/unpostedinvoices", 0),
-        get("/unpostedinvoices", 1),
-        get("/unpostedinvoices", 2),
-        post("/accounting/export", 0),
-        post("/accounting/export", 1),
-        post("/accounting/export", 2),
-        get("/company/companies", 1),
-        get("/accounting/batches", 0),
-        post("/accounting/batches", 0),
-        (true, Method::PUT, "/Invoices", 0),
-        (true, Method::PUT, "/ManualJournals", 0),
-    ]
-}
-
-async fn check(world: &World, invoices: [i64; 2], label: &str) {
-    for _ in 0..24 {
-        let done = [world.state(invoices[0]).await, world.state(invoices[1]).await].iter().all(|state| state == "done");
-        if done && invoices.iter().all(|invoice| world.connectwise.is_batched(*invoice)) {
-            break;
-        }
-        world.pass(SignedDuration::from_mins(10)).await;
-    }
-    for (invoice, number) in invoices.into_iter().zip(["1001", "1002"]) {
-        assert_eq!(world.state(invoice).await, "done", "{label}: {number}");
-        assert_eq!(world.documents(number).len(), 1, "{label}: {number}");
-        assert!(world.connectwise.is_batched(invoice), "{label}: {number}");
-    }
-    let moves: Vec<_> = journals(world).iter().map(lines).collect();
-    assert_eq!(moves, [moved("310", "620", "60"), moved("310", "620", "60")], "{label}");
-}
-
-/// Two invoices over the same, closed.
-fn twins(world: &World) -> [i64; 2] {
-    ["1001", "1002"].map(|number| {
-        let invoice = world.invoice(number, vec![disks("2")]);
-        world.ready(invoice);
-        invoice
-    })
-}
-
-async fn cell(call: Call, name: &str, fault: Fault, times: u32) {
-    let (xero, method, path, skip) = call.clone();
-    let label = format!("{method} {path} #{skip}: {name}, {times} times");
-    let world = selling().await;
-    server(&world, xero).faults.add(Rule::next(method, path, fault).after(skip).times(times));
-    let invoices = twins(&world);
-    world.settle().await;
-    check(&world, invoices, &label).await;
-    assert!(was_made(&world, &call), "{label}: the call was never made");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_call_of_a_sale_and_its_cost_survives_every_fault() {
-    let mut cells = Vec::new();
-    for times in [1, 5] {
-        for call in calls() {
-            for (name, fault) in faults(r#"{"ManualJournals":[{"Man"#) {
-                cells.push(cell(call.clone(), name, fault, times));
-            }
-        }
-    }
-    all_pass(cells).await;
-}
-
-/// Calls of all steps of the twins together; more are tried than there are.
-const CALLS_MAX: u32 = 60;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_process_that_dies_during_any_call_leaves_one_invoice_and_one_journal() {
-    let mut points = [0, 0];
-    for (xero, points) in [false, true].into_iter().zip(&mut points) {
-        for after in 0..CALLS_MAX {
-            if !dies_during(xero, after).await {
-                break;
-            }
-            *points += 1;
-        }
-    }
-    println!("{points:?} points, during calls to ConnectWise and to Xero");
-    assert!(points[0] > 30 && points[1] > 9 && points[0] < CALLS_MAX, "{points:?}");
-}
-
-/// Lets the process die during one call; says whether there was such a call.
-async fn dies_during(xero: bool, after: u32) -> bool {
-    let mut world = selling().await;
-    let invoices = twins(&world);
-    world.callbacks().await;
-    let Some(working) = work_until(&world, xero, after).await else { return false };
-    world.restart().await;
-    working.await.unwrap();
-    world.settle().await;
-    check(&world, invoices, &format!("dead during call {after}, to Xero: {xero}")).await;
-    true
-}
-
-const BILLS: &str = "cost_of_goods = \"bill\"\nadjustment_contact = \"Stock\"\n";
+pub(crate) const BILLS: &str = "cost_of_goods = \"bill\"\nadjustment_contact = \"Stock\"\n";
 
 /// A world in which the cost of a sale is a bill of 0.00.
 async fn billing() -> World {

@@ -16,7 +16,7 @@ use crate::harness::{Differently, World, dec};
 /// Rules for expenses that fit the demo organisation.
 pub(crate) const RULES: &str =
     "untaxed_purchases = \"GST Free Expenses\"\npurchase_tax_names = { GST = \"GST on Expenses\" }\n";
-const BY_ENTRY: &str = "untaxed_purchases = \"GST Free Expenses\"\npurchase_tax_names = { GST = \"GST on Expenses\" }\nexpenses = \"entry\"\n";
+pub(crate) const BY_ENTRY: &str = "untaxed_purchases = \"GST Free Expenses\"\npurchase_tax_names = { GST = \"GST on Expenses\" }\nexpenses = \"entry\"\n";
 
 /// A world with a member whom both systems know.
 pub(crate) struct Spending {

@@ -44,6 +44,41 @@ pub(crate) struct World {
     /// Holds the configuration file, which `rewrite` writes anew.
     file: tempfile::TempDir,
     shutdown: CancellationToken,
+    process: Option<Process>,
+}
+
+/// What a service has to itself when it is run like a process of its own: all of it ends at once.
+pub(crate) struct Process {
+    runtime: tokio::runtime::Runtime,
+    /// The port outlives the process, as an address behind a proxy does.
+    door: std::net::TcpListener,
+}
+
+impl Process {
+    fn new(door: std::net::TcpListener) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { runtime, door }
+    }
+
+    /// Has the process do something; dropped with it.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(work)
+    }
+
+    fn serve(&self, app: &App) -> (String, CancellationToken) {
+        let door = self.door.try_clone().unwrap();
+        let listener = {
+            let _inside = self.runtime.enter();
+            tokio::net::TcpListener::from_std(door).unwrap()
+        };
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        self.runtime.spawn(app.serve_only(listener, shutdown.clone()));
+        (url, shutdown)
+    }
 }
 
 /// How a world differs from the usual one.
@@ -52,11 +87,13 @@ pub(crate) struct Differently {
     pub(crate) connectwise: fn(&mut connectwise::Settings),
     pub(crate) xero: fn(&mut xero::Settings),
     pub(crate) server: &'static str,
+    /// The service is run like a process of its own, which can be killed.
+    pub(crate) apart: bool,
 }
 
 impl Default for Differently {
     fn default() -> Self {
-        Self { rules: "", connectwise: |_| {}, xero: |_| {}, server: "" }
+        Self { rules: "", connectwise: |_| {}, xero: |_| {}, server: "", apart: false }
     }
 }
 
@@ -111,18 +148,43 @@ impl World {
         (differently.xero)(&mut settings);
         let xero = xero::Xero::start(settings).await.unwrap();
         let client = furnish(&connectwise, &xero);
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, file) = (scratch(), scratch());
         let rules = format!("{RULES}{}", differently.rules);
-        let file = tempfile::tempdir().unwrap();
         let text = configuration_text(&connectwise, &xero, folder.path(), (&rules, differently.server));
         std::fs::write(file.path().join(FILE), text).unwrap();
         let app = build(&clock, file.path()).unwrap();
         // Some minutes later, so that what is closed from now on is known to be younger than the store.
         clock.advance(SignedDuration::from_mins(3));
-        let (url, shutdown) = serve(&app).await;
+        let process = differently.apart.then(|| {
+            let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            door.set_nonblocking(true).unwrap();
+            Process::new(door)
+        });
+        let (url, shutdown) = match &process {
+            Some(process) => process.serve(&app),
+            None => serve(&app).await,
+        };
         connectwise.register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { clock, connectwise, xero, app, url, client, http, folder, file, shutdown }
+        Self { clock, connectwise, xero, app, url, client, http, folder, file, shutdown, process }
+    }
+
+    /// The service as a process of its own.
+    pub(crate) fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
+    }
+
+    /// Ends the process as SIGKILL does: nothing is finished, nothing is flushed, nobody is asked. It is dead for a
+    /// while before another one starts on the same folder and the same port.
+    pub(crate) async fn kill(&mut self, dead: SignedDuration) {
+        let Process { runtime, door } = self.process.take().unwrap();
+        // Returns once nothing of it runs any more.
+        let ended = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10)));
+        ended.await.unwrap();
+        self.clock.advance(dead);
+        self.process = Some(Process::new(door));
+        self.rebuild().await;
+        (self.url, self.shutdown) = self.process().serve(&self.app);
     }
 
     /// The configuration file.
@@ -157,16 +219,24 @@ impl World {
     pub(crate) async fn lose_store(&mut self) {
         self.shutdown.cancel();
         self.app.parts.store.close().await;
-        let lost = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        let lost = std::mem::replace(&mut self.folder, scratch());
         let text = self.configuration().replace(lost.path().to_str().unwrap(), self.folder.path().to_str().unwrap());
         self.rewrite(&text);
         self.reopen().await;
     }
 
     async fn reopen(&mut self) {
-        let empty = tempfile::tempdir().unwrap();
+        self.rebuild().await;
+        let (url, shutdown) = serve(&self.app).await;
+        (self.url, self.shutdown) = (url, shutdown);
+        self.connectwise
+            .register_callback(&format!("{}/callbacks/acme?recordId=", self.url), "invoice", "owner", 1)
+            .unwrap();
+    }
+
+    async fn rebuild(&mut self) {
         // The old store holds its folder's lock until it is dropped.
-        let other = tempfile::tempdir().unwrap();
+        let (empty, other) = (scratch(), scratch());
         let text = self.configuration().replace(self.folder.path().to_str().unwrap(), empty.path().to_str().unwrap());
         std::fs::write(other.path().join(FILE), text).unwrap();
         self.app = build(&self.clock, other.path()).unwrap();
@@ -182,11 +252,6 @@ impl World {
                 Err(_) => {}
             }
         }
-        let (url, shutdown) = serve(&self.app).await;
-        (self.url, self.shutdown) = (url, shutdown);
-        self.connectwise
-            .register_callback(&format!("{}/callbacks/acme?recordId=", self.url), "invoice", "owner", 1)
-            .unwrap();
     }
 
     /// An invoice over these lines, open.
@@ -351,6 +416,9 @@ impl ExpectRecord for Option<Record> {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
+        if let Some(process) = self.process.take() {
+            process.runtime.shutdown_background();
+        }
         if std::thread::panicking() {
             return;
         }
@@ -475,6 +543,12 @@ minute_limit = {}
         settings.tenant_id,
         settings.minute_limit,
     )
+}
+
+/// A folder that is gone afterwards, in memory where that can be: whether syncs reach a disk is tested elsewhere.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 fn build(clock: &Arc<ManualClock>, file: &Path) -> anyhow::Result<App> {

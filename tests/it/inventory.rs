@@ -125,7 +125,7 @@ async fn a_warm_journal_costs_a_look_and_a_call() {
 }
 
 /// Three disks of 50.00 that move to another warehouse, whose stock is on another account.
-fn shift() -> NewMovement {
+pub(crate) fn shift() -> NewMovement {
     let mut transfer = NewMovement::transfer("TR-1", dec("3"), dec("50"));
     let Movement::Transfer { stock, .. } = &mut transfer.movement else { unreachable!() };
     (stock.inventory_account, stock.mapping) = ("620".to_owned(), Mapping::account("710"));

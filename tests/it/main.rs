@@ -27,6 +27,7 @@ mod inventory;
 mod inventory_faults;
 mod key_urls;
 mod lost_store;
+mod matrix;
 mod month;
 mod operators;
 mod payment_faults;

@@ -649,13 +649,8 @@ pub(crate) fn in_xero(paying: &Paying) -> Vec<(Decimal, Date, String)> {
 }
 
 /// A payment that a person enters in ConnectWise.
-pub(crate) fn enter(paying: &Paying, invoice: i64, amount: &str) -> i64 {
-    paying.world.connectwise.add_payment(NewPayment {
-        invoice,
-        amount: dec(amount),
-        date: DAY,
-        ..NewPayment::default()
-    })
+pub(crate) fn enter(world: &World, invoice: i64, amount: &str) -> i64 {
+    world.connectwise.add_payment(NewPayment { invoice, amount: dec(amount), date: DAY, ..NewPayment::default() })
 }
 
 #[tokio::test]
@@ -666,7 +661,7 @@ async fn a_payment_in_connectwise_is_entered_in_xero_once() {
         let paying = Paying::with(Differently { rules: TO, connectwise, ..Differently::default() }).await;
         let (invoice, document) = paying.posted("INV-1").await;
         sweep(&paying).await;
-        let (one, two) = (enter(&paying, invoice, "20"), enter(&paying, invoice, "20"));
+        let (one, two) = (enter(&paying.world, invoice, "20"), enter(&paying.world, invoice, "20"));
         if tells {
             paying.world.settle().await;
         } else {
@@ -692,7 +687,7 @@ async fn a_payment_in_connectwise_is_entered_in_xero_once() {
 async fn a_payment_that_waits_for_its_invoice_goes_with_it() {
     let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
     let invoice = paying.world.invoice("INV-1", vec![labour("1", "100")]);
-    enter(&paying, invoice, "20");
+    enter(&paying.world, invoice, "20");
     sweep(&paying).await;
     assert_eq!(paying.world.state_of(&format!("acme/payment/{invoice}")).await, "skipped no_invoice");
     paying.world.ready(invoice);
@@ -704,9 +699,9 @@ async fn a_payment_that_waits_for_its_invoice_goes_with_it() {
 async fn a_warm_payment_to_xero_costs_three_calls() {
     let paying = Paying::with(Differently { rules: TO, ..Differently::default() }).await;
     let (invoice, _) = paying.posted("INV-1").await;
-    enter(&paying, invoice, "10");
+    enter(&paying.world, invoice, "10");
     sweep(&paying).await;
-    enter(&paying, invoice, "20");
+    enter(&paying.world, invoice, "20");
     let before = paying.world.xero.calls();
     sweep(&paying).await;
     // The invoice, all payments it ever had, and the new one.
@@ -718,13 +713,13 @@ async fn what_cannot_go_to_xero_is_held() {
     let rules = "payments = \"to_xero\"\npayment_account = \"090\"\ndocument_status = \"DRAFT\"\n";
     let paying = Paying::with(Differently { rules, ..Differently::default() }).await;
     let (invoice, document) = paying.posted("INV-1").await;
-    enter(&paying, invoice, "20");
+    enter(&paying.world, invoice, "20");
     sweep(&paying).await;
     assert!(paying.held(document).await.starts_with("invoice_not_approved"));
     paying.world.xero.edit(document, &json!({"Status": "AUTHORISED"})).unwrap();
     paying.settle().await;
     assert_eq!((in_xero(&paying).len(), paying.state(document).await.as_str()), (1, "done"), "its approval wakes it");
-    enter(&paying, invoice, "90.01");
+    enter(&paying.world, invoice, "90.01");
     sweep(&paying).await;
     let held = paying.held(document).await;
     assert!(held.starts_with("payment_conflict") && held.contains("90.01") && held.contains("90.00 more"), "{held}");
@@ -733,7 +728,7 @@ async fn what_cannot_go_to_xero_is_held() {
     let rules = "payments = \"to_xero\"\npayment_account = \"200\"\n";
     let paying = Paying::with(Differently { rules, ..Differently::default() }).await;
     let (invoice, document) = paying.posted("INV-1").await;
-    enter(&paying, invoice, "20");
+    enter(&paying.world, invoice, "20");
     sweep(&paying).await;
     assert!(paying.held(document).await.starts_with("unusable_account"));
 }
@@ -753,7 +748,7 @@ async fn neither_payment_echoes_where_both_go() {
         let (invoice, document) = paying.posted("INV-1").await;
         sweep(&paying).await;
         // One of each, equal but for where they were entered, and another one.
-        let ours = enter(&paying, invoice, "20");
+        let ours = enter(&paying.world, invoice, "20");
         paying.pay("INV-1", "30");
         paying.settle().await;
         sweep(&paying).await;
@@ -799,7 +794,7 @@ async fn neither_payment_echoes_where_both_go() {
 async fn a_payment_of_ours_that_a_person_deletes_does_not_come_back_by_itself() {
     let paying = Paying::with(Differently { rules: BOTH, ..Differently::default() }).await;
     let (invoice, document) = paying.posted("INV-1").await;
-    let ours = enter(&paying, invoice, "20");
+    let ours = enter(&paying.world, invoice, "20");
     sweep(&paying).await;
     assert_eq!(in_xero(&paying).len(), 1);
     paying.world.connectwise.delete_payment(ours).unwrap();

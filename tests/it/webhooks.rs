@@ -186,7 +186,7 @@ async fn odd_payments_of_connectwise_are_read_or_held_by_the_name_of_their_field
     });
     sweep(&paying).await;
     assert!(paying.world.xero.payments().is_empty());
-    enter(&paying, invoice, "8");
+    enter(&paying.world, invoice, "8");
     sweep(&paying).await;
     assert_eq!(paying.world.xero.payments().len(), 2);
 }

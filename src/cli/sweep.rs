@@ -107,6 +107,12 @@ fn print(report: &ReportView, dry_run: bool) {
     for found in &report.found {
         out!("  {:<44} {:<16} {:<14} {}", found.key, found.number, found.why, found.closed);
     }
+    if result.older > 0 {
+        out!(
+            "  {} unknown ones were closed long before readypost began and are left alone: set `start_date`, or retry those that are to be posted",
+            result.older
+        );
+    }
     if result.deferred > 0 {
         out!("  {} more are left for the next sweep", result.deferred);
     }

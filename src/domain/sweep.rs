@@ -101,6 +101,14 @@ pub struct Asked {
     pub at: Timestamp,
     /// Since when the row is known to be listed.
     pub listed_since: Timestamp,
+    /// What was closed before is left alone, unless it is known; none = nothing is.
+    pub from: Option<Timestamp>,
+}
+
+/// Whether an unknown row is left alone because it was closed too long ago: nothing says that it is to be posted.
+#[must_use]
+pub fn is_older(closing: &Closing, asked: Asked) -> bool {
+    closing.latest.zip(asked.from).is_some_and(|(closed, from)| closed < from)
 }
 
 /// Whether a listed row is looked at, and why.
@@ -108,6 +116,9 @@ pub struct Asked {
 pub fn compare(record: Option<&Record>, row: &Row, asked: Asked) -> Option<Found> {
     let settled = is_settled(&row.closing, asked);
     let Some(record) = record else {
+        if is_older(&row.closing, asked) {
+            return None;
+        }
         return if has_callback(row.key.kind) { settled.then_some(Found::Missed) } else { Some(Found::New) };
     };
     if record.changed > asked.at {
@@ -210,6 +221,9 @@ pub struct SweepResult {
     /// Records that were left for the next sweep, because this one had handed over enough.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub deferred: u32,
+    /// Unknown records that were closed long before the store was begun, and are left alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub older: u32,
     /// Of those that no callback told of, the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed: Vec<RecordKey>,
@@ -241,6 +255,7 @@ impl SweepResult {
             listed: BTreeMap::new(),
             found: BTreeMap::new(),
             deferred: 0,
+            older: 0,
             missed: Vec::new(),
             calls: 0,
             xero_calls: 0,

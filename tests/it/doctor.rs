@@ -48,7 +48,7 @@ async fn what_would_hold_records_is_found() {
         "tax rate 'GST Free Income' is archived or not for purchases",
         "there is no active rounding account",
         "there is no account 998 (set `drop_ship_account`)",
-        "`start_date` is not set: all that ConnectWise lists as unposted is posted",
+        "`start_date` is not set: the sweep posts what was closed from 35 days",
         "invoice callback",
         "no expense callback leads to https://hooks.example.com/callbacks/acme",
         "no purchaseorder callback leads to https://hooks.example.com/callbacks/acme",

@@ -107,6 +107,28 @@ async fn a_record_tells_that_the_sweep_found_it() {
 }
 
 #[tokio::test]
+async fn without_a_start_date_what_piled_up_long_ago_is_left_alone_and_counted() {
+    let mut world = World::new().await;
+    let (old, _lost) = world.closed("1001");
+    world.clock.advance(SignedDuration::from_hours(24 * 10));
+    let (recent, _lost) = world.closed("1002");
+    world.clock.advance(SignedDuration::from_hours(24 * 30));
+    world.lose_store().await;
+    world.clock.advance(SignedDuration::from_mins(11));
+    sweep(&world).await;
+    world.settle().await;
+    assert_eq!((world.knows(old).await, world.state(recent).await.as_str()), (false, "done"));
+    let result = last(&world).await;
+    assert_eq!((&result["found"], &result["older"]), (&json!({"missed": 1}), &json!(1)), "{result}");
+    // With a start it is taken in.
+    let text = world.configuration().replace("[company.rules]", "[company.rules]\nstart_date = \"2026-11-01\"");
+    assert_eq!(world.reload(&text).await.0, 200);
+    sweep(&world).await;
+    world.settle().await;
+    assert_eq!(world.state(old).await, "done");
+}
+
+#[tokio::test]
 async fn an_invoice_whose_opening_was_told_and_whose_closing_was_not_is_missed_too() {
     let world = World::new().await;
     let invoice = world.invoice("1001", vec![labour("1", "100")]);

@@ -34,6 +34,6 @@ pub(super) fn check(organisation: &Organisation, company: &Company, about: &str,
     }
     if rules.sweep_minutes > 0 && rules.start_date.is_none() {
         findings
-            .note(about, "`start_date` is not set: all that ConnectWise lists as unposted is posted, old records too");
+            .note(about, "`start_date` is not set: the sweep posts what was closed from 35 days before the store was begun on, and leaves older records alone");
     }
 }

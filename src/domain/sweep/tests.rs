@@ -30,7 +30,7 @@ fn vague(earliest: i64, latest: i64) -> Row {
 }
 
 fn asked(minutes: i64, since: i64) -> Asked {
-    Asked { at: at(minutes), listed_since: at(since) }
+    Asked { at: at(minutes), listed_since: at(since), from: None }
 }
 
 /// A record that a step ended for at this minute.
@@ -215,4 +215,16 @@ proptest! {
         // Closed later than the clock says: once for each sweep until then.
         prop_assert!(contradicts || looks <= 4, "{looks} looks for {settlement:?}");
     }
+}
+
+#[test]
+fn what_was_closed_long_ago_is_left_alone_unless_it_is_known() {
+    let asked = |minutes| Asked { from: Some(at(100)), ..asked(minutes, 0) };
+    let old = row(RecordKind::Invoice, 99);
+    assert_eq!((compare(None, &old, asked(500)), is_older(&old.closing, asked(500))), (None, true));
+    assert_eq!(compare(None, &row(RecordKind::Adjustment, 99), asked(500)), None);
+    assert_eq!(compare(None, &row(RecordKind::Invoice, 100), asked(500)), Some(Found::Missed));
+    // It may have been closed later than that.
+    assert_eq!(compare(None, &vague(0, 100), asked(500)), Some(Found::Missed));
+    assert_eq!(compare(Some(&record(done(), 50)), &old, asked(500)), Some(Found::Back));
 }

@@ -10,7 +10,7 @@ use crate::domain::facts::MovementKind;
 use crate::domain::hold::SkipReason;
 use crate::domain::plan::posts;
 use crate::domain::record::{RecordKey, RecordKind, SourceId};
-use crate::domain::sweep::{Asked, Closing, Row, compare, compare_purchase};
+use crate::domain::sweep::{Asked, Closing, Row, compare, compare_purchase, is_older};
 use crate::domain::text::shorten;
 use crate::store::StoreError;
 
@@ -68,13 +68,22 @@ impl Pass<'_> {
         Ok(about.is_some_and(|about| about.number == shorten(row.number.trim(), 40)))
     }
 
+    /// Counts a row that is left alone for its age.
+    fn leave(&mut self, record: Option<&Record>, row: &Row, asked: Asked) {
+        if record.is_none() && is_older(&row.closing, asked) {
+            let result = self.result();
+            result.older = result.older.saturating_add(1);
+        }
+    }
+
     /// Compares a row with its own record.
     async fn look(&mut self, row: Row, asked: Asked) -> Result<(), StoreError> {
         let record = self.known(&row.key).await?;
         match compare(record.as_ref(), &row, asked) {
-            Some(found) => self.hand(&row.key.clone(), &row, found).await,
-            None => Ok(()),
+            Some(found) => self.hand(&row.key.clone(), &row, found).await?,
+            None => self.leave(record.as_ref(), &row, asked),
         }
+        Ok(())
     }
 
     /// Purchases: an unknown one is found through its order, as its callback would.
@@ -104,8 +113,9 @@ impl Pass<'_> {
                 (_, _, Some(order)) => {
                     let record = self.known(&order).await?;
                     let row = Row { key: order.clone(), number, closing, posts: true };
-                    if let Some(found) = compare_purchase(record.as_ref(), &row, asked) {
-                        self.hand(&order, &row, found).await?;
+                    match compare_purchase(record.as_ref(), &row, asked) {
+                        Some(found) => self.hand(&order, &row, found).await?,
+                        None => self.leave(record.as_ref(), &row, asked),
                     }
                 }
                 (_, _, None) => self.problem(format!("the unposted purchase '{number}' names no purchase order")),
@@ -150,10 +160,7 @@ impl Pass<'_> {
             self.is_listed([key.clone()]);
             let record = self.known(&key).await?;
             let Some(report) = record.as_ref().and_then(posted_with) else {
-                let row = Row { key: key.clone(), number: entry.to_string(), closing, posts: true };
-                if let Some(found) = compare(record.as_ref(), &row, asked) {
-                    self.hand(&key, &row, found).await?;
-                }
+                self.look(Row { key, number: entry.to_string(), closing, posts: true }, asked).await?;
                 continue;
             };
             let number = report.to_string();
@@ -201,7 +208,8 @@ impl Pass<'_> {
             self.is_listed([key.clone()]);
             let posts = self.parts.company(&key, row.location_id).is_none_or(|company| posts(kind, &company.rules));
             let number = shorten(&row.id, 60);
-            self.look(Row { key, number, closing: row.closing, posts }, Asked { at, listed_since: at }).await?;
+            let asked = Asked { at, listed_since: at, from: self.from() };
+            self.look(Row { key, number, closing: row.closing, posts }, asked).await?;
         }
         match nameless.first() {
             None => Ok(()),

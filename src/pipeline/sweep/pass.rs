@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ListError;
+use super::{ListError, payments};
 use crate::domain::delivery::{StateName, Trigger};
 use crate::domain::facts::MovementKind;
 use crate::domain::record::{ConnectionId, RecordKey, RecordKind};
@@ -235,7 +235,15 @@ impl<'a> Pass<'a> {
         let names: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
         let still: BTreeSet<&String> = names.iter().collect();
         self.memory.retain(|name, _| !name.starts_with(&prefix) || still.contains(name));
-        names.into_iter().map(|name| Asked { at, listed_since: *self.memory.entry(name).or_insert(at) }).collect()
+        let from = self.from();
+        names.into_iter().map(|name| Asked { at, listed_since: *self.memory.entry(name).or_insert(at), from }).collect()
+    }
+
+    /// Before when unknown records are left alone: where the rules of a company name no start, what piled up in
+    /// ConnectWise is not posted unasked. Reaches back far enough for a store that was lost in the middle of a month.
+    pub(super) fn from(&self) -> Option<Timestamp> {
+        let unnamed = self.companies().any(|company| company.rules.start_date.is_none());
+        unnamed.then(|| self.companies().map(|company| payments::start(company, self.parts)).min()).flatten()
     }
 
     /// Hands a record to the queue because of a row; each once in a sweep, and not too many.

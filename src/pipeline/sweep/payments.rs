@@ -132,7 +132,7 @@ impl Pass<'_> {
 }
 
 /// Where the first sweep of a company begins.
-fn start(company: &Company, parts: &Parts) -> Timestamp {
+pub(super) fn start(company: &Company, parts: &Parts) -> Timestamp {
     let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok();
     // A day begins up to 14 hours earlier than in UTC.
     let day = company.rules.start_date.and_then(midnight).map(|day| before(day, SignedDuration::from_hours(14)));

@@ -4,6 +4,7 @@
 //! batch, so of these the store's records are taken.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,7 +18,8 @@ use crate::domain::facts::{Invoice, RecordFacts};
 use crate::domain::hold::SkipReason;
 use crate::domain::map;
 use crate::domain::record::{CompanyId, RecordKey, RecordKind, SourceId};
-use crate::domain::statement::{Calls, Closed, Document, Known, Ledger, Month, Statement, sections};
+use crate::domain::statement::{Calls, Closed, Document, Known, Ledger, Month, Section, Statement, sections};
+use crate::remote;
 use crate::store::Filter;
 use crate::xero::{Listing, XeroError};
 
@@ -45,6 +47,7 @@ struct Reading<'parts> {
     month: Month,
     parts: &'parts Parts,
     progress: &'parts watch::Sender<Progress>,
+    sent: Arc<remote::Calls>,
 }
 
 /// States a month of a company.
@@ -59,23 +62,11 @@ pub async fn reconcile(
 ) -> Result<Statement, String> {
     let found = parts.companies.iter().find(|candidate| candidate.id == *company);
     let company = found.ok_or_else(|| format!("the company '{company}' is not in the configuration"))?;
-    let reading = Reading { company, month, parts, progress };
-    let mut stated = Vec::new();
-    let sales = reading.sales().await?;
-    let documents = reading.documents(false, &sales).await?;
-    stated.extend(sections(Ledger::Sales, &sales, &documents, month));
-    let purchases = reading.known(&[RecordKind::Purchase]).await?;
-    let expenses = reading.known(&[RecordKind::ExpenseReport, RecordKind::Expense]).await?;
-    if !purchases.is_empty() || !expenses.is_empty() {
-        let both: Vec<Closed> = purchases.iter().chain(&expenses).cloned().collect();
-        let documents = reading.documents(true, &both).await?;
-        let (of_expenses, others): (Vec<Document>, Vec<Document>) =
-            documents.into_iter().partition(|document| is_of_expenses(document, &expenses));
-        stated.extend(sections(Ledger::Purchases, &purchases, &others, month));
-        stated.extend(sections(Ledger::Expenses, &expenses, &of_expenses, month));
-    }
-    let calls = progress.borrow().calls;
-    Ok(Statement { company: company.id.clone(), month, at: parts.clock.now(), sections: stated, calls })
+    let sent = Arc::new(remote::Calls::default());
+    let reading = Reading { company, month, parts, progress, sent: Arc::clone(&sent) };
+    let sections = remote::counted(sent, reading.sections()).await?;
+    let calls = reading.calls();
+    Ok(Statement { company: company.id.clone(), month, at: parts.clock.now(), sections, calls })
 }
 
 fn is_of_expenses(document: &Document, expenses: &[Closed]) -> bool {
@@ -84,26 +75,46 @@ fn is_of_expenses(document: &Document, expenses: &[Closed]) -> bool {
 }
 
 impl Reading<'_> {
-    fn tell(&self, step: &str, rows: usize, calls: Calls) {
+    fn calls(&self) -> Calls {
+        Calls { connectwise: self.sent.to("ConnectWise"), xero: self.sent.to("Xero") }
+    }
+
+    fn tell(&self, step: &str, rows: usize) {
         self.progress.send_modify(|progress| {
             step.clone_into(&mut progress.step);
             progress.rows = progress.rows.saturating_add(rows);
-            progress.calls.connectwise = progress.calls.connectwise.saturating_add(calls.connectwise);
-            progress.calls.xero = progress.calls.xero.saturating_add(calls.xero);
+            progress.calls = self.calls();
             progress.waits_until = None;
         });
     }
 
+    async fn sections(&self) -> Result<Vec<Section>, String> {
+        let (month, mut stated) = (self.month, Vec::new());
+        let sales = self.sales().await?;
+        let documents = self.documents(false, &sales).await?;
+        stated.extend(sections(Ledger::Sales, &sales, &documents, month));
+        let purchases = self.known(&[RecordKind::Purchase]).await?;
+        let expenses = self.known(&[RecordKind::ExpenseReport, RecordKind::Expense]).await?;
+        if !purchases.is_empty() || !expenses.is_empty() {
+            let both: Vec<Closed> = purchases.iter().chain(&expenses).cloned().collect();
+            let documents = self.documents(true, &both).await?;
+            let is_of_expenses = |document: &Document| is_of_expenses(document, &expenses);
+            let (of_expenses, others): (Vec<Document>, Vec<Document>) = documents.into_iter().partition(is_of_expenses);
+            stated.extend(sections(Ledger::Purchases, &purchases, &others, month));
+            stated.extend(sections(Ledger::Expenses, &expenses, &of_expenses, month));
+        }
+        Ok(stated)
+    }
+
     /// The invoices that ConnectWise closed, with what the store knows of each.
     async fn sales(&self) -> Result<Vec<Closed>, String> {
-        self.tell("closed invoices in ConnectWise", 0, Calls::default());
+        self.tell("closed invoices in ConnectWise", 0);
         let id = &self.company.connection;
         let connection = self.parts.connections.get(id);
         let connection = connection.ok_or_else(|| format!("the connection '{id}' is not in the configuration"))?;
         let listed = connection.client.closed_invoices(self.month.first(), self.month.last()).await;
         let listed = listed.map_err(|error| error.to_string())?;
-        let pages = u32::try_from(listed.len() / 1000).unwrap_or(u32::MAX).saturating_add(1);
-        self.tell("records of the store", listed.len(), Calls { connectwise: pages, xero: 0 });
+        self.tell("records of the store", listed.len());
         let mut closed = Vec::new();
         for invoice in listed {
             let key =
@@ -125,7 +136,7 @@ impl Reading<'_> {
             let mut filter = Filter { kind: Some(*kind), company, limit: PAGE_RECORDS, ..Filter::default() };
             loop {
                 let page = self.parts.store.records(filter.clone()).await.map_err(|error| error.to_string())?;
-                self.tell("records of the store", page.records.len(), Calls::default());
+                self.tell("records of the store", page.records.len());
                 closed.extend(page.records.iter().filter(|record| self.is_dated(record)).filter_map(of_record));
                 match page.next {
                     Some(next) => filter.cursor = Some(next),
@@ -153,7 +164,7 @@ impl Reading<'_> {
                         break answer;
                     }
                 };
-                self.tell("documents in Xero", rows.len(), Calls { connectwise: 0, xero: 1 });
+                self.tell("documents in Xero", rows.len());
                 documents.extend(rows.into_iter().filter(|row| seen.insert(row.id)));
                 if !more {
                     break;
@@ -176,7 +187,7 @@ impl Reading<'_> {
                         break rows;
                     }
                 };
-                self.tell("documents of other months in Xero", rows.len(), Calls { connectwise: 0, xero: 1 });
+                self.tell("documents of other months in Xero", rows.len());
                 documents.extend(rows.into_iter().filter(|row| seen.insert(row.id)));
             }
         }

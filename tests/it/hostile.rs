@@ -208,7 +208,7 @@ async fn kept(service: &Service) -> (String, Vec<String>) {
 async fn first_sweep(service: &Service) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     for _ in 0..200 {
-        let answer = http.get(format!("{}/api/v1/status", service.url)).bearer_auth(TOKEN).send().await.unwrap();
+        let answer = http.get(format!("{}/status", service.url)).bearer_auth(TOKEN).send().await.unwrap();
         let status: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         if !status["connections"][0]["last_sweep"].is_null() {
             return;

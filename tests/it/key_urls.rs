@@ -61,7 +61,8 @@ async fn misbehave(mut stream: TcpStream, elsewhere: String, number: usize) -> O
     let path = head.split(' ').nth(1)?.split('?').next()?.to_owned();
     let key = json!({"signing_key": THEIR_KEY}).to_string();
     let whole = |status: &str, headers: &str, body: &[u8]| {
-        let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
+        // Each connection is for one request, and the answer says so: else the next one may come to a closed connection.
+        let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
         [head.as_bytes(), body].concat()
     };
     let answer = match path.as_str() {

@@ -62,12 +62,6 @@ impl DocumentKind {
     pub fn is_purchase(self) -> bool {
         matches!(self, Self::Bill | Self::BillCredit)
     }
-
-    /// Whether Xero lets many documents share a number, so that marks tell them apart.
-    #[must_use]
-    pub fn shares_numbers(self) -> bool {
-        self.is_purchase() || self == Self::Journal
-    }
 }
 
 /// A document whose totals have not been compared yet.

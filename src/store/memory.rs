@@ -112,12 +112,6 @@ impl Counts {
         self.states.values().filter_map(|states| states.get(&state)).sum()
     }
 
-    /// Unacknowledged warnings.
-    #[must_use]
-    pub fn open_warnings(&self) -> u64 {
-        self.warnings.values().sum()
-    }
-
     fn add(&mut self, record: &Record) {
         self.change(record, |count| *count = count.saturating_add(1));
     }

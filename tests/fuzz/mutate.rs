@@ -268,7 +268,7 @@ fn nth<'a>(value: &'a mut Value, left: &mut usize) -> Option<&'a mut Value> {
 }
 
 fn number(random: &mut Seeded) -> Value {
-    serde_json::from_str(*random.of::<&str>(NUMBERS)).unwrap_or(Value::Null)
+    serde_json::from_str(random.of::<&str>(NUMBERS)).unwrap_or(Value::Null)
 }
 
 fn change_member(random: &mut Seeded, value: &mut Value, donor: Option<&Value>) {
@@ -279,8 +279,7 @@ fn change_member(random: &mut Seeded, value: &mut Value, donor: Option<&Value>) 
         (2, old) => Value::Object(Map::from_iter([("a".to_owned(), old)])),
         (3, Value::Number(old)) => Value::String(old.to_string()),
         (3, Value::String(old)) => serde_json::from_str(&old).unwrap_or(Value::Bool(true)),
-        (4 | 5, Value::Number(_)) => number(random),
-        (4, _) => number(random),
+        (4, _) | (5, Value::Number(_)) => number(random),
         (6 | 7, Value::String(old)) => {
             let trick = *random.of(TEXTS);
             match random.below(3) {
@@ -323,7 +322,7 @@ fn change_member(random: &mut Seeded, value: &mut Value, donor: Option<&Value>) 
         (14, old) => match donor.cloned() {
             Some(mut donor) => {
                 let at = random.below(size(&donor));
-                nth(&mut donor, &mut { at }).map_or(old, |given| given.take())
+                nth(&mut donor, &mut { at }).map_or(old, Value::take)
             }
             None => old,
         },

@@ -72,7 +72,6 @@ impl Stage {
 
 /// Reads one request: its head and its body.
 async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
-    let mut chunk = [0; 16 << 10];
     loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
@@ -87,9 +86,9 @@ async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String
                 return Some((head, body));
             }
         }
-        match stream.read(&mut chunk).await {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
+        buffer.reserve(16 << 10);
+        if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
+            return None;
         }
     }
 }

@@ -28,9 +28,65 @@ const BODY_MAX: usize = 64 << 10;
 
 /// Sorts whose sender goes away before they are whole; others wait for their answer.
 const UNFINISHED: [&str; 4] = ["cut short", "no HTTP", "broken chunks", "two lengths"];
+/// The sort of which the second half of the body comes after a pause.
+const SLOW: &str = "slow";
+
+/// The door for the callbacks of the connection that there is.
+const DOOR: &str = "/callbacks/acme";
+
+/// Makes the bytes of one request; the number tells those of one sort apart.
+type Make = fn(&Arsenal, usize) -> Vec<u8>;
+
+/// Every sort of hostile request.
+const SORTS: [(&str, Make); 24] = [
+    ("unsigned", |own, _| own.forged(&Forgery::NoSignature)),
+    ("signed with another key", |own, _| own.forged(&Forgery::WrongKey)),
+    ("altered", |own, seed| whole(DOOR, &own.signature(), &own.flipped(seed))),
+    ("replayed at another connection", |own, _| whole("/callbacks/other", &own.signature(), own.body())),
+    ("cut short", |own, seed| {
+        let length = own.body().len();
+        [head(DOOR, &own.signature(), length), own.body()[..seed % length].to_vec()].concat()
+    }),
+    ("announced as huge", |own, _| head(DOOR, &own.signature(), 10_000_000_000)),
+    ("too large", |own, seed| whole(DOOR, &own.signature(), &vec![b' '; BODY_MAX + 1 + seed % 1000])),
+    ("nested", |own, seed| own.honest("[".repeat(1000 + seed % 60_000).as_bytes())),
+    ("UTF-16", |own, _| own.honest(&own.body().iter().flat_map(|byte| [*byte, 0]).collect::<Vec<u8>>())),
+    ("Latin-1", |own, _| {
+        let latin: Vec<u8> = own.body().iter().map(|byte| byte | 0x80).collect();
+        whole(DOOR, &own.signature(), &latin)
+    }),
+    (SLOW, |own, _| whole(DOOR, &signed("AAAA"), own.body())),
+    ("no HTTP", |_, seed| vec![u8::try_from(seed % 256).unwrap(); 300]),
+    ("huge header", |own, _| whole(DOOR, &format!("x-long: {}\r\n", "x".repeat(200_000)), own.body())),
+    ("two signatures", |own, _| whole(DOOR, &own.signature().repeat(2), own.body())),
+    ("broken chunks", |own, _| {
+        let headers = format!("host: x\r\n{}transfer-encoding: chunked\r\n", own.signature());
+        format!("POST {DOOR} HTTP/1.1\r\n{headers}\r\nzz\r\n").into_bytes()
+    }),
+    ("webhook of another key", |_, seed| hooked(&xero::signature("another", &webhook(seed)), seed)),
+    ("webhook signed for ConnectWise", |own, seed| hooked(own.callback.signature.as_deref().unwrap(), seed)),
+    ("webhook unsigned", |_, seed| whole("/xero/webhooks", "", &webhook(seed))),
+    ("key from elsewhere", |own, seed| {
+        own.forged(&Forgery::KeyUrl(format!("http://127.0.0.1:{}/k", 1 + seed % 60_000)))
+    }),
+    ("said to be compressed", |own, seed| {
+        whole(DOOR, &(own.signature() + "content-encoding: gzip\r\n"), &own.flipped(seed))
+    }),
+    ("other paths", |own, seed| {
+        let paths = ["/callbacks/", "/callbacks/..%2f", "/callbacks/acme/x", "//callbacks/acme"];
+        whole(paths[seed % paths.len()], &own.signature(), own.body())
+    }),
+    ("two lengths", |own, _| whole(DOOR, &(own.signature() + "transfer-encoding: chunked\r\n"), own.body())),
+    ("no JSON", |own, seed| own.honest(format!("{seed} is no callback").as_bytes())),
+    ("no record", |own, seed| {
+        let key_url = own.world.connectwise.key_url();
+        own.honest(format!(r#"{{"Type":"invoice","ID":"-{seed}","Metadata":{{"key_url":"{key_url}"}}}}"#).as_bytes())
+    }),
+];
 
 /// What one request is made of.
 struct Arsenal {
+    /// Known to the attacker, signed by ConnectWise, and never let in.
     callback: Delivery,
     world: Traced,
 }
@@ -44,95 +100,53 @@ fn whole(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head(path, headers, body.len()), body.to_vec()].concat()
 }
 
+fn signed(signature: &str) -> String {
+    format!("x-content-signature: {signature}\r\n")
+}
+
+fn webhook(seed: usize) -> Vec<u8> {
+    format!(r#"{{"events":[],"entropy":"{seed}"}}"#).into_bytes()
+}
+
+fn hooked(signature: &str, seed: usize) -> Vec<u8> {
+    whole("/xero/webhooks", &format!("x-xero-signature: {signature}\r\n"), &webhook(seed))
+}
+
 impl Arsenal {
-    /// The bytes of one hostile request, by its number; the second part is sent after a pause.
+    fn body(&self) -> &[u8] {
+        &self.callback.body
+    }
+
+    /// The header with the right signature of the callback.
+    fn signature(&self) -> String {
+        signed(self.callback.signature.as_deref().unwrap())
+    }
+
+    fn forged(&self, forgery: &Forgery) -> Vec<u8> {
+        let forged = self.world.connectwise.forge(&self.callback, forgery);
+        whole(DOOR, &forged.signature.as_deref().map_or_else(String::new, signed), &forged.body)
+    }
+
+    /// A body of the attacker's own with the right signature, as if ConnectWise had lost its mind.
+    fn honest(&self, body: &[u8]) -> Vec<u8> {
+        let delivery = self.world.connectwise.sign(DOOR, body);
+        whole(DOOR, &signed(&delivery.signature.unwrap()), body)
+    }
+
+    /// The callback with one bit that is another one.
+    fn flipped(&self, seed: usize) -> Vec<u8> {
+        let mut flipped = self.body().to_vec();
+        flipped[seed % self.callback.body.len()] ^= 1 << (seed % 8);
+        flipped
+    }
+
+    /// Sort and bytes of one hostile request, by its number; the second part is sent after a pause.
     fn request(&self, number: usize) -> (&'static str, Vec<u8>, Vec<u8>) {
-        let (seed, sort) = (number / 24, number % 24);
-        let (body, door) = (&self.callback.body, "/callbacks/acme");
-        let right = self.callback.signature.clone().unwrap();
-        let signed = |signature: &str| format!("x-content-signature: {signature}\r\n");
-        let forged = |forgery: &Forgery| {
-            let forged = self.world.connectwise.forge(&self.callback, forgery);
-            whole(door, &forged.signature.map_or(String::new(), |signature| signed(&signature)), &forged.body)
-        };
-        let own = |body: &[u8]| {
-            let delivery = self.world.connectwise.sign(door, body);
-            whole(door, &signed(&delivery.signature.unwrap()), body)
-        };
-        let webhook = format!(r#"{{"events":[],"entropy":"{seed}"}}"#).into_bytes();
-        let hooked = |signature: &str| whole("/xero/webhooks", &format!("x-xero-signature: {signature}\r\n"), &webhook);
-        let mut flipped = body.clone();
-        flipped[seed % body.len()] ^= 1 << (seed % 8);
-        let none = Vec::new();
-        match sort {
-            0 => ("unsigned", forged(&Forgery::NoSignature), none),
-            1 => ("signed with another key", forged(&Forgery::WrongKey), none),
-            2 => ("altered", whole(door, &signed(&right), &flipped), none),
-            3 => ("replayed at another connection", whole("/callbacks/other", &signed(&right), body), none),
-            4 => (
-                "cut short",
-                [head(door, &signed(&right), body.len()), body[..seed % body.len()].to_vec()].concat(),
-                none,
-            ),
-            5 => ("announced as huge", head(door, &signed(&right), 10_000_000_000), none),
-            6 => ("too large", whole(door, &signed(&right), &vec![b' '; BODY_MAX + 1 + seed % 1000]), none),
-            7 => ("nested", own("[".repeat(1000 + seed % 60_000).as_bytes()), none),
-            8 => ("UTF-16", own(&body.iter().flat_map(|byte| [*byte, 0]).collect::<Vec<u8>>()), none),
-            9 => (
-                "Latin-1",
-                whole(door, &signed(&right), &body.iter().map(|byte| byte | 0x80).collect::<Vec<u8>>()),
-                none,
-            ),
-            10 => {
-                let half = body.len() / 2;
-                let first = [head(door, &signed("AAAA"), body.len()), body[..half].to_vec()].concat();
-                ("slow", first, body[half..].to_vec())
-            }
-            11 => ("no HTTP", vec![u8::try_from(seed % 256).unwrap(); 300], none),
-            12 => ("huge header", whole(door, &format!("x-long: {}\r\n", "x".repeat(200_000)), body), none),
-            13 => ("two signatures", whole(door, &(signed(&right) + &signed(&right)), body), none),
-            14 => {
-                let chunked = format!(
-                    "POST {door} HTTP/1.1\r\nhost: x\r\n{}transfer-encoding: chunked\r\n\r\nzz\r\n",
-                    signed(&right)
-                );
-                ("broken chunks", chunked.into_bytes(), none)
-            }
-            15 => ("webhook of another key", hooked(&xero::signature("another", &webhook)), none),
-            16 => ("webhook signed for ConnectWise", hooked(&right), none),
-            17 => ("webhook unsigned", whole("/xero/webhooks", "", &webhook), none),
-            18 => (
-                "key from elsewhere",
-                forged(&Forgery::KeyUrl(format!("http://127.0.0.1:{}/k", 1 + seed % 60_000))),
-                none,
-            ),
-            19 => {
-                ("said to be compressed", whole(door, &(signed(&right) + "content-encoding: gzip\r\n"), &flipped), none)
-            }
-            20 => (
-                "other paths",
-                whole(
-                    ["/callbacks/", "/callbacks/..%2f", "/callbacks/acme/x", "//callbacks/acme"][seed % 4],
-                    &signed(&right),
-                    body,
-                ),
-                none,
-            ),
-            21 => {
-                let smuggled = format!("{}transfer-encoding: chunked\r\n", signed(&right));
-                ("two lengths", whole(door, &smuggled, body), none)
-            }
-            22 => ("no JSON", own(format!("{seed} is no callback").as_bytes()), none),
-            _ => (
-                "no record",
-                own(format!(
-                    r#"{{"Type":"invoice","ID":"-{seed}","Metadata":{{"key_url":"{}"}}}}"#,
-                    self.world.connectwise.key_url()
-                )
-                .as_bytes()),
-                none,
-            ),
-        }
+        let (sort, make) = SORTS[number % SORTS.len()];
+        let mut first = make(self, number / SORTS.len());
+        let half = if sort == SLOW { self.body().len().div_ceil(2) } else { 0 };
+        let rest = first.split_off(first.len() - half);
+        (sort, first, rest)
     }
 }
 
@@ -149,7 +163,9 @@ async fn send(address: &str, (first, rest): (&[u8], &[u8]), ends: bool) -> io::R
     }
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("never answered");
+    if tokio::time::timeout(Duration::from_secs(20), reading).await.is_err() {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "never answered"));
+    }
     let status = answer.get(9..12).map(|digits| String::from_utf8_lossy(digits).into_owned());
     Ok(status.and_then(|status| status.parse().ok()).unwrap_or_default())
 }
@@ -188,14 +204,28 @@ async fn kept(service: &Service) -> (String, Vec<String>) {
     kept
 }
 
+/// Waits for the sweep with which the service begins: it is noted in the journal.
+async fn first_sweep(service: &Service) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for _ in 0..200 {
+        let answer = http.get(format!("{}/status", service.url)).bearer_auth(TOKEN).send().await.unwrap();
+        let status: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        if !status["connections"][0]["last_sweep"].is_null() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the first sweep did not end");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_hostile_requests_leave_nothing_behind() {
     let world = Traced::with(&format!("body_bytes_max = {BODY_MAX}")).await;
     let service = world.start(&[]).await;
     let address = service.url.trim_start_matches("http://").to_owned();
-    // Known to the attacker, signed by ConnectWise, and never let in.
     let (_, callback) = world.delivery(0, &service);
     let arsenal = Arc::new(Arsenal { callback, world });
+    first_sweep(&service).await;
     let before = kept(&service).await;
     let begun = Instant::now();
     let mut seen = flood(&arsenal, &address, 0..WARM).await;

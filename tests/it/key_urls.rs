@@ -61,7 +61,8 @@ async fn misbehave(mut stream: TcpStream, elsewhere: String, number: usize) -> O
     let path = head.split(' ').nth(1)?.split('?').next()?.to_owned();
     let key = json!({"signing_key": THEIR_KEY}).to_string();
     let whole = |status: &str, headers: &str, body: &[u8]| {
-        let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
+        // Each connection is for one request, and the answer says so: else the next one may come to a closed connection.
+        let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
         [head.as_bytes(), body].concat()
     };
     let answer = match path.as_str() {
@@ -91,10 +92,11 @@ async fn misbehave(mut stream: TcpStream, elsewhere: String, number: usize) -> O
     stream.write_all(&answer).await.ok()?;
     match path.as_str() {
         "/giant" => loop {
-            stream.write_all(&[b' '; 32 << 10]).await.ok()?;
+            stream.write_all(&vec![b' '; 32 << 10]).await.ok()?;
         },
         "/endless" => loop {
-            stream.write_all(&[b"8000\r\n", &[b' '; 32 << 10][..], b"\r\n"].concat()).await.ok()?;
+            let chunk = [b"8000\r\n", vec![b' '; 32 << 10].as_slice(), b"\r\n"].concat();
+            stream.write_all(&chunk).await.ok()?;
         },
         "/headers" => loop {
             stream.write_all(b"x-more: 1\r\n").await.ok()?;
@@ -115,8 +117,8 @@ async fn misbehave(mut stream: TcpStream, elsewhere: String, number: usize) -> O
 async fn allowing(hosts: &[&str]) -> World {
     let world = World::new().await;
     let ours = format!("[\"{}\"", world.connectwise.key_host());
-    let more: String = hosts.iter().map(|host| format!(", \"{host}\"")).collect();
-    let (status, answer) = world.reload(&world.configuration().replace(&ours, &format!("{ours}{more}"))).await;
+    let all = hosts.iter().fold(ours.clone(), |all, host| format!("{all}, \"{host}\""));
+    let (status, answer) = world.reload(&world.configuration().replace(&ours, &all)).await;
     assert_eq!(status, 200, "{answer}");
     world
 }
@@ -132,116 +134,136 @@ async fn attack(world: &World, sent: &Delivery, key_url: &str) -> u16 {
     status
 }
 
+/// A host of ConnectWise's cloud that is allowed; `CLOUD` in the tables below.
+const CLOUD: &str = "na.myconnectwise.net";
+
+/// Hosts that only look like an allowed one, or hide another one. `OURS` is the allowed one, `THEIRS` the attacker's.
+const HOSTS: &[&str] = &[
+    "THEIRS",
+    "CLOUD@THEIRS",
+    "CLOUD:x@THEIRS",
+    "CLOUD%40THEIRS",
+    "THEIRS#@CLOUD",
+    "THEIRS\\@CLOUD",
+    "THEIRS?@CLOUD",
+    "user:secret@CLOUD",
+    "@CLOUD",
+    ":@CLOUD",
+    "CLOUD.evil.example",
+    "evil-CLOUD",
+    "evil.example.CLOUD.test",
+    "xCLOUD",
+    "myconnectwise.net",
+    "api-na.myconnectwise.net",
+    "eu.myconnectwise.net",
+    "CLOUD.",
+    "CLOUD:8443",
+    "CLOUD:80",
+    "CLOUD:THEIR_PORT",
+    "na.myconnectwise.net\u{ff0f}x",
+    "n\u{430}.myconnectwise.net",
+    "\u{ff4e}\u{ff41}.myconnectwise.net",
+    "na\u{3002}myconnectwise.net",
+    "xn--n-7sb.myconnectwise.net",
+    "na.myconnectwise\u{ad}.net",
+    "na%2emyconnectwise.net",
+    "na.my\tconnectwise.net",
+    "na.my\nconnectwise.net",
+    "localhost:THEIR_PORT",
+    "localhost:OUR_PORT",
+    "127.1:OUR_PORT",
+    "2130706433:OUR_PORT",
+    "0x7f000001:OUR_PORT",
+    "0x7f.0.0.1:OUR_PORT",
+    "0177.0.0.1:OUR_PORT",
+    "017700000001:OUR_PORT",
+    "127.0.0.2:OUR_PORT",
+    "0.0.0.0:OUR_PORT",
+    "0:OUR_PORT",
+    "[::1]:OUR_PORT",
+    "[::ffff:127.0.0.1]:OUR_PORT",
+    "[::ffff:7f00:1]:OUR_PORT",
+    "[0:0:0:0:0:0:0:1]:OUR_PORT",
+    "127.0.0.1.:OUR_PORT",
+    "127.0.0.1",
+    "169.254.169.254",
+    "[fd00:ec2::254]",
+    "metadata.google.internal",
+    "10.0.0.1",
+    "OURS.evil.example",
+    "OURS@THEIRS",
+    "user@OURS",
+    "",
+];
+
+/// What is no web.
+const SCHEMES: &[&str] =
+    &["ftp", "file", "gopher", "ws", "wss", "javascript", "data", "jar:http", "blob:https", "view-source:https"];
+
+/// Addresses of the allowed host that are not addresses of it, or not by https.
+const WHOLE: &[&str] = &[
+    "http://CLOUD/key",
+    "//CLOUD/key",
+    "CLOUD/key",
+    "https:CLOUD/key",
+    "https:/CLOUD/key",
+    "https:///CLOUD/key",
+    "https:\\\\CLOUD\\key",
+    " https://CLOUD/key",
+    "\u{0}https://CLOUD/key",
+    "https://CLOUD/key\r\nhost: evil.example",
+    "https://CLOUD:443/key",
+    "data:application/json,{\"signing_key\":\"their-key\"}",
+    "file:///etc/passwd",
+    "not an address",
+    "",
+];
+
+/// Another company's key on the allowed host, in every way of saying it.
+const OF_OTHERS: &[&str] = &[
+    "key?companyName=other&id=1",
+    "key?companyName=acme&companyName=other",
+    "key?companyName=acme&companyName=acme",
+    "key?COMPANYNAME=other",
+    "key?%63ompanyName=other",
+    "key?id=1;companyName=other",
+    "key?id=1%26companyName=other",
+    "key?companyName=acme%00other",
+    "key?companyName[]=other",
+    "key;companyName=other?companyName=acme",
+    "companyName=other/../key?id=1&x=companyName",
+    "key%3FcompanyName=other",
+    "key?companyName=acme%26companyName=other",
+    "key?companyName=",
+];
+
+/// Every address that must not be followed.
+fn refused(ours: &str, theirs: &str) -> Vec<String> {
+    let port = |host: &str| host.rsplit(':').next().unwrap().to_owned();
+    let (our_port, their_port) = (port(ours), port(theirs));
+    let meant = |text: &str| {
+        let text = text.replace("OUR_PORT", &our_port).replace("THEIR_PORT", &their_port);
+        text.replace("OURS", ours).replace("THEIRS", theirs).replace("CLOUD", CLOUD)
+    };
+    let mut urls: Vec<String> = WHOLE.iter().map(|url| meant(url)).collect();
+    urls.push(format!("https://{CLOUD}/{}", "x".repeat(5000)));
+    for host in HOSTS.iter().map(|host| meant(host)) {
+        urls.extend(["http", "https"].map(|scheme| format!("{scheme}://{host}/key?companyName=acme&id=1")));
+    }
+    for scheme in SCHEMES {
+        urls.extend([ours, CLOUD].map(|host| format!("{scheme}://{host}/key")));
+    }
+    urls.extend(OF_OTHERS.iter().map(|rest| format!("http://{ours}/{rest}")));
+    urls
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_form_of_an_address_leads_to_a_host_that_is_not_allowed() {
     let decoy = Trap::set(String::new()).await;
-    let world = allowing(&["na.myconnectwise.net"]).await;
-    let (ours, theirs) = (world.connectwise.key_host(), decoy.host.clone());
-    let (our_port, their_port) = (ours.rsplit(':').next().unwrap(), theirs.rsplit(':').next().unwrap());
-    let cloud = "na.myconnectwise.net";
-    let mut urls: Vec<String> = Vec::new();
-    // Hosts that only look like the allowed one, or hide another one.
-    for host in [
-        theirs.clone(),
-        format!("{cloud}@{theirs}"),
-        format!("{cloud}:x@{theirs}"),
-        format!("{cloud}%40{theirs}"),
-        format!("{theirs}#@{cloud}"),
-        format!("{theirs}\\@{cloud}"),
-        format!("{theirs}?@{cloud}"),
-        format!("user:secret@{cloud}"),
-        format!("@{cloud}"),
-        format!(":@{cloud}"),
-        format!("{cloud}.evil.example"),
-        format!("evil-{cloud}"),
-        format!("evil.example.{cloud}.test"),
-        format!("x{cloud}"),
-        "myconnectwise.net".to_owned(),
-        "api-na.myconnectwise.net".to_owned(),
-        "eu.myconnectwise.net".to_owned(),
-        format!("{cloud}."),
-        format!("{cloud}:8443"),
-        format!("{cloud}:80"),
-        format!("{cloud}:{their_port}"),
-        "na.myconnectwise.net\u{ff0f}x".to_owned(),
-        "n\u{430}.myconnectwise.net".to_owned(),
-        "\u{ff4e}\u{ff41}.myconnectwise.net".to_owned(),
-        "na\u{3002}myconnectwise.net".to_owned(),
-        "xn--n-7sb.myconnectwise.net".to_owned(),
-        "na.myconnectwise\u{ad}.net".to_owned(),
-        "na%2emyconnectwise.net".to_owned(),
-        "na.my\tconnectwise.net".to_owned(),
-        "na.my\nconnectwise.net".to_owned(),
-        format!("localhost:{their_port}"),
-        format!("localhost:{our_port}"),
-        format!("127.1:{our_port}"),
-        format!("2130706433:{our_port}"),
-        format!("0x7f000001:{our_port}"),
-        format!("0x7f.0.0.1:{our_port}"),
-        format!("0177.0.0.1:{our_port}"),
-        format!("017700000001:{our_port}"),
-        format!("127.0.0.2:{our_port}"),
-        format!("0.0.0.0:{our_port}"),
-        format!("0:{our_port}"),
-        format!("[::1]:{our_port}"),
-        format!("[::ffff:127.0.0.1]:{our_port}"),
-        format!("[::ffff:7f00:1]:{our_port}"),
-        format!("[0:0:0:0:0:0:0:1]:{our_port}"),
-        format!("127.0.0.1.:{our_port}"),
-        "127.0.0.1".to_owned(),
-        "169.254.169.254".to_owned(),
-        "[fd00:ec2::254]".to_owned(),
-        "metadata.google.internal".to_owned(),
-        "10.0.0.1".to_owned(),
-        format!("{ours}.evil.example"),
-        format!("{ours}@{theirs}"),
-        format!("user@{ours}"),
-        String::new(),
-    ] {
-        urls.extend(["http", "https"].map(|scheme| format!("{scheme}://{host}/key?companyName=acme&id=1")));
-    }
-    for scheme in
-        ["ftp", "file", "gopher", "ws", "wss", "javascript", "data", "jar:http", "blob:https", "view-source:https"]
-    {
-        urls.extend([&ours, cloud].map(|host| format!("{scheme}://{host}/key")));
-    }
-    urls.extend([
-        format!("http://{cloud}/key"),
-        format!("//{cloud}/key"),
-        format!("{cloud}/key"),
-        format!("https:{cloud}/key"),
-        format!("https:/{cloud}/key"),
-        format!("https:///{cloud}/key"),
-        format!("https:\\\\{cloud}\\key"),
-        format!(" https://{cloud}/key"),
-        format!("\u{0}https://{cloud}/key"),
-        format!("https://{cloud}/key\r\nhost: evil.example"),
-        format!("https://{cloud}:443/key"),
-        "data:application/json,{\"signing_key\":\"their-key\"}".to_owned(),
-        "file:///etc/passwd".to_owned(),
-        "not an address".to_owned(),
-        String::new(),
-        format!("https://{cloud}/{}", "x".repeat(5000)),
-    ]);
-    // Another company's key on the allowed host, in every way of saying it.
-    for rest in [
-        "key?companyName=other&id=1",
-        "key?companyName=acme&companyName=other",
-        "key?companyName=acme&companyName=acme",
-        "key?COMPANYNAME=other",
-        "key?%63ompanyName=other",
-        "key?id=1;companyName=other",
-        "key?id=1%26companyName=other",
-        "key?companyName=acme%00other",
-        "key?companyName[]=other",
-        "key;companyName=other?companyName=acme",
-        "companyName=other/../key?id=1&x=companyName",
-        "key%3FcompanyName=other",
-        "key?companyName=acme%26companyName=other",
-        "key?companyName=",
-    ] {
-        urls.push(format!("http://{ours}/{rest}"));
-    }
+    let world = allowing(&[CLOUD]).await;
+    let theirs = decoy.host.clone();
+    let urls = refused(&world.connectwise.key_host(), &theirs);
+    assert_eq!(urls.len(), 160);
     let (invoice, sent) = world.closed("1001");
     for url in &urls {
         assert_eq!(attack(&world, &sent, url).await, 401, "{url:?}");

@@ -10,6 +10,7 @@ use readypost::simulator::connectwise::{
     NewPurchaseOrder, NewStock, Settings,
 };
 use readypost::simulator::xero;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::harness::{Differently, World, dec, labour};
@@ -196,7 +197,7 @@ impl Month {
             .collect();
         books.extend(crate::inventory::journals(world).iter().map(|journal| {
             let debits: rust_decimal::Decimal =
-                journal.lines.iter().map(|line| line.line_amount).filter(|amount| amount.is_sign_positive()).sum();
+                journal.lines.iter().map(|line| line.line_amount).filter(Decimal::is_sign_positive).sum();
             format!("journal {} {}", journal.narration.split(" [").next().unwrap(), debits.normalize())
         }));
         let paid = world.xero.payments().into_iter().filter(|payment| !payment.is_deleted);

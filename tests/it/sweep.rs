@@ -53,7 +53,9 @@ async fn what_no_callback_told_of_is_found_counted_and_posted_whatever_the_ids_m
     ];
     for (number, tenant) in tenants.into_iter().enumerate() {
         let mut month = month(tenant).await;
-        CALLED.into_iter().for_each(|step| month.step(step));
+        for step in CALLED {
+            month.step(step);
+        }
         let _ = month.world.connectwise.take_callbacks();
         // Callbacks may be under way.
         sweep(&month.world).await;
@@ -176,7 +178,7 @@ async fn what_was_taken_out_of_its_batch_is_marked_again_and_not_posted_again() 
 async fn held() -> (World, i64) {
     let world = World::new().await;
     let mut line = labour("1", "100");
-    line.account = "999".to_owned();
+    "999".clone_into(&mut line.account);
     let invoice = world.invoice("1001", vec![line]);
     world.ready(invoice);
     world.settle().await;

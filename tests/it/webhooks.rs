@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::companies::{NZ, nz_invoice, organisation};
-use crate::harness::{Differently, WEBHOOK_KEY, company_text, dec};
+use crate::harness::{Differently, TOKEN, WEBHOOK_KEY, company_text, dec};
 use crate::payments::{DAY, FROM, Paying, TO, enter, sweep};
 
 /// A world with a second company, whose webhooks are signed with this key.
@@ -124,6 +124,68 @@ async fn a_new_key_is_taken_in_without_a_restart_and_without_a_new_client() {
     assert_eq!(tell(&paying, &[event(&paying.world.xero, document)], "rotated").await, Some(200));
     paying.world.settle().await;
     assert_eq!((paying.amounts(invoice), paying.world.xero.calls() - calls), (vec![dec("10")], 1));
+}
+
+/// How often the same message comes at once, before anybody looks at it.
+const AT_ONCE: u64 = 300;
+/// How often it comes afterwards, each time when all is at rest.
+const ONE_BY_ONE: u64 = 40;
+/// What a replay may add to the store that only joins a waiting record, in bytes: one entry.
+const NOTED_BYTES: u64 = 512;
+/// What one that is looked at may add: two entries and what was said meanwhile.
+const REPLAY_BYTES: u64 = 4 << 10;
+
+/// Entries of the journal, and bytes of it and of the exchanges beside it.
+async fn kept(paying: &Paying) -> (u64, u64) {
+    let asked = paying.world.http.get(format!("{}/metrics", paying.world.url)).bearer_auth(TOKEN);
+    let metrics = asked.send().await.unwrap().text().await.unwrap();
+    let entries = metrics.lines().find_map(|line| line.strip_prefix("readypost_journal_entries ")).unwrap();
+    let files = ["journal", "exchanges"].map(|folder| std::fs::read_dir(paying.world.folder().join(folder)).unwrap());
+    let bytes = files.into_iter().flatten().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    (entries.parse().unwrap(), bytes)
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_replayed_pays_once_and_is_looked_at_once_or_harmlessly_again() {
+    let mut paying = Paying::new().await;
+    let (invoice, document) = paying.posted("INV-1").await;
+    paying.pay("INV-1", "60");
+    let [message] = &paying.world.xero.take_webhooks()[..] else { panic!("one message waits") };
+    let before = kept(&paying).await;
+    let looks = |paying: &Paying| paying.world.xero.calls_by(&Method::GET, "/Invoices");
+    let looked = looks(&paying);
+    for _ in 0..AT_ONCE {
+        assert_eq!(paying.world.xero.send_webhook(message).await.status, Some(200));
+    }
+    paying.world.settle().await;
+    assert_eq!((paying.amounts(invoice), paying.state(document).await.as_str()), (vec![dec("60")], "done"));
+    let after = kept(&paying).await;
+    println!("{AT_ONCE} at once: {} looks, {before:?} became {after:?}", looks(&paying) - looked);
+    assert_eq!(looks(&paying) - looked, 1, "they are one piece of news");
+    // A replay is noted; posting the payment takes two more: the request, and that it is done.
+    assert!(after.0 - before.0 <= AT_ONCE + 2, "{before:?} became {after:?}");
+    assert!(after.1 - before.1 <= AT_ONCE * NOTED_BYTES + 4 * REPLAY_BYTES, "{before:?} became {after:?}");
+    // Later it is no news, also after a restart.
+    paying.world.restart().await;
+    let message = xero::Webhook { url: format!("{}/xero/webhooks", paying.world.url), ..message.clone() };
+    let (before, looked) = (kept(&paying).await, looks(&paying));
+    let written =
+        || paying.world.connectwise.server.requests().iter().filter(|asked| asked.method != Method::GET).count();
+    let wrote = written();
+    for _ in 0..ONE_BY_ONE {
+        assert_eq!(paying.world.xero.send_webhook(&message).await.status, Some(200));
+        paying.world.settle().await;
+    }
+    let after = kept(&paying).await;
+    println!("{ONE_BY_ONE} one by one: {} looks, {before:?} became {after:?}", looks(&paying) - looked);
+    assert_eq!((paying.amounts(invoice), written() - wrote), (vec![dec("60")], 0), "nothing is entered again");
+    assert!(u64::from(looks(&paying) - looked) <= ONE_BY_ONE);
+    assert!(after.0 - before.0 <= 2 * ONE_BY_ONE, "{before:?} became {after:?}");
+    assert!(after.1 - before.1 <= ONE_BY_ONE * REPLAY_BYTES, "{before:?} became {after:?}");
+    paying.pay("INV-1", "50");
+    assert_eq!(paying.world.xero.send_webhook(&message).await.status, Some(200));
+    paying.world.settle().await;
+    assert_eq!(paying.amounts(invoice), [dec("50"), dec("60")], "an old message still has everything looked at");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use crate::store::{Head, exchanges};
 
 /// The most findings that are listed; further ones are counted.
 const FINDINGS_MAX: usize = 200;
+/// Entries of one file of exchanges that are named one by one.
+const TOLD_MAX: usize = 100;
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,12 +81,17 @@ pub(super) enum Texts {
     Given(Option<String>),
 }
 
-/// An entry whose exchanges are not there.
+/// Exchanges of one file that are not what an entry says, until it is known whether the age rule took the file.
+#[derive(Debug, Default)]
 struct Missing {
-    entry: u64,
-    at: Timestamp,
-    place: Exchanged,
-    cause: String,
+    /// The first entries, with the cause of each.
+    told: Vec<(u64, u32, String)>,
+    /// Further entries.
+    more: u64,
+    /// How many exchanges they are, all together.
+    count: u64,
+    /// The time of the newest entry.
+    newest: Timestamp,
 }
 
 /// Takes entries in their order.
@@ -94,7 +101,8 @@ pub(super) struct Checker {
     last: Link,
     /// Where the sequence jumps: the entry before, and the one behind.
     jumps: BTreeMap<u64, u64>,
-    missing: Vec<Missing>,
+    /// By file.
+    missing: BTreeMap<u32, Missing>,
     /// By file, the time before which everything in it is.
     removed: BTreeMap<u32, Timestamp>,
     verdict: Verdict,
@@ -107,7 +115,7 @@ impl Checker {
             reached: Vec::new(),
             last: Link::START,
             jumps: BTreeMap::new(),
-            missing: Vec::new(),
+            missing: BTreeMap::new(),
             removed: BTreeMap::new(),
             verdict: Verdict {
                 head: Head::START,
@@ -206,7 +214,16 @@ impl Checker {
                 let whole = &mut self.verdict.exchanges.whole;
                 *whole = whole.saturating_add(place.count.into());
             }
-            Err(cause) => self.missing.push(Missing { entry, at, place: place.clone(), cause }),
+            Err(cause) => {
+                let missing = self.missing.entry(place.file).or_default();
+                missing.count = missing.count.saturating_add(place.count.into());
+                missing.newest = missing.newest.max(at);
+                if missing.told.len() < TOLD_MAX {
+                    missing.told.push((entry, place.count, cause));
+                } else {
+                    missing.more = missing.more.saturating_add(1);
+                }
+            }
         }
     }
 
@@ -244,13 +261,20 @@ impl Checker {
     }
 
     pub(super) fn finish(mut self) -> Verdict {
-        for Missing { entry, at, place, cause } in std::mem::take(&mut self.missing) {
-            if self.removed.get(&place.file).is_some_and(|before| at < *before) {
+        for (file, missing) in std::mem::take(&mut self.missing) {
+            let Missing { told, more, count, newest } = missing;
+            if self.removed.get(&file).is_some_and(|before| newest < *before) {
                 let removed = &mut self.verdict.exchanges.removed;
-                *removed = removed.saturating_add(place.count.into());
-            } else {
-                let sentence = format!("the {} exchanges of entry {entry} are gone or changed: {cause}", place.count);
-                self.found(entry, sentence);
+                *removed = removed.saturating_add(count);
+                continue;
+            }
+            let last = told.last().map_or(0, |(entry, ..)| *entry);
+            for (entry, count, cause) in told {
+                self.found(entry, format!("the {count} exchanges of entry {entry} are gone or changed: {cause}"));
+            }
+            if more > 0 {
+                let sentence = format!("so are those of {more} later entries, which file {file} of the exchanges had");
+                self.found(last, sentence);
             }
         }
         for noted in self.noted.clone().into_iter().filter(|noted| noted.sequence > 0) {

@@ -47,10 +47,17 @@ impl Choice {
     fn takes(&self, entry: &Entry) -> bool {
         let mine = match (&self.record, entry.event.key()) {
             (Some(wanted), Some(key)) => wanted == key,
-            // What is not about the record may say why it waits, but not what belongs to others.
-            (Some(_), None) => !matches!(
+            // What is not about the record may say why it waited and by which rules, and nothing of others.
+            (Some(_), None) => matches!(
                 entry.event,
-                Event::TokenKept { .. } | Event::Linked { .. } | Event::Unlinked { .. } | Event::Swept { .. }
+                Event::Opened { .. }
+                    | Event::Gap { .. }
+                    | Event::Configured { .. }
+                    | Event::ExchangesRemoved { .. }
+                    | Event::Rested { .. }
+                    | Event::Awoke { .. }
+                    | Event::Paused { .. }
+                    | Event::Resumed { .. }
             ),
             (None, _) => true,
         };

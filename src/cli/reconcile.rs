@@ -92,9 +92,9 @@ fn print(statement: &Statement) {
     out!(
         "{}",
         if statement.is_balanced() {
-            "In balance: nothing is missing, nothing unexplained."
+            "In balance: nothing is missing, nothing unexplained, nothing twice."
         } else {
-            "NOT in balance: see the lines that are missing or unexplained."
+            "NOT in balance: see the lines that are missing, stray or unexplained."
         }
     );
 }
@@ -119,7 +119,8 @@ fn print_section(section: &Section) {
     row("+ missing", sums.missing, Some(count(Standing::Missing)));
     row("+ explained differences", sums.explained, None);
     row("+ unexplained differences", sums.unexplained, None);
-    row("in Xero alone", sums.only_in_xero, Some(count(Standing::OnlyInXero)));
+    let alone = count(Standing::OnlyInXero).saturating_add(count(Standing::Stray));
+    row("in Xero alone", sums.only_in_xero, Some(alone));
     if section.unrelated.documents > 0 {
         let many = usize::try_from(section.unrelated.documents).unwrap_or(usize::MAX);
         row("other documents in Xero", section.unrelated.total, Some(many));

@@ -14,9 +14,10 @@ use uuid::Uuid;
 use super::parts::{Company, Parts};
 use crate::domain::delivery::{Posted, Record, State};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{Invoice, RecordFacts};
+use crate::domain::facts::{Invoice, RecordFacts, is_of_cost, marked_key};
 use crate::domain::hold::SkipReason;
 use crate::domain::map;
+use crate::domain::plan::{Action, triage};
 use crate::domain::record::{CompanyId, RecordKey, RecordKind, SourceId};
 use crate::domain::statement::{Calls, Closed, Document, Known, Ledger, Month, Section, Statement, sections};
 use crate::remote;
@@ -95,9 +96,13 @@ impl Reading<'_> {
         stated.extend(sections(Ledger::Sales, &sales, &documents, month));
         let purchases = self.known(&[RecordKind::Purchase]).await?;
         let expenses = self.known(&[RecordKind::ExpenseReport, RecordKind::Expense]).await?;
-        if !purchases.is_empty() || !expenses.is_empty() {
-            let both: Vec<Closed> = purchases.iter().chain(&expenses).cloned().collect();
-            let documents = self.documents(true, &both).await?;
+        let both: Vec<Closed> = purchases.iter().chain(&expenses).cloned().collect();
+        let mut documents = self.documents(true, &both).await?;
+        // The bill of a cost is worth 0.00 and one unit with its invoice.
+        documents.retain(|document| !document.mark.as_deref().is_some_and(is_of_cost));
+        let elsewhere = self.of_other_months(&documents, &both).await?;
+        documents.retain(|document| !elsewhere.contains(&document.id));
+        if !purchases.is_empty() || !expenses.is_empty() || !documents.is_empty() {
             let is_of_expenses = |document: &Document| is_of_expenses(document, &expenses);
             let (of_expenses, others): (Vec<Document>, Vec<Document>) = documents.into_iter().partition(is_of_expenses);
             stated.extend(sections(Ledger::Purchases, &purchases, &others, month));
@@ -145,6 +150,21 @@ impl Reading<'_> {
             }
         }
         Ok(closed)
+    }
+
+    /// Documents of this month whose records are of another one, and are stated there: their marks name them.
+    async fn of_other_months(&self, documents: &[Document], known: &[Closed]) -> Result<BTreeSet<Uuid>, String> {
+        let known: BTreeSet<&RecordKey> = known.iter().map(|record| &record.key).collect();
+        let mut found = BTreeSet::new();
+        for document in documents {
+            let Some(key) = document.mark.as_deref().and_then(marked_key).filter(|key| !known.contains(key)) else {
+                continue;
+            };
+            let record = self.parts.store.record(&key).await.map_err(|error| error.to_string())?;
+            let posted = record.and_then(|record| record.posted).map(|posted| posted.id);
+            found.extend(posted.filter(|id| *id == document.id));
+        }
+        Ok(found)
     }
 
     /// By the day of its document; what was read by a version that did not keep it counts by when it was posted.
@@ -227,6 +247,13 @@ fn of_invoice(
     let (paid, facts) = (invoice.paid, RecordFacts::from(invoice));
     let is_credit = map::kind(&facts, &company.rules).is_credit();
     let total = facts.total().to_cents();
+    let unheard = || match triage(&facts, &company.rules) {
+        // In a batch of ours it was posted, by a store that was lost: then its document has to be there.
+        Some(Action::Skip(reason)) if reason != SkipReason::PostedBefore => {
+            Some(Known { state: State::Skipped { reason }, posted: None })
+        }
+        _ => None,
+    };
     Closed {
         key,
         number: map::number(&facts, &company.rules),
@@ -236,7 +263,7 @@ fn of_invoice(
         total: if is_credit { -total.abs() } else { total },
         // What of a credit memo was given away is said by the invoices that got it.
         paid: (!is_credit).then_some(paid.to_cents()),
-        known: record.map(known),
+        known: record.map(known).or_else(unheard),
         page,
     }
 }

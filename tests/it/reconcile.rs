@@ -93,7 +93,7 @@ async fn a_month_of_every_fate_adds_up() {
         ["1001", "1002"].iter().flat_map(|number| world.documents(number)).map(|document| document.total).sum();
     let credit: rust_decimal::Decimal = world.documents("1004").iter().map(|document| document.total).sum();
     assert_eq!(section.sums.in_xero.decimal(), in_xero - credit);
-    assert_eq!(statement.calls.xero, 2, "one page of invoices, one of credit notes");
+    assert_eq!(statement.calls.xero, 4, "one page of each: invoices, bills, and the credit notes of both");
     assert_eq!(statement.calls.connectwise, 1);
     // The same as a spreadsheet.
     let url = format!("{}{PATH}?company=acme-au&month=2026-11&format=csv", world.url);
@@ -123,6 +123,62 @@ async fn a_month_with_everything_posted_is_in_balance() {
     }
     let bills: rust_decimal::Decimal = buying.bills().iter().map(|bill| bill.total).sum();
     assert_eq!(statement.sections[1].sums.in_xero.decimal(), bills);
+}
+
+#[tokio::test]
+async fn a_second_document_of_a_record_is_no_balance() {
+    let buying = Buying::new().await;
+    let world = &buying.world;
+    let order = buying.order(&["10"]);
+    buying.close(order, "SLIP7");
+    world.settle().await;
+    assert_eq!(state(world).await.balanced, Some(true));
+    let bill = buying.bills().remove(0);
+    let lines: Vec<Value> = bill
+        .lines
+        .iter()
+        .map(|line| json!({"Description": line.description, "Quantity": 1, "UnitAmount": 1, "AccountCode": "310"}))
+        .collect();
+    let second = world.xero.enter(&json!({"Type": "ACCPAY", "InvoiceNumber": bill.number, "Contact": {"ContactID": bill.contact_id}, "Date": "2026-11-28",
+        "DueDate": "2026-12-18", "Status": "AUTHORISED", "LineItems": lines})).unwrap();
+    // One without a mark is nobody's business.
+    buying.world.xero.enter(&json!({"Type": "ACCPAY", "InvoiceNumber": "RENT-11", "Contact": {"ContactID": bill.contact_id}, "Date": "2026-11-02",
+        "DueDate": "2026-12-18", "Status": "AUTHORISED", "LineItems": [{"Description": "Rent", "Quantity": 1, "UnitAmount": 900, "AccountCode": "310"}]})).unwrap();
+    let view = state(world).await;
+    assert_eq!(view.balanced, Some(false));
+    let purchases = &view.statement.as_ref().unwrap().sections[0];
+    let stray = purchases.lines.iter().find(|line| line.standing.as_str() == "stray").unwrap();
+    assert!(
+        stray.note.starts_with(&format!("a second document of acme/purchase/{order}-SLIP7-purchase")),
+        "{}",
+        stray.note
+    );
+    assert_eq!(purchases.unrelated.documents, 1);
+    assert_eq!(purchases.sums.closed, purchases.sums.in_xero);
+    world.xero.void(second);
+    assert_eq!(state(world).await.balanced, Some(true));
+}
+
+#[tokio::test]
+async fn what_the_rules_skip_is_not_missing() {
+    let world = World::with(crate::harness::Differently {
+        rules: "start_date = \"2026-11-15\"\n",
+        ..crate::harness::Differently::default()
+    })
+    .await;
+    let early = NewInvoice {
+        number: "0900".to_owned(),
+        date: jiff::civil::date(2026, 11, 10),
+        lines: vec![labour("1", "10")],
+        ..NewInvoice::default()
+    };
+    world.ready(world.invoice_like(early));
+    let batched = world.invoice("0901", vec![labour("1", "20")]);
+    world.ready(batched);
+    let _ = world.connectwise.take_callbacks();
+    let (sums, lines) = sales(&state(&world).await);
+    let of = |number: &str| lines.iter().find(|(line, _)| line == number).map(|(_, standing)| standing.clone());
+    assert_eq!((of("0900").as_deref(), of("0901").as_deref()), (Some("skipped"), Some("missing")), "{sums}");
 }
 
 #[tokio::test]

@@ -103,6 +103,20 @@ pub fn mark_of(key: &RecordKey, kind: DocumentKind) -> Option<String> {
     mark(key).or_else(|| cost_mark(key).filter(|_| of_cost))
 }
 
+/// The record that a mark names; none of one that is hashed, and of what is no record's own document.
+#[must_use]
+pub fn marked_key(mark: &str) -> Option<RecordKey> {
+    let key = mark.strip_prefix(MARK)?.strip_suffix(']')?.parse::<RecordKey>().ok()?;
+    // Only a mark that this key would get: a hash is no id.
+    (self::mark(&key).as_deref() == Some(mark)).then_some(key)
+}
+
+/// Whether a mark is that of the cost of an invoice.
+#[must_use]
+pub fn is_of_cost(mark: &str) -> bool {
+    mark.strip_prefix(MARK).is_some_and(|rest| rest.starts_with("cost of "))
+}
+
 /// What of a line's description is a mark, if it has one.
 #[must_use]
 pub fn mark_in(description: &str) -> Option<&str> {

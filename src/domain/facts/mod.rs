@@ -12,7 +12,7 @@ mod party;
 mod purchase;
 mod rows;
 
-pub use existing::{Existing, ExistingDocument, cost_mark, mark, mark_in, mark_of};
+pub use existing::{Existing, ExistingDocument, cost_mark, is_of_cost, mark, mark_in, mark_of, marked_key};
 pub use expense::{Expense, ExpenseClass, ExpenseEntry, ExpenseUnit, ListedExpense, is_approved};
 pub use gathered::{Facts, RecordFacts};
 pub use invoice::{ContentHash, Invoice, InvoiceFacts, InvoiceType, Transaction};

@@ -130,6 +130,8 @@ pub enum Standing {
     Missing,
     /// It is in Xero alone.
     OnlyInXero,
+    /// It is in Xero, carries the mark of readypost, and is not the document of any closed record.
+    Stray,
 }
 
 impl Standing {
@@ -143,6 +145,7 @@ impl Standing {
             Self::Skipped => "skipped",
             Self::Missing => "missing",
             Self::OnlyInXero => "only_in_xero",
+            Self::Stray => "stray",
         }
     }
 }
@@ -197,7 +200,7 @@ impl Line {
     pub fn needs_look(&self) -> bool {
         match self.standing {
             Standing::InXero => !self.difference.is_zero() && !self.explained,
-            Standing::Held | Standing::Missing => true,
+            Standing::Held | Standing::Missing | Standing::Stray => true,
             Standing::Waiting | Standing::Skipped | Standing::OnlyInXero => false,
         }
     }
@@ -228,7 +231,7 @@ pub struct Sums {
     pub explained: Money,
     /// Differences that nobody knows of.
     pub unexplained: Money,
-    /// In Xero alone.
+    /// In Xero alone, strays included.
     pub only_in_xero: Money,
     /// Paid in ConnectWise, of what is in Xero.
     pub paid_in_connectwise: Money,
@@ -287,9 +290,10 @@ impl Section {
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         // Two errors that cancel each other are still two errors.
-        self.lines
-            .iter()
-            .all(|line| line.standing != Standing::Missing && (line.difference.is_zero() || line.explained))
+        self.lines.iter().all(|line| match line.standing {
+            Standing::Missing | Standing::Stray => false,
+            _ => line.difference.is_zero() || line.explained,
+        })
     }
 }
 

@@ -9,8 +9,9 @@
 //! invoice are one row, and two workers never hold one record.
 //!
 //! A worker holds a lease on one record for one step: *post* makes the document in Xero, *journal* the cost of its
-//! goods where the rules want it, *mark* makes the batch in ConnectWise. It reads facts; a pure function turns facts and rules into a plan; the shell carries the plan
-//! out; a pure function turns the outcome into a settlement; the store journals it, which is also the record's
+//! goods where the rules want it, *mark* makes the batch in ConnectWise, *unpost* takes all of it back. It reads facts;
+//! a pure function turns facts and rules into a plan; the shell carries the plan out; a pure function turns the
+//! outcome into a settlement; the store journals it, with all that was said to both systems. That is also the record's
 //! history. Facts in, plan out, settlement down. No module calls back up.
 //!
 //! # The flow
@@ -36,7 +37,9 @@
 //! | settle | [`settle`], [`Store::settle`] | [`Outcome`]; [`Lease`], [`Settlement`] | [`Settlement`]; nothing | yes; no |
 //! | mark | [`ConnectWise::mark`], after [`after_post`] | [`RecordFacts`], batch name | [`Marked`] | no |
 //! | carry payments | [`weigh`](domain::payments::weigh) | an invoice and its payments in both systems | one change, or none | yes |
-//! | sweep | [`sweep`](pipeline::sweep) | what changed since the last sweep | triggers | no |
+//! | look again | [`after_post`], [`verdict`](domain::edit::verdict) | a posted record as it is now | nothing, mark, update, or hold | yes |
+//! | unpost | [`Step::Unpost`](domain::delivery::Step), [`Undo`](domain::undo::Undo) | a posted record | its document void, its batch deleted | no |
+//! | sweep | [`sweep`](pipeline::sweep), [`compare`](domain::sweep::compare) | the unposted lists, what the store knows | triggers | only the second |
 //! | state | [`reconcile`](pipeline::reconcile), then [`sections`](domain::statement::sections) | a month of both systems | [`Statement`](domain::statement::Statement) | only the second |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
 //!
@@ -74,6 +77,8 @@
 //!   or sync is never repeated: it poisons the store, the door answers 429, and the process ends.
 //! - **The journal is the truth.** The index is a fold of it by the functions of [`domain::delivery`], and is rebuilt
 //!   when it is missing, behind or broken. Even the journal may be lost: look-ups keep the books right.
+//! - **The history cannot be changed quietly.** Entries are a hash chain over callbacks, decisions with their operator,
+//!   rules, and the hashes of all exchanges; [`store::audit`] finds any change, given a head that was noted elsewhere.
 //! - **Nothing vanishes.** Every record ends in a state that a bookkeeper can read, with a stable code. A log line
 //!   is never the only trace.
 //! - **Money is exact.** Decimals with checked arithmetic; JSON numbers never pass through floating point; only
@@ -94,14 +99,16 @@
 //! | callback | ConnectWise's message that a record changed: [`Callback`]. |
 //! | payments | What was paid on one sales invoice in Xero, a record of its own: [`Subject`](domain::payments::Subject). |
 //! | link | A payment in ConnectWise and one in Xero that are the same: [`Link`](domain::payments::Link). |
-//! | sweep | A list of changes that is asked for at intervals: [`Sweep`](domain::trigger::Sweep). |
+//! | sweep | Both systems' lists are compared with the store, at intervals or when asked: [`SweepResult`](domain::sweep::SweepResult). |
+//! | miss | A closed record that no callback told of, found by a sweep: [`Found`](domain::sweep::Found). |
 //! | trigger | Why a record is looked at: [`Trigger`]. |
 //! | lease | The right to work on a record until a time: [`Lease`]. |
 //! | lane | Records that are worked on, or wait, for the same reasons: [`Lane`]. |
 //! | rest | Nothing can be posted to a company until a time; it ends by itself: [`Rest`]. |
 //! | pause | An operator lets nothing be posted to a company, all or one kind; only an operator ends it: [`Pause`]. |
 //! | reload | The configuration is read anew, and the [`Parts`] are exchanged at once: [`Live::exchange`]. |
-//! | step | What is to be done about a record, post, journal or mark: [`Step`]. |
+//! | step | What is to be done about a record: post, journal, mark or unpost: [`Step`]. |
+//! | content | What ConnectWise said of a record when it was posted, by fields: [`Content`](domain::content::Content). |
 //! | facts | All that a decision may depend on, read from both systems: [`Facts`]. |
 //! | rules | The bookkeeper's choices for a company: [`Rules`]. |
 //! | plan | The one thing to do, and what was noticed: [`Plan`]. |
@@ -111,6 +118,8 @@
 //! | statement | A month of one company, both systems next to each other: [`Statement`](domain::statement::Statement). |
 //! | warning | The record was posted, and a person should look once: [`Warning`]. |
 //! | intent | A request that is about to be sent, made durable first: [`Intent`]. |
+//! | exchange | One request and its answer, as the history keeps it: [`Exchange`](domain::exchange::Exchange). |
+//! | head | Number and hash of the last entry of the history: [`Head`](store::Head). |
 //! | settlement | What happens after a step, as it is journalled: [`Settlement`]. |
 //! | company | One Xero organisation: [`CompanyId`]. What ConnectWise calls a company is a *client* here. |
 //! | connection | One ConnectWise system: [`ConnectionId`]. |

@@ -102,7 +102,7 @@ pub struct Document {
     pub total: Money,
     /// What was paid on it, credits included.
     pub paid: Money,
-    /// What it is marked with, if it is: see [`mark`].
+    /// What it is marked with, if it is: see [`mark`](crate::domain::facts::mark).
     pub mark: Option<String>,
 }
 

@@ -10,6 +10,9 @@ use super::text::hex;
 /// The longest id of what is procured that its batches carry as it is, so that 50 characters are enough for all.
 const ID_MAX: usize = 28;
 
+/// Names of batches of one document that are listed at most.
+const NAMES_MAX: usize = 50;
+
 /// Whether the record is in a batch that was made because this document had been posted.
 #[must_use]
 pub fn marks(record: &RecordFacts, document: Uuid) -> bool {
@@ -34,7 +37,13 @@ pub fn name(record: &RecordFacts, document: Uuid, before: Option<&str>) -> Strin
 pub fn names_of(key: &RecordKey, document: Uuid, known: Option<&str>) -> Vec<String> {
     let Some(prefix) = prefix_of_key(key) else { return Vec::new() };
     let ours = known.filter(|name| name.starts_with(&prefix)).map(str::to_owned);
-    let mut names = vec![named(&prefix, document, None), named(&prefix, document, known)];
+    let last = named(&prefix, document, known);
+    let mut names = vec![named(&prefix, document, None)];
+    // ConnectWise may have taken only a part into each.
+    while let Some(name) = names.last().filter(|name| **name != last && names.len() < NAMES_MAX) {
+        names.push(named(&prefix, document, Some(name)));
+    }
+    names.push(last);
     names.extend(ours);
     names.sort_unstable();
     names.dedup();

@@ -4,6 +4,8 @@
 //! in the journal alone, with the settlement that posted the record: rows of the index stay small, and what was
 //! posted cannot be changed quietly.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use super::text::shorten;
 const TEXT_MAX: usize = 60;
 /// Lines that are kept of a record.
 const LINES_MAX: usize = 300;
+/// GL entries that are kept of a record: of one that has more, none are.
+const ENTRIES_MAX: usize = 5_000;
 /// Differences that are kept with a hold; more are counted.
 pub const DIFFERENCES_MAX: usize = 12;
 /// Differences that a sentence tells.
@@ -32,6 +36,9 @@ pub struct Content {
     /// Its lines in order; none when they were not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<Vec<Field>>>,
+    /// Its GL entries by id, ascending, with their amounts where the preview says them; empty when they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<(i64, Option<Money>)>,
 }
 
 /// One field in which a record is not what was posted.
@@ -83,7 +90,26 @@ impl Content {
             fields.into_iter().map(|(name, value)| (name.to_owned(), shorten(value.trim(), TEXT_MAX))).collect()
         };
         let lines = lines.map(|lines| lines.into_iter().take(LINES_MAX).map(short).collect());
-        Self { heading: short(heading), lines }
+        Self { heading: short(heading), lines, entries: entries(record) }
+    }
+
+    /// Whether `now` is a proper part of this: some of its GL entries, each with its amount, and nothing else is new.
+    ///
+    /// Never so where the GL entries are not known: older versions kept none.
+    #[must_use]
+    pub fn is_left(&self, now: &Self) -> bool {
+        let is_part = !now.entries.is_empty() && now.entries.len() < self.entries.len();
+        is_part
+            && now.entries.iter().all(|entry| self.entries.contains(entry))
+            && constant(&self.heading) == constant(&now.heading)
+            && self.has_lines_of(now)
+    }
+
+    /// Whether each line of `now` is one of these, as far as all of these were kept.
+    fn has_lines_of(&self, now: &Self) -> bool {
+        let (Some(before), Some(now)) = (&self.lines, &now.lines) else { return true };
+        let before: Vec<_> = before.iter().map(|line| constant(line)).collect();
+        before.len() == LINES_MAX || now.iter().all(|line| before.contains(&constant(line)))
     }
 
     /// Field by field, in what `now` is not the same.
@@ -104,6 +130,46 @@ pub fn lines_hash(record: &RecordFacts) -> Option<ContentHash> {
     let RecordFacts::Invoice(facts) = record else { return None };
     let lines = of_transaction(facts)?;
     Some(ContentHash::of(lines.into_iter().flatten().map(|(_, value)| value)))
+}
+
+/// What of a heading or a line is no sum over GL entries.
+fn constant(fields: &[Field]) -> Vec<&Field> {
+    let has = |name: &str| fields.iter().any(|(known, _)| known == name);
+    let sums: &[&str] = match (has("GL entries"), has("entry")) {
+        (true, _) => &["total", "tax", "GL entries"],
+        // One expense has several.
+        (false, true) => &["amount", "tax", "account"],
+        (false, false) => &[],
+    };
+    fields.iter().filter(|(name, _)| !sums.contains(&name.as_str())).collect()
+}
+
+/// The GL entries by id; a change of the inventory is one.
+fn entries(record: &RecordFacts) -> Vec<(i64, Option<Money>)> {
+    let of_row = |row: &Detail| (row.id, Some(row.total));
+    let mut found = BTreeMap::new();
+    match record {
+        RecordFacts::Invoice(facts) => {
+            if let Some(transaction) = &facts.transaction {
+                found.extend(transaction.entry_ids.iter().map(|id| (*id, None)));
+                found.extend(transaction.details.iter().map(of_row));
+            }
+        }
+        RecordFacts::Purchase(purchase) => {
+            if let Some(received) = &purchase.received {
+                found.extend(received.details.iter().map(of_row));
+                found.extend(received.taxes.iter().map(|tax| (tax.id, Some(tax.total))));
+            }
+        }
+        RecordFacts::Expense(expense) => {
+            for (_, listed) in expense.listed() {
+                found.extend(listed.entry_ids.iter().map(|id| (*id, None)));
+                found.extend(listed.rows.iter().map(of_row));
+            }
+        }
+        RecordFacts::Movement(_) => {}
+    }
+    if found.len() > ENTRIES_MAX { Vec::new() } else { found.into_iter().collect() }
 }
 
 fn differences(before: &[Field], after: &[Field], prefix: &str) -> Vec<Difference> {
@@ -283,7 +349,7 @@ mod tests {
             let (description, amount) = text.split_once(' ').unwrap();
             fields(&[("description", description), ("amount", amount)])
         };
-        Content { heading: fields(heading), lines: Some(lines.iter().map(line).collect()) }
+        Content { heading: fields(heading), lines: Some(lines.iter().map(line).collect()), entries: Vec::new() }
     }
 
     fn told_of(before: &Content, after: &Content) -> Vec<String> {

@@ -166,6 +166,23 @@ mod tests {
     }
 
     #[test]
+    fn all_batches_that_a_document_may_be_in_are_named() {
+        let (key, document) = ("acme/invoice/5041".parse().unwrap(), Uuid::from_u128(0x1e6c_5fc3 << 96));
+        let named = |known| names_of(&key, document, known);
+        let first = "RP-I-5041-1e6c5fc3";
+        let numbered = |last: u32| (2..=last).map(|number| format!("{first}-{number}"));
+        assert_eq!(named(None), [first]);
+        for (known, last) in [(first, 2), ("RP-I-5041-1e6c5fc3-2", 3), ("RP-I-5041-1e6c5fc3-3", 4)] {
+            let wanted: Vec<String> = std::iter::once(first.to_owned()).chain(numbered(last)).collect();
+            assert_eq!(named(Some(known)), wanted);
+        }
+        assert_eq!(named(Some("M-2026-11")), [first]);
+        let other = "RP-I-5041-00000007-2";
+        assert_eq!(named(Some(other)), [other, first]);
+        assert!(named(Some("RP-I-5041-1e6c5fc3-4000000000")).len() < 55, "nobody is kept busy by a strange name");
+    }
+
+    #[test]
     fn a_purchase_with_a_long_or_strange_id_is_named_by_a_hash() {
         assert_eq!(prefix_of_purchase("3-SLIP7-purchase"), "RP-P-3-SLIP7-purchase-");
         for id in ["3-SLIP 7/a-purchase", "3-SLIP-7-of-a-very-long-number-purchase", "3-\"*-purchase"] {

@@ -384,6 +384,92 @@ mod tests {
         );
     }
 
+    /// A purchase of two rows and their tax: GL entries 1, 2 and 3.
+    fn purchase() -> Content {
+        let line = |description: &str| vec![("description".to_owned(), description.to_owned())];
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Content {
+            heading: vec![
+                field("order", "PO-1"),
+                field("total", "33.00"),
+                field("tax", "3.00"),
+                field("GL entries", "1, 2, 3"),
+            ],
+            lines: Some(vec![line("a"), line("b")]),
+            entries: vec![(1, Some(money(1_000))), (2, Some(money(2_000))), (3, Some(money(300)))],
+        }
+    }
+
+    fn money(cents: i64) -> Money {
+        Money::CENT * Decimal::from(cents)
+    }
+
+    #[test]
+    fn a_rest_is_a_proper_part_of_what_was_posted_and_nothing_else() {
+        type Change = fn(&mut Content);
+        let left: Change = |now| {
+            now.entries.retain(|(id, _)| *id != 1);
+            now.lines.as_mut().unwrap().remove(0);
+            now.heading[1].1 = "23.00".to_owned();
+            now.heading[3].1 = "2, 3".to_owned();
+        };
+        let cases: [(&str, bool, Change); 10] = [
+            ("two of three", true, |_| ()),
+            ("the tax alone", true, |now| {
+                now.entries.remove(0);
+                now.lines = Some(Vec::new());
+            }),
+            ("one more that is new", false, |now| now.entries.push((4, Some(money(1_000))))),
+            ("a new one of the same amount instead", false, |now| now.entries[0].0 = 4),
+            ("another amount", false, |now| now.entries[0].1 = Some(money(1_999))),
+            ("an amount that is not said any more", false, |now| now.entries[0].1 = None),
+            ("another order", false, |now| now.heading[0].1 = "PO-2".to_owned()),
+            ("another text of a line", false, |now| now.lines.as_mut().unwrap()[0][0].1 = "c".to_owned()),
+            ("nothing", false, |now| now.entries.clear()),
+            ("all of it", false, |now| now.entries.insert(0, (1, Some(money(1_000))))),
+        ];
+        let before = purchase();
+        for (name, expected, change) in cases {
+            let mut now = purchase();
+            left(&mut now);
+            change(&mut now);
+            assert_eq!(before.is_left(&now), expected, "{name}");
+            // What an older version posted was kept without its GL entries.
+            let old = Content { entries: Vec::new(), ..purchase() };
+            assert!(!old.is_left(&now), "{name}");
+        }
+        // The heading of an invoice has no sums over GL entries: another total is an edit.
+        let invoice = |total: &str, entries: &[i64]| Content {
+            heading: vec![("total".to_owned(), total.to_owned())],
+            entries: entries.iter().map(|id| (*id, None)).collect(),
+            ..Content::default()
+        };
+        assert!(invoice("33.00", &[1, 2]).is_left(&invoice("33.00", &[2])));
+        assert!(!invoice("33.00", &[1, 2]).is_left(&invoice("23.00", &[2])));
+        let expense = |class: &str, amount: &str, entries: &[i64]| {
+            let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            let line = vec![field("entry", "7"), field("class", class), field("amount", amount)];
+            Content {
+                heading: vec![field("total", amount), field("GL entries", "")],
+                lines: Some(vec![line]),
+                entries: entries.iter().map(|id| (*id, None)).collect(),
+            }
+        };
+        let posted = expense("Reimbursable", "11.00", &[1, 2]);
+        assert!(posted.is_left(&expense("Reimbursable", "1.00", &[2])));
+        assert!(!posted.is_left(&expense("Personal", "1.00", &[2])));
+    }
+
+    #[test]
+    fn gl_entries_are_kept_in_few_bytes_and_what_has_none_is_written_as_before() {
+        let kept = Content { entries: vec![(7, Some(money(2_750))), (8, None)], ..Content::default() };
+        let text = r#"{"heading":[],"entries":[[7,"27.50"],[8,null]]}"#;
+        assert_eq!(serde_json::to_string(&kept).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Content>(text).unwrap(), kept);
+        let old: Content = serde_json::from_str(r#"{"heading":[]}"#).unwrap();
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"heading":[]}"#);
+    }
+
     #[test]
     fn a_sentence_tells_the_first_and_counts_the_rest() {
         let many: Vec<Difference> = (0..6).map(|row| Difference::new(format!("f{row}"), "1", "2")).collect();

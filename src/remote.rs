@@ -3,7 +3,7 @@
 mod recording;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
@@ -140,7 +140,25 @@ pub(crate) fn http_client_with(
         .connect_timeout(Duration::from_secs(10).min(timeout))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("readypost/", env!("CARGO_PKG_VERSION")));
+    let client = match TLS.get_or_init(|| tls().ok()) {
+        Some(tls) => client.tls_backend_preconfigured(tls.clone()),
+        // Building it reads the roots again, and says what is wrong with them.
+        None => client,
+    };
     setting(client).build()
+}
+
+/// The roots of the system, read once per process: it is more work than all else that makes a client.
+static TLS: OnceLock<Option<rustls::ClientConfig>> = OnceLock::new();
+
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider))?;
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 tokio::task_local! {

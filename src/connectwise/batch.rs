@@ -27,6 +27,15 @@ pub enum Marked {
     NotUnposted,
 }
 
+/// What one more batch leaves unposted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// There is such a batch already.
+    Taken,
+    /// These GL entry ids.
+    Ids(Vec<i64>),
+}
+
 impl ConnectWise {
     /// Makes the batch `name` (at most 50 characters) of `record`, unless it is there already.
     ///
@@ -52,13 +61,47 @@ impl ConnectWise {
             }
             Unposted::Ids(ids) => ids,
         };
-        let call = Call::post("finance/accounting/batches", wire::batch_request(name, flag(record), &ids));
         // The answer is an export and not the batch; what counts is read back.
-        match self.once(&call).await.and_then(|outcome| Ok(outcome?)) {
-            Ok(_) => self.read_back(record).await,
+        match self.make_batch(record, name, &ids).await {
+            Ok(()) => self.read_back(record).await,
             Err(error @ RemoteError::Refused { .. }) => self.after_refusal(record, name, error).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes one more batch, `name`, of the GL entries `left` that another one did not take; says what is left then.
+    ///
+    /// # Errors
+    /// As of [`ConnectWise::mark`], but a refusal leaves what was left.
+    pub async fn mark_rest(&self, record: &RecordFacts, name: &str, left: &[i64]) -> Result<Left, RemoteError> {
+        if self.has_batch(name).await? {
+            return Ok(Left::Taken);
+        }
+        let ids = match self.unposted_ids(record).await? {
+            Unposted::Not => return Ok(Left::Ids(Vec::new())),
+            Unposted::Doubtful { why } => return Err(malformed(why)),
+            Unposted::Ids(ids) => ids,
+        };
+        // What came meanwhile was not posted with it.
+        let is_known = |id: &i64| left.contains(id) && known_ids(record).is_none_or(|known| known.contains(id));
+        if !ids.iter().all(is_known) {
+            return Ok(Left::Ids(ids));
+        }
+        if !ids.is_empty() {
+            match self.make_batch(record, name, &ids).await {
+                Ok(()) | Err(RemoteError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match self.read_back(record).await? {
+            Marked::Batched { leftover } => Ok(Left::Ids(leftover)),
+            Marked::Elsewhere { .. } | Marked::NotUnposted => Ok(Left::Ids(Vec::new())),
+        }
+    }
+
+    async fn make_batch(&self, record: &RecordFacts, name: &str, ids: &[i64]) -> Result<(), RemoteError> {
+        let call = Call::post("finance/accounting/batches", wire::batch_request(name, flag(record), ids));
+        self.once(&call).await.and_then(|outcome| Ok(outcome?)).map(drop)
     }
 
     /// Deletes the batch `name`, so that all in it is unposted again; one that is gone already is as good as deleted.

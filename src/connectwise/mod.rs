@@ -34,7 +34,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use batch::Marked;
+pub use batch::{Left, Marked};
 pub use client::ConnectWise;
 pub use keys::KeyError;
 pub use listed::{ListedExpense, ListedInvoice, Lists, OwnedExpense};

@@ -227,6 +227,21 @@ impl ConnectWise {
         }
     }
 
+    /// Whether anything is in a batch whose name begins so.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn is_any_batched(&self, prefix: &str) -> Result<bool, RemoteError> {
+        let conditions = format!("batchIdentifier contains \"{prefix}\"");
+        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
+        for row in rows.iter().filter(|row| row.batch_identifier.starts_with(prefix)) {
+            if self.has_entries(row).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether anything is in a batch: a record that was taken out of its batch leaves it empty.
     async fn has_entries(&self, batch: &wire::Batch) -> Result<bool, RemoteError> {
         let Some(id) = batch.id else { return Ok(true) };

@@ -10,6 +10,9 @@ use super::text::hex;
 /// The longest id of what is procured that its batches carry as it is, so that 50 characters are enough for all.
 const ID_MAX: usize = 28;
 
+/// Names of batches of one document that are listed at most.
+const NAMES_MAX: usize = 50;
+
 /// Whether the record is in a batch that was made because this document had been posted.
 #[must_use]
 pub fn marks(record: &RecordFacts, document: Uuid) -> bool {
@@ -34,7 +37,13 @@ pub fn name(record: &RecordFacts, document: Uuid, before: Option<&str>) -> Strin
 pub fn names_of(key: &RecordKey, document: Uuid, known: Option<&str>) -> Vec<String> {
     let Some(prefix) = prefix_of_key(key) else { return Vec::new() };
     let ours = known.filter(|name| name.starts_with(&prefix)).map(str::to_owned);
-    let mut names = vec![named(&prefix, document, None), named(&prefix, document, known)];
+    let last = named(&prefix, document, known);
+    let mut names = vec![named(&prefix, document, None)];
+    // ConnectWise may have taken only a part into each.
+    while let Some(name) = names.last().filter(|name| **name != last && names.len() < NAMES_MAX) {
+        names.push(named(&prefix, document, Some(name)));
+    }
+    names.push(last);
     names.extend(ours);
     names.sort_unstable();
     names.dedup();
@@ -154,6 +163,23 @@ mod tests {
         assert_eq!(named(Some("M-2026-11")), "RP-I-5041-1e6c5fc3", "a batch of others does not count");
         let longest = invoice(i64::MAX);
         assert!(name(&longest, document, Some(&name(&longest, document, None))).len() <= 50);
+    }
+
+    #[test]
+    fn all_batches_that_a_document_may_be_in_are_named() {
+        let (key, document) = ("acme/invoice/5041".parse().unwrap(), Uuid::from_u128(0x1e6c_5fc3 << 96));
+        let named = |known| names_of(&key, document, known);
+        let first = "RP-I-5041-1e6c5fc3";
+        let numbered = |last: u32| (2..=last).map(|number| format!("{first}-{number}"));
+        assert_eq!(named(None), [first]);
+        for (known, last) in [(first, 2), ("RP-I-5041-1e6c5fc3-2", 3), ("RP-I-5041-1e6c5fc3-3", 4)] {
+            let wanted: Vec<String> = std::iter::once(first.to_owned()).chain(numbered(last)).collect();
+            assert_eq!(named(Some(known)), wanted);
+        }
+        assert_eq!(named(Some("M-2026-11")), [first]);
+        let other = "RP-I-5041-00000007-2";
+        assert_eq!(named(Some(other)), [other, first]);
+        assert!(named(Some("RP-I-5041-1e6c5fc3-4000000000")).len() < 55, "nobody is kept busy by a strange name");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! in the journal alone, with the settlement that posted the record: rows of the index stay small, and what was
 //! posted cannot be changed quietly.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use super::text::shorten;
 const TEXT_MAX: usize = 60;
 /// Lines that are kept of a record.
 const LINES_MAX: usize = 300;
+/// GL entries that are kept of a record: of one that has more, none are.
+const ENTRIES_MAX: usize = 5_000;
 /// Differences that are kept with a hold; more are counted.
 pub const DIFFERENCES_MAX: usize = 12;
 /// Differences that a sentence tells.
@@ -32,6 +36,9 @@ pub struct Content {
     /// Its lines in order; none when they were not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<Vec<Field>>>,
+    /// Its GL entries by id, ascending, with their amounts where the preview says them; empty when they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<(i64, Option<Money>)>,
 }
 
 /// One field in which a record is not what was posted.
@@ -83,7 +90,26 @@ impl Content {
             fields.into_iter().map(|(name, value)| (name.to_owned(), shorten(value.trim(), TEXT_MAX))).collect()
         };
         let lines = lines.map(|lines| lines.into_iter().take(LINES_MAX).map(short).collect());
-        Self { heading: short(heading), lines }
+        Self { heading: short(heading), lines, entries: entries(record) }
+    }
+
+    /// Whether `now` is a proper part of this: some of its GL entries, each with its amount, and nothing else is new.
+    ///
+    /// Never so where the GL entries are not known: older versions kept none.
+    #[must_use]
+    pub fn is_left(&self, now: &Self) -> bool {
+        let is_part = !now.entries.is_empty() && now.entries.len() < self.entries.len();
+        is_part
+            && now.entries.iter().all(|entry| self.entries.contains(entry))
+            && constant(&self.heading) == constant(&now.heading)
+            && self.has_lines_of(now)
+    }
+
+    /// Whether each line of `now` is one of these, as far as all of these were kept.
+    fn has_lines_of(&self, now: &Self) -> bool {
+        let (Some(before), Some(now)) = (&self.lines, &now.lines) else { return true };
+        let before: Vec<_> = before.iter().map(|line| constant(line)).collect();
+        before.len() == LINES_MAX || now.iter().all(|line| before.contains(&constant(line)))
     }
 
     /// Field by field, in what `now` is not the same.
@@ -104,6 +130,46 @@ pub fn lines_hash(record: &RecordFacts) -> Option<ContentHash> {
     let RecordFacts::Invoice(facts) = record else { return None };
     let lines = of_transaction(facts)?;
     Some(ContentHash::of(lines.into_iter().flatten().map(|(_, value)| value)))
+}
+
+/// What of a heading or a line is no sum over GL entries.
+fn constant(fields: &[Field]) -> Vec<&Field> {
+    let has = |name: &str| fields.iter().any(|(known, _)| known == name);
+    let sums: &[&str] = match (has("GL entries"), has("entry")) {
+        (true, _) => &["total", "tax", "GL entries"],
+        // One expense has several.
+        (false, true) => &["amount", "tax", "account"],
+        (false, false) => &[],
+    };
+    fields.iter().filter(|(name, _)| !sums.contains(&name.as_str())).collect()
+}
+
+/// The GL entries by id; a change of the inventory is one.
+fn entries(record: &RecordFacts) -> Vec<(i64, Option<Money>)> {
+    let of_row = |row: &Detail| (row.id, Some(row.total));
+    let mut found = BTreeMap::new();
+    match record {
+        RecordFacts::Invoice(facts) => {
+            if let Some(transaction) = &facts.transaction {
+                found.extend(transaction.entry_ids.iter().map(|id| (*id, None)));
+                found.extend(transaction.details.iter().map(of_row));
+            }
+        }
+        RecordFacts::Purchase(purchase) => {
+            if let Some(received) = &purchase.received {
+                found.extend(received.details.iter().map(of_row));
+                found.extend(received.taxes.iter().map(|tax| (tax.id, Some(tax.total))));
+            }
+        }
+        RecordFacts::Expense(expense) => {
+            for (_, listed) in expense.listed() {
+                found.extend(listed.entry_ids.iter().map(|id| (*id, None)));
+                found.extend(listed.rows.iter().map(of_row));
+            }
+        }
+        RecordFacts::Movement(_) => {}
+    }
+    if found.len() > ENTRIES_MAX { Vec::new() } else { found.into_iter().collect() }
 }
 
 fn differences(before: &[Field], after: &[Field], prefix: &str) -> Vec<Difference> {
@@ -283,7 +349,7 @@ mod tests {
             let (description, amount) = text.split_once(' ').unwrap();
             fields(&[("description", description), ("amount", amount)])
         };
-        Content { heading: fields(heading), lines: Some(lines.iter().map(line).collect()) }
+        Content { heading: fields(heading), lines: Some(lines.iter().map(line).collect()), entries: Vec::new() }
     }
 
     fn told_of(before: &Content, after: &Content) -> Vec<String> {
@@ -316,6 +382,92 @@ mod tests {
             [""; 0],
             "what was not read is not compared"
         );
+    }
+
+    /// A purchase of two rows and their tax: GL entries 1, 2 and 3.
+    fn purchase() -> Content {
+        let line = |description: &str| vec![("description".to_owned(), description.to_owned())];
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Content {
+            heading: vec![
+                field("order", "PO-1"),
+                field("total", "33.00"),
+                field("tax", "3.00"),
+                field("GL entries", "1, 2, 3"),
+            ],
+            lines: Some(vec![line("a"), line("b")]),
+            entries: vec![(1, Some(money(1_000))), (2, Some(money(2_000))), (3, Some(money(300)))],
+        }
+    }
+
+    fn money(cents: i64) -> Money {
+        Money::CENT * Decimal::from(cents)
+    }
+
+    #[test]
+    fn a_rest_is_a_proper_part_of_what_was_posted_and_nothing_else() {
+        type Change = fn(&mut Content);
+        let left: Change = |now| {
+            now.entries.retain(|(id, _)| *id != 1);
+            now.lines.as_mut().unwrap().remove(0);
+            now.heading[1].1 = "23.00".to_owned();
+            now.heading[3].1 = "2, 3".to_owned();
+        };
+        let cases: [(&str, bool, Change); 10] = [
+            ("two of three", true, |_| ()),
+            ("the tax alone", true, |now| {
+                now.entries.remove(0);
+                now.lines = Some(Vec::new());
+            }),
+            ("one more that is new", false, |now| now.entries.push((4, Some(money(1_000))))),
+            ("a new one of the same amount instead", false, |now| now.entries[0].0 = 4),
+            ("another amount", false, |now| now.entries[0].1 = Some(money(1_999))),
+            ("an amount that is not said any more", false, |now| now.entries[0].1 = None),
+            ("another order", false, |now| now.heading[0].1 = "PO-2".to_owned()),
+            ("another text of a line", false, |now| now.lines.as_mut().unwrap()[0][0].1 = "c".to_owned()),
+            ("nothing", false, |now| now.entries.clear()),
+            ("all of it", false, |now| now.entries.insert(0, (1, Some(money(1_000))))),
+        ];
+        let before = purchase();
+        for (name, expected, change) in cases {
+            let mut now = purchase();
+            left(&mut now);
+            change(&mut now);
+            assert_eq!(before.is_left(&now), expected, "{name}");
+            // What an older version posted was kept without its GL entries.
+            let old = Content { entries: Vec::new(), ..purchase() };
+            assert!(!old.is_left(&now), "{name}");
+        }
+        // The heading of an invoice has no sums over GL entries: another total is an edit.
+        let invoice = |total: &str, entries: &[i64]| Content {
+            heading: vec![("total".to_owned(), total.to_owned())],
+            entries: entries.iter().map(|id| (*id, None)).collect(),
+            ..Content::default()
+        };
+        assert!(invoice("33.00", &[1, 2]).is_left(&invoice("33.00", &[2])));
+        assert!(!invoice("33.00", &[1, 2]).is_left(&invoice("23.00", &[2])));
+        let expense = |class: &str, amount: &str, entries: &[i64]| {
+            let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            let line = vec![field("entry", "7"), field("class", class), field("amount", amount)];
+            Content {
+                heading: vec![field("total", amount), field("GL entries", "")],
+                lines: Some(vec![line]),
+                entries: entries.iter().map(|id| (*id, None)).collect(),
+            }
+        };
+        let posted = expense("Reimbursable", "11.00", &[1, 2]);
+        assert!(posted.is_left(&expense("Reimbursable", "1.00", &[2])));
+        assert!(!posted.is_left(&expense("Personal", "1.00", &[2])));
+    }
+
+    #[test]
+    fn gl_entries_are_kept_in_few_bytes_and_what_has_none_is_written_as_before() {
+        let kept = Content { entries: vec![(7, Some(money(2_750))), (8, None)], ..Content::default() };
+        let text = r#"{"heading":[],"entries":[[7,"27.50"],[8,null]]}"#;
+        assert_eq!(serde_json::to_string(&kept).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Content>(text).unwrap(), kept);
+        let old: Content = serde_json::from_str(r#"{"heading":[]}"#).unwrap();
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"heading":[]}"#);
     }
 
     #[test]

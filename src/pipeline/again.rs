@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::cost;
 use super::deliver::Subject;
-use super::edited::{self, Changed};
+use super::edited::{self, Changed, Told};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
-use crate::connectwise::Marked;
+use crate::connectwise::{Left, Marked};
 use crate::domain::batch;
 use crate::domain::content::Content;
 use crate::domain::delivery::{CostJournal, Posted, Purpose};
@@ -19,6 +19,9 @@ use crate::domain::plan::{AfterPost, after_post};
 use crate::domain::settle::{Failure, IntentFate, Outcome};
 use crate::domain::warning::{Warning, WarningCode};
 use crate::store::Lease;
+
+/// Batches that one step makes for a record at most: ConnectWise may take only a part into each.
+const BATCHES_MAX: u32 = 8;
 
 /// What another look at a posted record came to.
 pub(super) enum Again {
@@ -72,18 +75,11 @@ pub(super) async fn look(
             );
             Err(hold(HoldCode::EditedAfterPost, sentence))
         }
-        AfterPost::Nothing if cost::is_due(&posted, subject) => {
-            let sentence = format!(
-                "{} is in Xero, the journal of its cost of goods is not, and ConnectWise has it in the batch '{}', so that its costs cannot be read: take it out of that batch, then retry.",
-                subject.record.title(),
-                subject.record.batch().unwrap_or_default()
-            );
-            Err(hold(HoldCode::CostNotPosted, sentence))
-        }
+        AfterPost::Nothing if cost::is_due(&posted, subject) => Err(cost::unreadable(subject)),
         AfterPost::Nothing => {
             let (batch, before) = (subject.record.batch().map(str::to_owned), posted.batch.as_deref());
-            let names = [None, before].map(|before| batch::name(&subject.record, posted.id, before));
-            let foreign = batch.as_ref().filter(|batch| !names.contains(batch) && before != Some(batch.as_str()));
+            let ours = batch::marks(&subject.record, posted.id);
+            let foreign = batch.as_ref().filter(|batch| !ours && before != Some(batch.as_str()));
             let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
             // Our own batch causes a callback, too; then there is nothing to add.
             let news = batch.filter(|batch| posted.batch.as_ref() != Some(batch));
@@ -128,7 +124,10 @@ fn as_it_is(posted: Posted, subject: &Subject<'_>) -> Outcome {
 
 /// The record was changed in ConnectWise: says in what, unless its document was made right or void.
 async fn edited(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
-    let (reason, sent) = edited::told(lease, subject, posted, parts).await?;
+    let Told { reason, sent, is_rest } = edited::told(lease, subject, posted, parts).await?;
+    if is_rest && subject.record.is_closed() && !is_changing(lease) {
+        return rest(lease, subject, posted, parts).await;
+    }
     if posted.kind == DocumentKind::Journal {
         return mended(reason, subject, posted, parts).await;
     }
@@ -149,6 +148,27 @@ async fn edited(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &P
         }
         _ => Ok(Again::Edited(Box::new(Changed { posted: posted.clone(), reason, sent, standing }))),
     }
+}
+
+/// What ConnectWise lists is what a batch of ours did not take: nobody edited it, and it only has to be marked.
+async fn rest(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Again, Failure> {
+    // Posted anew it would be a part of itself.
+    if is_void(subject, posted).await? {
+        let sentence = format!(
+            "{} is void in Xero, but a part of it is in a batch of readypost in ConnectWise: delete that batch, then retry, and it is posted anew.",
+            posted.number
+        );
+        return Err(hold(HoldCode::EditedAfterPost, sentence));
+    }
+    if !cost::stands(subject, posted).await? {
+        return Err(cost::unreadable(subject));
+    }
+    if lease.record.edited {
+        // It was taken for an edit before; what was posted stays what it is.
+        let outcome = Outcome::Posted { posted: posted.clone(), content: None, warnings: Vec::new() };
+        return Ok(Again::ended(outcome));
+    }
+    mark(subject, posted, parts).await.map(Again::ended)
 }
 
 /// Whether a change of the document is on its way to Xero.
@@ -229,7 +249,9 @@ fn agreed(
 async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<Outcome, Failure> {
     let name = batch::name(&subject.record, posted.id, posted.batch.as_deref());
     let marked = subject.connection.client.mark(&subject.record, &name).await;
-    match marked.map_err(|error| of_connectwise(&error, parts.clock.now()))? {
+    let marked = marked.map_err(|error| of_connectwise(&error, parts.clock.now()))?;
+    let (name, marked) = mark_rest(subject, posted, (name, marked), parts).await?;
+    match marked {
         Marked::Batched { leftover } if leftover.is_empty() => {
             Ok(Outcome::Marked { batch: Some(name), warnings: Vec::new() })
         }
@@ -251,6 +273,31 @@ async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<O
             Err(hold(HoldCode::NotUnposted, sentence))
         }
     }
+}
+
+/// What a batch did not take goes into the next one, as long as each takes something.
+async fn mark_rest(
+    subject: &Subject<'_>,
+    posted: &Posted,
+    (mut name, marked): (String, Marked),
+    parts: &Parts,
+) -> Result<(String, Marked), Failure> {
+    let Marked::Batched { mut leftover } = marked else { return Ok((name, marked)) };
+    let mut next = name.clone();
+    for _ in 1..BATCHES_MAX {
+        if leftover.is_empty() {
+            break;
+        }
+        next = batch::name(&subject.record, posted.id, Some(&next));
+        let left = subject.connection.client.mark_rest(&subject.record, &next, &leftover).await;
+        match left.map_err(|error| of_connectwise(&error, parts.clock.now()))? {
+            Left::Ids(ids) if ids.len() >= leftover.len() => break,
+            Left::Ids(ids) => leftover = ids,
+            Left::Taken => {}
+        }
+        name.clone_from(&next);
+    }
+    Ok((name, Marked::Batched { leftover }))
 }
 
 fn elsewhere(batch: &str) -> Warning {

@@ -3,6 +3,7 @@
 
 use super::again::{self, Again};
 use super::deliver::Subject;
+use super::edited;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::Parts;
 use crate::domain::delivery::{CostJournal, Posted};
@@ -50,8 +51,11 @@ pub(super) async fn look(
                     kind.noun(),
                     posted.number
                 );
-                let found = again::document(subject, *kind, *id).await?;
-                if found.is_some_and(|journal| journal.is_live()) {
+                let stands = stands(subject, &posted).await?;
+                if edited::is_rest(lease, subject, &posted, parts).await? {
+                    return if stands { Ok(Ok(posted)) } else { Err(unreadable(subject)) };
+                }
+                if stands {
                     return Err(hold(HoldCode::EditedAfterPost, sentence));
                 }
                 return Ok(Err(again_as(posted, Some(CostJournal::Due { look: true }))));
@@ -59,6 +63,28 @@ pub(super) async fn look(
             Ok(Ok(posted))
         }
     }
+}
+
+/// Whether nothing is to be done about the journal of a posted invoice: it is in Xero, or there is none.
+pub(super) async fn stands(subject: &Subject<'_>, posted: &Posted) -> Result<bool, Failure> {
+    let Some(CostJournal::Posted { id, kind, .. }) = posted.journal.as_deref() else {
+        return Ok(!is_due(posted, subject));
+    };
+    let found = again::document(subject, *kind, *id).await?;
+    Ok(found.is_some_and(|journal| journal.is_live()))
+}
+
+/// The journal is to be made, and a batch keeps its costs, or a part of them, from being read.
+pub(super) fn unreadable(subject: &Subject<'_>) -> Failure {
+    let batch = match subject.record.batch() {
+        Some(batch) => format!("it in the batch '{batch}'"),
+        None => "a part of it in a batch".to_owned(),
+    };
+    let sentence = format!(
+        "{} is in Xero, the journal of its cost of goods is not, and ConnectWise has {batch}, so that its costs cannot be read: take it out of that batch, then retry.",
+        subject.record.title()
+    );
+    hold(HoldCode::CostNotPosted, sentence)
 }
 
 /// The record goes on with its journal standing so.

@@ -3,6 +3,7 @@
 use super::deliver::Subject;
 use super::failure::of_connectwise;
 use super::parts::Parts;
+use crate::domain::batch;
 use crate::domain::content::{Content, Difference, lines_hash};
 use crate::domain::delivery::{Posted, Purpose};
 use crate::domain::edit::{self, InXero};
@@ -15,17 +16,60 @@ use crate::xero::{self, Standing};
 /// Entries of a record's history that are gone through, the newest first.
 const HISTORY_MAX: usize = 5_000;
 
+/// What is known of a record that is not what was posted.
+pub(super) struct Told {
+    /// In what it differs.
+    pub(super) reason: HoldReason,
+    /// What Xero was sent.
+    pub(super) sent: Sent,
+    /// Whether it is what one of our own batches did not take.
+    pub(super) is_rest: bool,
+}
+
 /// Says in what the record is not what was posted.
 pub(super) async fn told(
     lease: &Lease,
     subject: &Subject<'_>,
     posted: &Posted,
     parts: &Parts,
-) -> Result<(HoldReason, Sent), Failure> {
+) -> Result<Told, Failure> {
     let history = history(lease, parts).await;
     let now = in_full(subject, parts).await?;
-    let sent = Sent::of(&history, posted);
-    Ok((edit::edited(&now, posted, content(&history)), sent))
+    let is_rest = is_left(&now, &history, posted) && is_in_our_batch(subject, posted, parts).await?;
+    let reason = edit::edited(&now, posted, content(&history));
+    Ok(Told { reason, sent: Sent::of(&history, posted), is_rest })
+}
+
+/// Whether what ConnectWise lists of the record is what one of our own batches did not take.
+pub(super) async fn is_rest(
+    lease: &Lease,
+    subject: &Subject<'_>,
+    posted: &Posted,
+    parts: &Parts,
+) -> Result<bool, Failure> {
+    let history = history(lease, parts).await;
+    let now = in_full(subject, parts).await?;
+    Ok(is_left(&now, &history, posted) && is_in_our_batch(subject, posted, parts).await?)
+}
+
+/// Whether the record as it is now is a proper part of exactly what was posted.
+fn is_left(now: &RecordFacts, history: &[Entry], posted: &Posted) -> bool {
+    let before = history.iter().rev().find_map(|entry| match &entry.event {
+        Event::Settled { settlement: Settlement::Mark { posted, content, .. }, .. } => {
+            content.as_deref().map(|content| (posted, content))
+        }
+        _ => None,
+    });
+    // An adopted document was settled without a content, where that could not be read.
+    let of_it = before.filter(|(settled, _)| settled.id == posted.id && settled.content == posted.content);
+    of_it.is_some_and(|(_, before)| before.is_left(&Content::of(now)))
+}
+
+/// Whether anything is in a batch that was made because this document had been posted.
+async fn is_in_our_batch(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<bool, Failure> {
+    let name = batch::name(&subject.record, posted.id, None);
+    let found = subject.connection.client.is_any_batched(&name).await;
+    found.map_err(|error| of_connectwise(&error, parts.clock.now()))
 }
 
 /// A record that was changed in ConnectWise, with its document as it stands in Xero.

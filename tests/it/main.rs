@@ -20,6 +20,7 @@ mod edited;
 mod expense_faults;
 mod expenses;
 mod faults;
+mod half_batches;
 mod harness;
 mod history;
 mod hostile;

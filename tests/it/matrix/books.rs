@@ -33,9 +33,17 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// The same but for what is marked, and where the records stand.
-    pub(super) fn but_marks(&self) -> Self {
-        Self { batches: Vec::new(), unposted: Vec::new(), records: Vec::new(), ..self.clone() }
+    /// The same with all batches of a record as its first one, which took only a part of it.
+    pub(super) fn as_one_batch(&self) -> Self {
+        let mut one: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (name, _, entries) in &self.batches {
+            let held = one.entry(first(name)).or_default();
+            held.extend(entries);
+            held.sort_unstable();
+        }
+        let batches = one.into_iter().map(|(name, entries)| (name, String::new(), entries)).collect();
+        let records = self.records.iter().map(|record| first(record)).collect();
+        Self { batches, records, ..self.clone() }
     }
 
     /// What is different, for whoever has to find out why.
@@ -62,6 +70,12 @@ fn masked(text: &str) -> String {
 fn batch_name(name: &str) -> String {
     let is_id = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     name.split('-').map(|part| if is_id(part) { "<id>" } else { part }).collect::<Vec<_>>().join("-")
+}
+
+/// The text with the names of later batches as those of the first.
+fn first(text: &str) -> String {
+    let later = |number: u32| format!("<id>-{number}");
+    (2..10).fold(text.to_owned(), |text, number| text.replace(&later(number), "<id>"))
 }
 
 pub(super) async fn records(stage: &Stage) -> Vec<Record> {

@@ -41,5 +41,6 @@ mod reload;
 mod secrets;
 mod slow;
 mod sweep;
+mod sweep_limits;
 mod unpost;
 mod webhooks;

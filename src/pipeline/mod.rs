@@ -32,6 +32,6 @@ pub use parts::{CallbackRule, Company, Connection, Live, Parts};
 pub use reconcile::{Progress, reconcile};
 pub use sweep::{
     AskedSweep, CallbackCheck, FoundRow, ListError, PassReport, accept_movements, ask as ask_sweep,
-    asked as asked_sweep, check_callbacks, run as run_sweeps, sweep, sync_callbacks,
+    asked as asked_sweep, check_callbacks, run as run_sweeps, sweep, sweep_within, sync_callbacks,
 };
 pub use worker::{Turn, run, turn};

@@ -42,5 +42,6 @@ mod reload;
 mod secrets;
 mod slow;
 mod sweep;
+mod sweep_limits;
 mod unpost;
 mod webhooks;

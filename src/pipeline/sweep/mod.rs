@@ -25,9 +25,9 @@ use crate::domain::facts::MovementKind;
 use crate::domain::record::ConnectionId;
 use crate::remote::RemoteError;
 use crate::store::StoreError;
-use pass::{Memory, Pass, Way};
+use pass::{Memory, Part, Pass, Way};
 
-/// The longest time for one connection.
+/// The longest time for each part of the sweep of one connection.
 const SWEEP_MAX: Duration = Duration::from_mins(5);
 /// The longest wait without a look at what is configured.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -134,9 +134,17 @@ fn interval(connection: &ConnectionId, parts: &Parts) -> Option<SignedDuration> 
 /// # Errors
 /// What could not be compared; the rest was compared all the same.
 pub async fn sweep(live: &Live) -> Result<(), String> {
+    sweep_within(SWEEP_MAX, live).await
+}
+
+/// The same, with this limit for each part of a connection.
+///
+/// # Errors
+/// As there; a part that took longer, too.
+pub async fn sweep_within(limit: Duration, live: &Live) -> Result<(), String> {
     let mut problems = Vec::new();
     for connection in live.current().connections.keys() {
-        let report = once(live, connection, &Way::act(None)).await;
+        let report = once_within(limit, live, connection, &Way::act(None)).await;
         problems
             .extend(report.into_iter().flat_map(|report| report.result.problems).map(|problem| problem.to_string()));
     }
@@ -193,6 +201,10 @@ pub fn asked(live: &Live) -> Option<AskedSweep> {
 
 /// One sweep of a connection, after whatever goes through it already; none when it is not in the configuration.
 async fn once(live: &Live, connection: &ConnectionId, way: &Way) -> Option<PassReport> {
+    once_within(SWEEP_MAX, live, connection, way).await
+}
+
+async fn once_within(limit: Duration, live: &Live, connection: &ConnectionId, way: &Way) -> Option<PassReport> {
     let memory = live.sweeps.memory(connection);
     let mut memory = memory.lock().await;
     let parts = live.current();
@@ -205,11 +217,17 @@ async fn once(live: &Live, connection: &ConnectionId, way: &Way) -> Option<PassR
         }
     };
     let mut pass = Pass::new(&parts, (connection, known), way, &mut memory).shown_by(&show);
-    let cut = tokio::select! {
-        ended = tokio::time::timeout(SWEEP_MAX, pass.go()) => ended.is_err().then_some("it took longer than 5 minutes"),
-        () = live.sweeps.stop.cancelled() => Some("readypost was stopped"),
-    };
-    Some(pass.end(cut).await)
+    for part in Part::ALL {
+        let cut = tokio::select! {
+            biased;
+            () = live.sweeps.stop.cancelled() => Some("readypost was stopped".to_owned()),
+            ended = tokio::time::timeout(limit, pass.go(part)) => ended.is_err().then(|| part.took_longer(limit)),
+        };
+        if let Some(cause) = cut {
+            pass.cut_off(&cause);
+        }
+    }
+    Some(pass.end().await)
 }
 
 /// Takes in the adjustments and transfers that a ConnectWise system lists as unposted; gives how many were queued.

@@ -18,7 +18,8 @@ use crate::pipeline::parts::{Company, Connection, Parts};
 use crate::remote::{Calls, counted};
 use crate::store::{Event, Filter, StoreError};
 
-/// Records that one sweep hands to the queue at most; the next one goes on.
+/// Records of unposted lists that one sweep hands to the queue at most: they are listed again, so the next one goes on.
+/// A list with a mark is never cut short like this, because what lies before its mark is not asked for again.
 const HANDED_MAX: usize = 2_000;
 /// Records that a report shows.
 const SHOWN_MAX: usize = 500;
@@ -27,6 +28,31 @@ const PAGE: usize = 500;
 
 /// Since when rows are listed, by what names them.
 pub(super) type Memory = BTreeMap<String, Timestamp>;
+
+/// What a sweep goes through, each within a time of its own, so that slow lists keep no payments waiting.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// Callbacks, unposted lists, held records.
+    Lists,
+    /// Payments in both systems.
+    Payments,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 2] = [Self::Lists, Self::Payments];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lists => "unposted lists",
+            Self::Payments => "payments",
+        }
+    }
+
+    /// Why it was cut off.
+    pub(super) fn took_longer(self, limit: std::time::Duration) -> String {
+        format!("the {} took longer than {} seconds", self.name(), limit.as_secs())
+    }
+}
 
 /// How a sweep is done.
 #[derive(Clone, Debug)]
@@ -83,6 +109,8 @@ pub(super) struct Pass<'a> {
     result: SweepResult,
     found: Vec<FoundRow>,
     handed: BTreeSet<RecordKey>,
+    /// How many of them are of lists that have no mark.
+    unmarked: usize,
     /// What is listed, with what it leads to.
     present: BTreeSet<RecordKey>,
     /// Kinds whose list was read as a whole.
@@ -108,6 +136,7 @@ impl<'a> Pass<'a> {
             result: SweepResult::begun(way.by.clone(), parts.clock.now()),
             found: Vec::new(),
             handed: BTreeSet::new(),
+            unmarked: 0,
             present: BTreeSet::new(),
             complete: BTreeSet::new(),
             clock_began: std::time::Instant::now(),
@@ -130,13 +159,16 @@ impl<'a> Pass<'a> {
         parts.companies.iter().filter(move |company| company.connection == *id && company.rules.sweep_minutes > 0)
     }
 
-    /// Goes through everything; what goes wrong is noted.
-    pub(super) async fn go(&mut self) {
+    /// Goes through one part; what goes wrong is noted.
+    pub(super) async fn go(&mut self, part: Part) {
         let calls = Arc::clone(&self.calls);
-        counted(calls, self.everything()).await;
+        match part {
+            Part::Lists => counted(calls, self.lists()).await,
+            Part::Payments => counted(calls, self.all_payments()).await,
+        }
     }
 
-    async fn everything(&mut self) {
+    async fn lists(&mut self) {
         self.stage("callbacks");
         self.callbacks().await;
         if self.companies().next().is_none() {
@@ -163,17 +195,22 @@ impl<'a> Pass<'a> {
         self.stage("held records");
         let gone = self.gone().await;
         self.note("held records", gone.map_err(ListError::from));
+    }
+
+    async fn all_payments(&mut self) {
         self.stage("payments");
         for company in self.companies() {
             self.payments(company).await;
         }
     }
 
-    /// Ends the sweep: the result is journalled, unless it was a dry run. `cut` says why it did not come to its end.
-    pub(super) async fn end(mut self, cut: Option<&str>) -> PassReport {
-        if let Some(cut) = cut {
-            self.problem(format!("the sweep was cut off: {cut}"));
-        }
+    /// A part did not come to its end.
+    pub(super) fn cut_off(&mut self, cause: &str) {
+        self.result.problems.insert(0, format!("the sweep was cut off: {cause}").into());
+    }
+
+    /// Ends the sweep: the result is journalled, unless it was a dry run.
+    pub(super) async fn end(mut self) -> PassReport {
         self.result.calls = self.calls.to("ConnectWise");
         self.result.xero_calls = self.calls.to("Xero");
         self.result.took_ms = u64::try_from(self.clock_began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -269,9 +306,12 @@ impl<'a> Pass<'a> {
         if self.handed.contains(&shown.key) {
             return Ok(());
         }
-        if self.handed.len() >= HANDED_MAX {
-            self.result.deferred = self.result.deferred.saturating_add(1);
-            return Ok(());
+        if !matches!(trigger, Trigger::Swept { .. }) {
+            if self.unmarked >= HANDED_MAX {
+                self.result.deferred = self.result.deferred.saturating_add(1);
+                return Ok(());
+            }
+            self.unmarked = self.unmarked.saturating_add(1);
         }
         if self.way.act {
             self.parts.store.accept(&shown.key, trigger, self.parts.clock.now()).await?;

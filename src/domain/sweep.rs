@@ -4,6 +4,7 @@
 //! one that should not be listed any more, and a record that left the list without readypost's doing are looked at
 //! again. What waits for a person, or for the rules, is not looked at at each sweep.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -31,6 +32,8 @@ pub const NAMED_MAX: usize = 20;
 pub enum Found {
     /// It is ready to be posted, and no callback told of it.
     Missed,
+    /// It is ready to be posted, and was closed before the store was begun: no callback of it could be kept.
+    BeforeStore,
     /// It has no callback.
     New,
     /// It is listed, though nothing was left to do: its batch was deleted, or it was taken out of it.
@@ -43,13 +46,14 @@ pub enum Found {
 
 impl Found {
     /// Every cause.
-    pub const ALL: [Self; 5] = [Self::Missed, Self::New, Self::Back, Self::ClosedAgain, Self::Gone];
+    pub const ALL: [Self; 6] = [Self::Missed, Self::BeforeStore, Self::New, Self::Back, Self::ClosedAgain, Self::Gone];
 
     /// The stable name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missed => "missed",
+            Self::BeforeStore => "before_store",
             Self::New => "new",
             Self::Back => "back",
             Self::ClosedAgain => "closed_again",
@@ -62,6 +66,7 @@ impl Found {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Missed => "ConnectWise lists it as unposted, and no callback told of it",
+            Self::BeforeStore => "ConnectWise lists it as unposted; it was closed before readypost's store was begun",
             Self::New => "ConnectWise lists it as unposted; it has no callback",
             Self::Back => "ConnectWise lists it as unposted, though nothing was left to do about it",
             Self::ClosedAgain => "It was closed in ConnectWise since it was looked at",
@@ -103,6 +108,16 @@ pub struct Asked {
     pub listed_since: Timestamp,
     /// What was closed before is left alone, unless it is known; none = nothing is.
     pub from: Option<Timestamp>,
+    /// When the store was begun: what was closed before cannot have been told of.
+    pub born: Timestamp,
+    /// When it was last looked up which record the row is of; none = never.
+    pub looked: Option<Timestamp>,
+}
+
+/// In which order unknown rows are looked up: those that wait longest for it first, and of those the newest.
+#[must_use]
+pub fn turn(closing: &Closing, asked: Asked) -> (Option<Timestamp>, Reverse<Timestamp>) {
+    (asked.looked, Reverse(closing.latest.unwrap_or(Timestamp::MAX)))
 }
 
 /// Whether an unknown row is left alone because it was closed too long ago: nothing says that it is to be posted.
@@ -119,28 +134,32 @@ pub fn compare(record: Option<&Record>, row: &Row, asked: Asked) -> Option<Found
         if is_older(&row.closing, asked) {
             return None;
         }
-        return if has_callback(row.key.kind) { settled.then_some(Found::Missed) } else { Some(Found::New) };
+        return if has_callback(row.key.kind) { settled.then(|| untold(row, asked)) } else { Some(Found::New) };
     };
     if record.changed > asked.at {
         return None;
     }
     let missed = || (settled && is_unseen(record, row)).then_some(Found::Missed);
+    // It goes on being listed though there was nothing to do: that is looked at once.
+    let news = || is_unseen(record, row) || asked.listed_since > record.changed;
+    let back = || news().then_some(Found::Back);
     let closed_again = || closed_since(record, row).then_some(Found::ClosedAgain);
     match &record.state {
         State::Queued { .. } => None,
         // Unless ConnectWise did not take it out of the list when it was put into its batch.
-        State::Done => (!left_unposted(record)).then_some(Found::Back),
+        State::Done if left_unposted(record) => None,
+        State::Done => back(),
         State::Held { reason } if reason.code == HoldCode::Operator => None,
         State::Held { .. } => closed_again(),
         State::Skipped { reason } => match reason {
             reason if reason.is_decided() => None,
             // It was in a batch then, or in no list.
             SkipReason::NotListed | SkipReason::Deleted | SkipReason::PostedBefore | SkipReason::BatchedElsewhere => {
-                Some(Found::Back)
+                back()
             }
             // That it was closed is news.
             SkipReason::StatusOpen | SkipReason::NothingUnposted => missed(),
-            SkipReason::ByRule => row.posts.then_some(Found::ClosedAgain),
+            SkipReason::ByRule => (row.posts && news()).then_some(Found::ClosedAgain),
             _ => closed_again(),
         },
     }
@@ -154,7 +173,7 @@ pub fn compare_purchase(order: Option<&Record>, row: &Row, asked: Asked) -> Opti
     };
     // The order led to others: this one came later.
     if order.as_ref().is_some_and(apart) {
-        return is_settled(&row.closing, asked).then_some(Found::Missed);
+        return is_settled(&row.closing, asked).then(|| untold(row, asked));
     }
     compare(order, row, asked)
 }
@@ -184,6 +203,12 @@ fn is_settled(closing: &Closing, asked: Asked) -> bool {
     let listed = closing.earliest.map_or(asked.listed_since, |earliest| earliest.max(asked.listed_since));
     let since = closing.latest.map_or(listed, |latest| latest.min(listed));
     asked.at.duration_since(since) >= GRACE
+}
+
+/// What an unknown row is: a miss, unless nobody could have been told of it.
+fn untold(row: &Row, asked: Asked) -> Found {
+    let before = row.closing.latest.is_some_and(|closed| closed < asked.born);
+    if before { Found::BeforeStore } else { Found::Missed }
 }
 
 /// Whether the sweep has not looked at this row of the record before.
@@ -218,7 +243,7 @@ pub struct SweepResult {
     /// Records that were handed to the queue, by why.
     #[serde(default)]
     pub found: BTreeMap<Found, u32>,
-    /// Records that were left for the next sweep, because this one had handed over enough.
+    /// Rows that were left for the next sweep, because this one had looked up or handed over enough.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub deferred: u32,
     /// Unknown records that were closed long before the store was begun, and are left alone.
@@ -306,7 +331,7 @@ impl SweepStanding {
 
     /// A sweep ended.
     pub fn ended(&mut self, result: SweepResult, at: Timestamp) {
-        if result.problems.is_empty() {
+        if result.problems.is_empty() && result.deferred == 0 {
             self.complete = Some(at);
         }
         self.last = Some(result);

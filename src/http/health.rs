@@ -21,10 +21,12 @@ pub(super) async fn alive() -> &'static str {
 }
 
 /// `GET /readyz`: callbacks can be stored. A company that rests or is paused is named, but does not make the
-/// process unready.
+/// process unready. Of alerts only their codes and how many connections have them: it is asked without a token, and
+/// their sentences tell of the books.
 pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
     let store = surface.parts.store.health().borrow().clone();
-    let companies = companies::all(&surface, &surface.parts.store.overview());
+    let overview = surface.parts.store.overview();
+    let companies = companies::all(&surface, &overview);
     let resting: Vec<_> = companies
         .iter()
         .filter_map(|company| {
@@ -39,7 +41,7 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
         Health::Poisoned(cause) => (StatusCode::SERVICE_UNAVAILABLE, Some(cause.as_str())),
     };
     let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "resting": resting, "paused": paused,
-        "alerts": sweep::alerts(&surface, &surface.parts.store.overview()) });
+        "alerts": sweep::alert_counts(&surface, &overview) });
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 

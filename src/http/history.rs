@@ -64,7 +64,10 @@ impl From<&Entry> for HistoryView {
                 ("expired", format!("What was said before {before} was removed by the age rule"), None)
             }
             Event::Compared { .. } => ("compared", "The lists of unposted records were compared".to_owned(), None),
-            Event::CallbackKept { done, .. } => ("callback_kept", done.to_string(), None),
+            Event::CallbackKept { done, by, .. } => {
+                let by = by.as_deref().map(|by| format!("{by} had it done: ")).unwrap_or_default();
+                ("callback_kept", format!("{by}{done}"), None)
+            }
             Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }

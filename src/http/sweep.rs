@@ -1,5 +1,6 @@
 //! Sweeps and callbacks over HTTP, and what the status says of them: alerts, misses, the last sweep.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,6 +20,8 @@ use crate::domain::sweep::SweepResult;
 use crate::pipeline::{AskedSweep, Connection, FoundRow, PassReport, ask_sweep, asked_sweep, sync_callbacks};
 use crate::store::Overview;
 
+/// Why callbacks cannot be compared.
+const NO_ADDRESS: &str = "`public_url` is not set in [server], so it is not known where callbacks have to lead: they are neither compared nor mended. Set it to the address that ConnectWise calls, such as https://readypost.example.com";
 /// Calls to Xero that a found record costs about: a look-up, and the document.
 const XERO_CALLS_EACH: u32 = 2;
 
@@ -95,9 +98,9 @@ pub struct FoundView {
     pub key: String,
     /// Its number.
     pub number: String,
-    /// Why: missed, new, back, `closed_again`, gone, or the list that it is in.
+    /// Why: missed, `before_store`, new, back, `closed_again`, gone, or payment.
     pub why: String,
-    /// When it was closed, as ConnectWise wrote it.
+    /// When it was closed, as ConnectWise wrote it; of a payment, its day there, or when its invoice changed in Xero.
     pub closed: String,
 }
 
@@ -184,6 +187,16 @@ pub(super) fn alerts(surface: &Surface, overview: &Overview) -> Vec<AlertView> {
     parts.connections.iter().flat_map(|(name, connection)| alerts_of(name, connection, surface, overview)).collect()
 }
 
+/// Of how many connections each alert stands, by its code.
+pub(super) fn alert_counts(surface: &Surface, overview: &Overview) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    for alert in alerts(surface, overview) {
+        let count: &mut u32 = counts.entry(alert.code).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
+}
+
 fn alerts_of(name: &ConnectionId, connection: &Connection, surface: &Surface, overview: &Overview) -> Vec<AlertView> {
     let (began, now) = (surface.parts.store.trusted_since(), surface.parts.clock.now());
     let alert =
@@ -239,11 +252,20 @@ pub(super) async fn callbacks(
     body: Bytes,
 ) -> Result<Json<Vec<CallbacksView>>, Problem> {
     let Asked { dry_run } = said(&headers, &body)?;
-    let Some(checks) = sync_callbacks(&surface.parts, !dry_run).await else {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "set `public_url` in [server]: without it nobody knows where callbacks have to lead",
-        ));
+    let by = (!dry_run).then_some(operator.name.as_str());
+    let Some(checks) = sync_callbacks(&surface.parts, by).await else {
+        if dry_run {
+            let parts = surface.parts.current();
+            let failed = || vec![NO_ADDRESS.to_owned()];
+            let view = |id: &ConnectionId| CallbacksView {
+                connection: id.to_string(),
+                wrong: Vec::new(),
+                done: Vec::new(),
+                failed: failed(),
+            };
+            return Ok(Json(parts.connections.keys().map(view).collect()));
+        }
+        return Err(Problem::new(StatusCode::CONFLICT, NO_ADDRESS));
     };
     if !dry_run {
         tracing::info!(by = operator.name, "an operator had the callbacks compared");

@@ -182,6 +182,9 @@ pub enum Event {
         connection: ConnectionId,
         /// What was done.
         done: Sentence,
+        /// Who asked for it; none = a sweep did it by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A refresh token was received; it is stored before it is used.
     TokenKept {
@@ -324,6 +327,17 @@ mod tests {
         company.swept.insert(Sweep::ConnectwisePayments, crate::store::Swept { mark: 1, at: Timestamp::UNIX_EPOCH });
         let text = serde_json::to_string(&company).unwrap();
         assert_eq!(serde_json::from_str::<Company>(&text).unwrap(), company, "{text}");
+    }
+
+    #[test]
+    fn a_kept_callback_names_who_asked_for_it_where_somebody_did() {
+        let old = r#"{"callback_kept":{"connection":"acme","done":"invoice was switched on"}}"#;
+        let event: Event = serde_json::from_str(old).unwrap();
+        assert!(matches!(&event, Event::CallbackKept { by: None, .. }));
+        assert_eq!(serde_json::to_string(&event).unwrap(), old);
+        let new = r#"{"callback_kept":{"connection":"acme","done":"invoice was switched on","by":"finance-desk"}}"#;
+        let event: Event = serde_json::from_str(new).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), new);
     }
 
     #[test]

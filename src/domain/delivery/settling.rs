@@ -21,6 +21,8 @@ pub(super) fn come_to(record: &mut Record, settlement: Settlement, again: bool, 
             record.progress();
             if let (Some(posted), Some(batch)) = (&mut record.posted, batch) {
                 posted.batch = Some(batch);
+                // It left the list with that: when it is listed again, that is news.
+                record.compared = None;
             }
             record.warn(warnings, now);
             State::Done

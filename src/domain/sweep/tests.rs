@@ -30,7 +30,7 @@ fn vague(earliest: i64, latest: i64) -> Row {
 }
 
 fn asked(minutes: i64, since: i64) -> Asked {
-    Asked { at: at(minutes), listed_since: at(since), from: None }
+    Asked { at: at(minutes), listed_since: at(since), from: None, born: Timestamp::MIN, looked: None }
 }
 
 /// A record that a step ended for at this minute.
@@ -177,8 +177,7 @@ fn settlements() -> impl Strategy<Value = Settlement> {
 }
 
 proptest! {
-    /// Whatever a look comes to, the sweep does not look at the same row again and again, but where the list goes on
-    /// saying that something was left to do; and never at what an operator has decided.
+    /// Whatever a look comes to, the sweep does not look at the same row again and again; and never at what an operator has decided.
     #[test]
     fn looking_comes_to_an_end(
         settlement in settlements(),
@@ -202,18 +201,11 @@ proptest! {
             prop_assert_eq!(compare(Some(&queued), &row, Asked { at: at(now + 1), ..asked }), None);
             known = Some(settle(queued, settlement.clone(), None, sequence, at(now + 2)));
         }
-        let contradicts = match &settlement {
-            Settlement::Done { .. } => true,
-            Settlement::Skip { reason } => matches!(reason,
-                SkipReason::NotListed | SkipReason::Deleted | SkipReason::PostedBefore | SkipReason::BatchedElsewhere
-                | SkipReason::ByRule),
-            _ => false,
-        };
         let operator = matches!(&settlement, Settlement::Skip { reason: SkipReason::Operator })
             || matches!(&settlement, Settlement::Hold { reason, .. } if reason.code == HoldCode::Operator);
         prop_assert!(!operator || looks == 0);
         // Closed later than the clock says: once for each sweep until then.
-        prop_assert!(contradicts || looks <= 4, "{looks} looks for {settlement:?}");
+        prop_assert!(looks <= 4, "{looks} looks for {settlement:?}");
     }
 }
 
@@ -227,4 +219,43 @@ fn what_was_closed_long_ago_is_left_alone_unless_it_is_known() {
     // It may have been closed later than that.
     assert_eq!(compare(None, &vague(0, 100), asked(500)), Some(Found::Missed));
     assert_eq!(compare(Some(&record(done(), 50)), &old, asked(500)), Some(Found::Back));
+}
+
+#[test]
+fn what_was_closed_before_the_store_was_begun_is_no_miss() {
+    let asked = |born| Asked { born: at(born), ..asked(60, 0) };
+    let invoice = row(RecordKind::Invoice, 0);
+    for (row, born, found) in [
+        (invoice.clone(), 0, Found::Missed),
+        (invoice.clone(), 1, Found::BeforeStore),
+        (vague(-600, 600), 1, Found::Missed),
+        (Row { closing: Closing::default(), ..invoice }, 1, Found::Missed),
+        (row(RecordKind::Adjustment, 0), 1, Found::New),
+    ] {
+        assert_eq!(compare(None, &row, asked(born)), Some(found), "{row:?}");
+        assert_eq!(compare_purchase(None, &row, asked(born)), Some(found), "{row:?}");
+    }
+}
+
+#[test]
+fn what_goes_on_being_listed_is_looked_at_once_and_again_when_it_comes_back() {
+    for settlement in [done(), skip(SkipReason::BatchedElsewhere), skip(SkipReason::ByRule)] {
+        let row = row(RecordKind::Invoice, -10);
+        let before = record(settlement.clone(), 0);
+        let found = compare(Some(&before), &row, asked(60, -10)).unwrap();
+        let trigger = Trigger::Compared { found, seen: row.closing.text.clone() };
+        let (queued, _) = accept(Some(before), &row.key, &trigger, 5, at(60));
+        let looked = settle(queued, settlement, None, 5, at(61));
+        assert_eq!(compare(Some(&looked), &row, asked(600, -10)), None);
+        // It left the list and is in it again.
+        assert_eq!(compare(Some(&looked), &row, asked(600, 500)), Some(found));
+    }
+}
+
+#[test]
+fn rows_that_were_never_looked_up_come_before_those_that_were_and_the_newest_first() {
+    let asked = |looked: Option<i64>| Asked { looked: looked.map(at), ..asked(600, 0) };
+    let mut rows = [(5, Some(90)), (9, Some(80)), (1, None), (7, Some(80)), (3, None)];
+    rows.sort_by_key(|(closed, looked)| turn(&row(RecordKind::Invoice, *closed).closing, asked(*looked)));
+    assert_eq!(rows, [(3, None), (1, None), (9, Some(80)), (7, Some(80)), (5, Some(90))]);
 }

@@ -73,7 +73,8 @@ impl Pass<'_> {
         };
         for done in &check.done {
             tracing::warn!(connection = %self.id, done, "a callback was mended");
-            let event = Event::CallbackKept { connection: self.id.clone(), done: done.as_str().into() };
+            let by = self.way.by.clone();
+            let event = Event::CallbackKept { connection: self.id.clone(), done: done.as_str().into(), by };
             if let Err(error) = self.parts.store.note(event, self.parts.clock.now()).await {
                 self.problem(format!("callbacks: {error}"));
             }
@@ -87,16 +88,21 @@ impl Pass<'_> {
     }
 }
 
-/// Looks at the callbacks of every connection, and with `mend` makes them come again; none without an address of ours.
-pub async fn sync_callbacks(live: &Live, mend: bool) -> Option<Vec<(ConnectionId, Result<CallbackCheck, String>)>> {
+/// Looks at the callbacks of every connection, and when somebody asks for it, `by`, makes them come again; none without
+/// an address of ours.
+pub async fn sync_callbacks(
+    live: &Live,
+    by: Option<&str>,
+) -> Option<Vec<(ConnectionId, Result<CallbackCheck, String>)>> {
     let parts = live.current();
     let mut checks = Vec::new();
     for (id, connection) in &parts.connections {
         let address = address(connection.callbacks.public_url.as_ref()?, id);
-        let check = check_callbacks(&connection.client, &address, &needed(id, &parts), mend).await;
+        let check = check_callbacks(&connection.client, &address, &needed(id, &parts), by.is_some()).await;
         if let Ok(check) = &check {
             for done in &check.done {
-                let event = Event::CallbackKept { connection: id.clone(), done: done.as_str().into() };
+                let by = by.map(str::to_owned);
+                let event = Event::CallbackKept { connection: id.clone(), done: done.as_str().into(), by };
                 if let Err(error) = parts.store.note(event, parts.clock.now()).await {
                     tracing::error!(%error, "what was done about callbacks was not stored");
                 }

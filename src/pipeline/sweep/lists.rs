@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ListError;
-use super::pass::Pass;
+use super::pass::{Pass, Unknown};
 use crate::connectwise::{ListedExpense, ListedInvoice, Lists, OwnedExpense};
 use crate::domain::delivery::{Record, State};
 use crate::domain::facts::MovementKind;
@@ -14,8 +14,24 @@ use crate::domain::sweep::{Asked, Closing, Row, compare, compare_purchase, is_ol
 use crate::domain::text::shorten;
 use crate::store::StoreError;
 
-/// Rows of one sweep that are looked up at most because the store does not know them; the next one goes on.
-const LOOKED_UP_MAX: usize = 2_000;
+const INVOICES: Unknown<ListedInvoice> = Unknown {
+    list: "invoice",
+    kinds: &[RecordKind::Invoice],
+    name: |row| format!("{}/{}", row.number, row.log_id.unwrap_or_default()),
+    closing: |row| &row.closing,
+    like: |row| shorten(row.number.trim(), 40),
+};
+
+const EXPENSES: Unknown<ListedExpense> = Unknown {
+    list: "expense",
+    kinds: &[RecordKind::Expense, RecordKind::ExpenseReport],
+    name: |row| {
+        let id = row.detail_id.unwrap_or_default();
+        format!("{}/{id}", row.member_id.unwrap_or_default())
+    },
+    closing: |row| &row.closing,
+    like: |row| row.member.clone(),
+};
 
 impl Pass<'_> {
     fn key(&self, kind: RecordKind, source: SourceId) -> RecordKey {
@@ -31,8 +47,7 @@ impl Pass<'_> {
         let at = self.parts.clock.now();
         let Lists { rows, odd } = self.connection.client.unposted_invoices().await?;
         self.listed(&[RecordKind::Invoice], rows.len(), &odd);
-        let name = |row: &ListedInvoice| format!("{}/{}", row.number, row.log_id.unwrap_or_default());
-        let asked = self.since("invoice", &rows.iter().map(name).collect::<Vec<_>>(), at);
+        let asked = self.since(INVOICES.list, &rows.iter().map(INVOICES.name).collect::<Vec<_>>(), at);
         let (mut unknown, mut known) = (Vec::new(), Vec::new());
         for (row, asked) in rows.into_iter().zip(asked) {
             // The id of a row counts where the invoice of that id has its number.
@@ -41,7 +56,7 @@ impl Pass<'_> {
                 _ => unknown.push((row, asked)),
             }
         }
-        unknown.truncate(LOOKED_UP_MAX);
+        let unknown = self.in_turn(unknown, &INVOICES);
         let wanted: Vec<ListedInvoice> = unknown.iter().map(|(row, _)| row.clone()).collect();
         let owners = self.connection.client.invoices_of(&wanted).await?;
         for ((row, asked), owners) in unknown.into_iter().zip(owners) {
@@ -129,11 +144,7 @@ impl Pass<'_> {
         let at = self.parts.clock.now();
         let Lists { rows, odd } = self.connection.client.unposted_expenses().await?;
         self.listed(&[RecordKind::Expense, RecordKind::ExpenseReport], rows.len(), &odd);
-        let name = |row: &ListedExpense| {
-            let id = row.detail_id.unwrap_or_default();
-            format!("{}/{id}", row.member_id.unwrap_or_default())
-        };
-        let asked = self.since("expense", &rows.iter().map(name).collect::<Vec<_>>(), at);
+        let asked = self.since(EXPENSES.list, &rows.iter().map(EXPENSES.name).collect::<Vec<_>>(), at);
         let (mut unknown, mut known) = (Vec::new(), Vec::new());
         for (row, asked) in rows.into_iter().zip(asked) {
             match row.detail_id {
@@ -141,7 +152,7 @@ impl Pass<'_> {
                 _ => unknown.push((row, asked)),
             }
         }
-        unknown.truncate(LOOKED_UP_MAX);
+        let unknown = self.in_turn(unknown, &EXPENSES);
         let wanted: Vec<ListedExpense> = unknown.iter().map(|(row, _)| row.clone()).collect();
         let owners = self.connection.client.entries_of(&wanted).await?;
         for ((row, asked), owners) in unknown.into_iter().zip(owners) {
@@ -199,7 +210,9 @@ impl Pass<'_> {
         let Lists { rows, odd } = self.connection.client.unposted_movements(kind).await?;
         self.listed(&[of], rows.len(), &odd);
         let mut nameless = Vec::new();
-        for row in rows {
+        let names: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+        let asked = self.since(of.as_str(), &names, at);
+        for (row, asked) in rows.into_iter().zip(asked) {
             let Ok(source) = SourceId::try_from(row.id.clone()) else {
                 nameless.push(row.id);
                 continue;
@@ -208,7 +221,6 @@ impl Pass<'_> {
             self.is_listed([key.clone()]);
             let posts = self.parts.company(&key, row.location_id).is_none_or(|company| posts(kind, &company.rules));
             let number = shorten(&row.id, 60);
-            let asked = Asked { at, listed_since: at, from: self.from() };
             self.look(Row { key, number, closing: row.closing, posts }, asked).await?;
         }
         match nameless.first() {

@@ -175,22 +175,32 @@ pub fn ask(live: &Arc<Live>, by: String, dry_run: bool) -> Result<Box<AskedSweep
         }
         *standing = Some(asked.clone());
     }
-    let task = Arc::clone(live);
-    live.sweeps.tasks.spawn(async move {
-        let live = task;
+    let (task, live) = (Arc::clone(live), Arc::clone(live));
+    let going = async move {
         for connection in connections {
             let way = if dry_run { Way::dry(by.clone()) } else { Way::act(Some(by.clone())) };
-            let report = once(&live, &connection, &way).await;
-            if let Some(asked) = live.sweeps.asked().as_mut() {
+            let report = once(&task, &connection, &way).await;
+            if let Some(asked) = task.sweeps.asked().as_mut() {
                 asked.reports.extend(report);
             }
         }
+    };
+    live.sweeps.tasks.clone().spawn(async move {
+        let stage = to_its_end(going).await;
         let now = live.clock.now();
         if let Some(asked) = live.sweeps.asked().as_mut() {
-            (asked.ended, asked.stage) = (Some(now), "ended".to_owned());
+            (asked.ended, asked.stage) = (Some(now), stage.to_owned());
         }
     });
     Ok(Box::new(asked))
+}
+
+/// How it ended: in a task of its own, so that a panic is an end, too, and the next one can be asked for.
+async fn to_its_end(going: impl Future<Output = ()> + Send + 'static) -> &'static str {
+    match tokio::spawn(going).await {
+        Ok(()) => "ended",
+        Err(_) => "it failed inside readypost; its log says where",
+    }
 }
 
 /// The sweep that an operator asked for last, as it stands.
@@ -242,4 +252,16 @@ pub async fn accept_movements(connection: &ConnectionId, parts: &Parts) -> Resul
         pass.movements(kind).await?;
     }
     Ok(pass.handed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_its_end;
+
+    #[tokio::test]
+    async fn a_sweep_that_panics_ends_all_the_same() {
+        assert_eq!(to_its_end(async {}).await, "ended");
+        let failed = to_its_end(async { panic!("boom") }).await;
+        assert!(failed.contains("its log says where"), "{failed}");
+    }
 }

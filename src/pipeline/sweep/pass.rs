@@ -9,11 +9,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{ListError, payments};
-use crate::domain::delivery::{StateName, Trigger};
+use crate::domain::delivery::{Record, StateName, Trigger};
 use crate::domain::facts::MovementKind;
 use crate::domain::record::{ConnectionId, RecordKey, RecordKind};
 use crate::domain::rules::ExpensesBy;
-use crate::domain::sweep::{Asked, Found, NAMED_MAX, Row, SweepResult, UNLISTED, is_gone};
+use crate::domain::sweep::{Asked, Closing, Found, NAMED_MAX, Row, SweepResult, UNLISTED, is_gone, is_older, turn};
 use crate::pipeline::parts::{Company, Connection, Parts};
 use crate::remote::{Calls, counted};
 use crate::store::{Event, Filter, StoreError};
@@ -21,13 +21,35 @@ use crate::store::{Event, Filter, StoreError};
 /// Records of unposted lists that one sweep hands to the queue at most: they are listed again, so the next one goes on.
 /// A list with a mark is never cut short like this, because what lies before its mark is not asked for again.
 const HANDED_MAX: usize = 2_000;
+/// Rows of one list that are looked up at most in a sweep because the store does not know them; the next one goes on.
+const LOOKED_UP_MAX: usize = 2_000;
 /// Records that a report shows.
 const SHOWN_MAX: usize = 500;
 /// Held records that are looked through at a time.
 const PAGE: usize = 500;
 
-/// Since when rows are listed, by what names them.
-pub(super) type Memory = BTreeMap<String, Timestamp>;
+/// What is remembered of rows, by what names them.
+pub(super) type Memory = BTreeMap<String, Standing>;
+
+/// What is remembered of a row as long as it is listed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    listed_since: Timestamp,
+    /// When it was last looked up which record it is of.
+    looked: Option<Timestamp>,
+}
+
+/// Rows of a list that the store does not know.
+pub(super) struct Unknown<T> {
+    /// The list.
+    pub(super) list: &'static str,
+    /// The kinds that are in it.
+    pub(super) kinds: &'static [RecordKind],
+    pub(super) name: fn(&T) -> String,
+    pub(super) closing: fn(&T) -> &Closing,
+    /// The number or the client of the record.
+    pub(super) like: fn(&T) -> String,
+}
 
 /// What a sweep goes through, each within a time of its own, so that slow lists keep no payments waiting.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +115,7 @@ pub struct FoundRow {
     pub number: String,
     /// Why.
     pub why: String,
-    /// When it was closed, as ConnectWise wrote it.
+    /// When it was closed, as ConnectWise wrote it; of a payment, its day there, or when its invoice changed in Xero.
     pub closed: String,
 }
 
@@ -113,6 +135,8 @@ pub(super) struct Pass<'a> {
     unmarked: usize,
     /// What is listed, with what it leads to.
     present: BTreeSet<RecordKey>,
+    /// Numbers or clients of rows that were not looked up, so that what is like them is not gone.
+    like: BTreeSet<(RecordKind, String)>,
     /// Kinds whose list was read as a whole.
     complete: BTreeSet<RecordKind>,
     clock_began: std::time::Instant,
@@ -138,6 +162,7 @@ impl<'a> Pass<'a> {
             handed: BTreeSet::new(),
             unmarked: 0,
             present: BTreeSet::new(),
+            like: BTreeSet::new(),
             complete: BTreeSet::new(),
             clock_began: std::time::Instant::now(),
         }
@@ -272,15 +297,44 @@ impl<'a> Pass<'a> {
         let names: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
         let still: BTreeSet<&String> = names.iter().collect();
         self.memory.retain(|name, _| !name.starts_with(&prefix) || still.contains(name));
-        let from = self.from();
-        names.into_iter().map(|name| Asked { at, listed_since: *self.memory.entry(name).or_insert(at), from }).collect()
+        let (from, born) = (self.from(), self.parts.store.trusted_since());
+        let asked = |name| {
+            let standing = self.memory.entry(name).or_insert(Standing { listed_since: at, looked: None });
+            Asked { at, listed_since: standing.listed_since, from, born, looked: standing.looked }
+        };
+        names.into_iter().map(asked).collect()
+    }
+
+    /// Which of these unknown rows are looked up now: none that is too old, and not too many.
+    pub(super) fn in_turn<T>(&mut self, unknown: Vec<(T, Asked)>, of: &Unknown<T>) -> Vec<(T, Asked)> {
+        let (older, mut unknown): (Vec<_>, Vec<_>) =
+            unknown.into_iter().partition(|(row, asked)| is_older((of.closing)(row), *asked));
+        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+        self.result.older = self.result.older.saturating_add(count(older.len()));
+        for (row, _) in &older {
+            self.like.extend(of.kinds.iter().map(|kind| (*kind, (of.like)(row))));
+        }
+        unknown.sort_by_cached_key(|(row, asked)| turn((of.closing)(row), *asked));
+        let cut = unknown.len().saturating_sub(LOOKED_UP_MAX);
+        if cut > 0 {
+            unknown.truncate(LOOKED_UP_MAX);
+            self.result.deferred = self.result.deferred.saturating_add(count(cut));
+            self.complete.retain(|kind| !of.kinds.contains(kind));
+        }
+        for (row, asked) in &unknown {
+            if let Some(standing) = self.memory.get_mut(&format!("{}/{}", of.list, (of.name)(row))) {
+                standing.looked = Some(asked.at);
+            }
+        }
+        unknown
     }
 
     /// Before when unknown records are left alone: where the rules of a company name no start, what piled up in
     /// ConnectWise is not posted unasked. Reaches back far enough for a store that was lost in the middle of a month.
+    /// An unknown row may be of any company, so the start of another one does not reach further back.
     pub(super) fn from(&self) -> Option<Timestamp> {
-        let unnamed = self.companies().any(|company| company.rules.start_date.is_none());
-        unnamed.then(|| self.companies().map(|company| payments::start(company, self.parts)).min()).flatten()
+        let mut unnamed = self.companies().filter(|company| company.rules.start_date.is_none());
+        unnamed.next().map(|company| payments::start(company, self.parts))
     }
 
     /// Hands a record to the queue because of a row; each once in a sweep, and not too many.
@@ -335,6 +389,13 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// Whether a record is listed, or a row may be of it.
+    fn is_present(&self, record: &Record) -> bool {
+        let like = |text: &str| self.like.contains(&(record.key.kind, text.to_owned()));
+        let named = record.about.as_ref().is_some_and(|about| like(&about.number) || like(about.client.as_str()));
+        named || self.present.contains(&record.key)
+    }
+
     /// Records that wait for a person and are not listed any more.
     async fn gone(&mut self) -> Result<(), StoreError> {
         let began = self.result.began;
@@ -350,7 +411,7 @@ impl<'a> Pass<'a> {
                 };
                 let page = self.parts.store.records(filter).await?;
                 for record in &page.records {
-                    let ours = record.key.connection == *self.id && !self.present.contains(&record.key);
+                    let ours = record.key.connection == *self.id && !self.is_present(record);
                     if ours && is_gone(record, began) {
                         let number = record.about.as_ref().map(|about| about.number.clone()).unwrap_or_default();
                         let trigger = Trigger::Compared { found: Found::Gone, seen: UNLISTED.to_owned() };

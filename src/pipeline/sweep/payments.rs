@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pass::{FoundRow, Pass};
-use crate::domain::delivery::{State, Sweep, Trigger};
+use crate::domain::delivery::{Record, State, Sweep, Trigger};
 use crate::domain::payments::Subject;
 use crate::domain::record::{RecordKey, RecordKind};
 use crate::pipeline::parts::{Company, Parts};
@@ -62,7 +62,7 @@ impl Pass<'_> {
             let (changed, more) = listed.map_err(|error| error.to_string())?;
             for row in &changed {
                 if let Some(key) = worth_a_look(row, company, parts).await.map_err(|error| error.to_string())? {
-                    self.paid(key, list, String::new()).await?;
+                    self.paid(key, list, String::new(), row.updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).await?;
                 }
             }
             let sorted = changed.is_sorted_by_key(|row| row.updated);
@@ -108,7 +108,12 @@ impl Pass<'_> {
             let key = RecordKey { connection: company.connection.clone(), kind: RecordKind::Payment, source };
             let known = || async { parts.store.record(&key).await.map_err(|error| error.to_string()) };
             if fresh || known().await?.is_none() {
-                self.paid(key, list, row.id.to_string()).await?;
+                // To say that it is found each time would be idle: the sweep looks once, and finds it carried.
+                if !self.way.act && carried(row.id, invoice_of(row.invoice, company), parts).await? {
+                    continue;
+                }
+                let day = row.date.map(|date| date.to_string()).unwrap_or_default();
+                self.paid(key, list, row.id.to_string(), day).await?;
             }
         }
         let reached = rows.iter().map(|row| row.id).chain(mark).max().unwrap_or_default();
@@ -116,8 +121,8 @@ impl Pass<'_> {
     }
 
     /// Hands a record of payments to the queue.
-    async fn paid(&mut self, key: RecordKey, list: Sweep, number: String) -> Result<(), String> {
-        let shown = FoundRow { key, number, why: list.noun().to_owned(), closed: String::new() };
+    async fn paid(&mut self, key: RecordKey, list: Sweep, number: String, closed: String) -> Result<(), String> {
+        let shown = FoundRow { key, number, why: "payment".to_owned(), closed };
         self.accept(Trigger::Swept { list }, shown, None).await.map_err(|error| error.to_string())
     }
 
@@ -137,6 +142,22 @@ pub(super) fn start(company: &Company, parts: &Parts) -> Timestamp {
     // A day begins up to 14 hours earlier than in UTC.
     let day = company.rules.start_date.and_then(midnight).map(|day| before(day, SignedDuration::from_hours(14)));
     day.unwrap_or_else(|| before(parts.store.trusted_since(), REACHES_BACK))
+}
+
+fn invoice_of(id: Option<i64>, company: &Company) -> Option<RecordKey> {
+    let source = id?.into();
+    Some(RecordKey { connection: company.connection.clone(), kind: RecordKind::Invoice, source })
+}
+
+/// Whether the payment of this id is linked with one in Xero already, and nothing is left to do for its invoice.
+async fn carried(payment: i64, invoice: Option<RecordKey>, parts: &Parts) -> Result<bool, String> {
+    let known = async |key: &RecordKey| parts.store.record(key).await.map_err(|error| error.to_string());
+    let Some(invoice) = invoice else { return Ok(false) };
+    let Some(posted) = known(&invoice).await?.and_then(|record| record.posted) else { return Ok(false) };
+    let Some(source) = Subject::Invoice(posted.company, posted.id).source() else { return Ok(false) };
+    let record = known(&RecordKey { kind: RecordKind::Payment, source, ..invoice }).await?;
+    let linked = |record: &Record| record.links.iter().any(|link| link.payment == payment);
+    Ok(record.is_some_and(|record| record.state == State::Done && linked(&record)))
 }
 
 fn before(at: Timestamp, by: SignedDuration) -> Timestamp {

@@ -14,6 +14,10 @@ use super::text::shorten;
 
 /// The longest text of a field, in characters.
 const TEXT_MAX: usize = 60;
+/// The name of the field with the GL entries of a record.
+const ENTRIES: &str = "GL entries";
+/// The longest list of GL entries that is kept, in characters.
+const ENTRIES_MAX: usize = 6_000;
 /// Lines that are kept of a record.
 const LINES_MAX: usize = 300;
 /// Differences that are kept with a hold; more are counted.
@@ -80,10 +84,18 @@ impl Content {
             RecordFacts::Movement(movement) => of_movement(movement),
         };
         let short = |fields: Vec<(&'static str, String)>| {
-            fields.into_iter().map(|(name, value)| (name.to_owned(), shorten(value.trim(), TEXT_MAX))).collect()
+            let max = |name| if name == ENTRIES { ENTRIES_MAX } else { TEXT_MAX };
+            fields.into_iter().map(|(name, value)| (name.to_owned(), shorten(value.trim(), max(name)))).collect()
         };
         let lines = lines.map(|lines| lines.into_iter().take(LINES_MAX).map(short).collect());
         Self { heading: short(heading), lines }
+    }
+
+    /// The GL entries of the record; none where not all of them were kept.
+    #[must_use]
+    pub fn entries(&self) -> Option<Vec<i64>> {
+        let (_, entries) = self.heading.iter().find(|(name, _)| name == ENTRIES)?;
+        entries.split(", ").map(|entry| entry.parse().ok()).collect()
     }
 
     /// Field by field, in what `now` is not the same.
@@ -216,7 +228,7 @@ fn of_purchase(purchase: &Purchase) -> (Named, Option<Vec<Named>>) {
         ("vendor's invoice number", received.vendor_invoice_number.clone()),
         ("vendor's invoice date", day(received.vendor_invoice_date)),
         ("currency", received.currency.clone().unwrap_or_default()),
-        ("GL entries", ids(&received.processed_ids())),
+        (ENTRIES, ids(&received.processed_ids())),
     ]);
     let rows = received.details.iter().filter(|row| !row.is_purchase_tax());
     (heading, Some(rows.map(|row| of_row(row, row.total)).collect()))
@@ -227,7 +239,7 @@ fn of_expense(expense: &Expense, total: Money) -> (Named, Option<Vec<Named>>) {
     let heading = vec![
         ("total", total.to_string()),
         ("member", member.unwrap_or_default()),
-        ("GL entries", ids(&expense.processed_ids())),
+        (ENTRIES, ids(&expense.processed_ids())),
     ];
     let lines = expense.listed().map(|(entry, listed)| {
         vec![
@@ -316,6 +328,14 @@ mod tests {
             [""; 0],
             "what was not read is not compared"
         );
+    }
+
+    #[test]
+    fn gl_entries_are_all_read_back_or_none() {
+        let of = |text: &str| content(&[("GL entries", text)], &[]).entries();
+        assert_eq!(of("7, 12"), Some(vec![7, 12]));
+        // What an older version kept was cut.
+        assert_eq!((of("7, 12, 1…"), of(""), content(&[], &[]).entries()), (None, None, None));
     }
 
     #[test]

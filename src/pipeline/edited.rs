@@ -3,12 +3,14 @@
 use super::deliver::Subject;
 use super::failure::of_connectwise;
 use super::parts::Parts;
+use crate::connectwise::ConnectWise;
 use crate::domain::content::{Content, Difference, lines_hash};
 use crate::domain::delivery::{Posted, Purpose};
 use crate::domain::edit::{self, InXero};
 use crate::domain::facts::RecordFacts;
 use crate::domain::hold::HoldReason;
 use crate::domain::settle::{Failure, Settlement};
+use crate::remote::RemoteError;
 use crate::store::{Entry, Event, Lease};
 use crate::xero::{self, Standing};
 
@@ -24,7 +26,8 @@ pub(super) async fn told(
 ) -> Result<(HoldReason, Sent), Failure> {
     let history = history(lease, parts).await;
     let now = in_full(subject, parts).await?;
-    let sent = Sent::of(&history, posted);
+    let entries = content(&history).and_then(Content::entries);
+    let sent = Sent { entries, ..Sent::of(&history, posted) };
     Ok((edit::edited(&now, posted, content(&history)), sent))
 }
 
@@ -59,6 +62,8 @@ pub(super) struct Sent {
     pub(super) before: Option<InXero>,
     /// What it was to become since, by a request whose outcome may not be known.
     pub(super) since: Option<InXero>,
+    /// The GL entries that were posted.
+    pub(super) entries: Option<Vec<i64>>,
 }
 
 impl Sent {
@@ -69,7 +74,11 @@ impl Sent {
             Event::Armed { intent, body, .. } if intent.purpose == Purpose::Update => Some(body),
             _ => None,
         });
-        Self { before: before(history, posted), since: since.and_then(|body| xero::sent(posted.kind, body)) }
+        Self {
+            before: before(history, posted),
+            since: since.and_then(|body| xero::sent(posted.kind, body)),
+            entries: None,
+        }
     }
 }
 
@@ -110,6 +119,29 @@ fn content(history: &[Entry]) -> Option<&Content> {
         Event::Settled { settlement: Settlement::Mark { content, .. }, .. } => content.as_deref(),
         _ => None,
     })
+}
+
+/// The GL entries that were posted; none where they are not known.
+pub(super) async fn entries(lease: &Lease, parts: &Parts) -> Option<Vec<i64>> {
+    content(&history(lease, parts).await).and_then(Content::entries)
+}
+
+/// Whether all that was posted of a record is listed as unposted again. What is listed may be another part of it, that
+/// came later: of all but invoices what is in a batch is not listed with the rest.
+pub(super) async fn is_listed_again(
+    record: &RecordFacts,
+    entries: Option<&Vec<i64>>,
+    client: &ConnectWise,
+) -> Result<bool, RemoteError> {
+    if !record.is_unposted() {
+        return Ok(false);
+    }
+    let now = record.entries();
+    match entries {
+        Some(posted) if posted.iter().all(|entry| now.contains(entry)) => Ok(true),
+        // Closing a record once more may give it other ones.
+        _ => client.is_free(record).await,
+    }
 }
 
 /// Whether the lines of an invoice that is to be marked once more are other ones than were posted, for the same total.

@@ -179,7 +179,7 @@ impl World {
             if open.is_empty() && self.unsent.is_empty() && records.len() == self.invoices.len() {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(240), "not quiet: {open:?}\n{}", self.log());
+            assert!(begun.elapsed() < Duration::from_mins(4), "not quiet: {open:?}\n{}", self.log());
             if retried.elapsed() > Duration::from_secs(3) {
                 for record in open {
                     let url = format!("{}/api/v1/records/{}/retry", service.url, record["key"].as_str().unwrap());

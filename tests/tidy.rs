@@ -100,6 +100,31 @@ fn every_file_says_what_it_is_for_and_leaves_nothing_undone() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The parser of decimals goes one call deeper for each digit, so a long number from outside would end the process.
+#[test]
+fn no_number_from_outside_is_read_without_a_look_at_its_length() {
+    let mut wrong = Vec::new();
+    for file in ["src/xero", "src/connectwise"].into_iter().flat_map(|folder| rust(&root().join(folder))) {
+        let (mut reads, mut checked) = (false, false);
+        for line in code(&file).lines().map(str::trim) {
+            if line.starts_with("#[derive(") {
+                reads = line.contains("Deserialize");
+            } else if line == "}" {
+                reads = false;
+            } else if line.starts_with("#[") {
+                checked |= line.contains("deserialize_with");
+            } else if reads && !line.starts_with("//") {
+                let raw = line.contains("Decimal") && !line.contains("Told<");
+                if raw && !checked {
+                    wrong.push(format!("{}: {line}", file.display()));
+                }
+                checked = false;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

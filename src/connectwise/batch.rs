@@ -150,6 +150,37 @@ impl ConnectWise {
         Ok(rows.iter().any(|row| row.batch_identifier.eq_ignore_ascii_case(name)))
     }
 
+    /// Whether anything is in a batch of one of these names.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn has_any_in(&self, names: &[String]) -> Result<bool, RemoteError> {
+        for name in names {
+            let conditions = equals("batchIdentifier", name);
+            let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
+            for row in rows.iter().filter(|row| row.batch_identifier.eq_ignore_ascii_case(name)) {
+                if self.has_entries(row).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether nothing of a record that is listed as unposted is in a batch, whoever made that.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn is_free(&self, record: &RecordFacts) -> Result<bool, RemoteError> {
+        match record {
+            RecordFacts::Invoice(facts) => Ok(facts.invoice.batch.is_none()),
+            RecordFacts::Purchase(purchase) => self.is_slip_free(&purchase.id, &purchase.order).await,
+            RecordFacts::Expense(expense) => Ok(expense.entries.iter().all(|entry| entry.listed.is_some())),
+            // It is one GL entry.
+            RecordFacts::Movement(movement) => Ok(movement.unposted.is_some()),
+        }
+    }
+
     /// What the record itself now says about its batch; none when it is in none.
     async fn batched_by(&self, record: &RecordFacts, name: &str) -> Result<Option<Marked>, RemoteError> {
         let batch = match record {

@@ -120,10 +120,17 @@ impl ConnectWise {
 
     /// The same expenses as they are now; none when they are gone.
     pub(super) async fn expense_now(&self, expense: &Expense) -> Result<Option<Expense>, RemoteError> {
-        let id = expense.id.to_string();
-        let now = match expense.unit {
-            ExpenseUnit::Report => self.expense_report(&id).await?,
-            ExpenseUnit::Entry => self.expense_entry(&id).await?,
+        self.expense(expense.unit, &expense.id.to_string()).await
+    }
+
+    /// The expenses of this id with what the accounting interface has of them; none when there are none.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn expense(&self, unit: ExpenseUnit, id: &str) -> Result<Option<Expense>, RemoteError> {
+        let now = match unit {
+            ExpenseUnit::Report => self.expense_report(id).await?,
+            ExpenseUnit::Entry => self.expense_entry(id).await?,
         };
         match now {
             Some(now) => self.listed(now).await.map(Some),

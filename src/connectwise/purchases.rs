@@ -203,17 +203,28 @@ impl ConnectWise {
 
     /// The batch of a purchase that is not unposted: our own that still holds it, else that there is another one.
     async fn batch_of_purchase(&self, id: &str, order: &PurchaseOrder) -> Result<Option<String>, RemoteError> {
-        let path = format!("procurement/purchaseorders/{}/lineitems", order.id);
-        let lines: Vec<wire::OrderLine> = self.list(&path, None).await??;
-        // That an id is a number, the packing slip and a word is seen, not documented; if it is not, no batch is known.
-        let slip = id.strip_suffix("-purchase").and_then(|id| id.split_once('-')).map(|(_, slip)| slip);
-        let is_of = |line: &&wire::OrderLine| slip.is_some_and(|slip| !slip.is_empty() && slip == line.packing_slip);
-        let mut lines = lines.iter().filter(is_of).peekable();
-        if lines.peek().is_none() || !lines.all(|line| line.batched_flag == Some(true)) {
+        let lines = self.lines_of_slip(id, order).await?;
+        if lines.is_empty() || !lines.iter().all(|line| line.batched_flag == Some(true)) {
             return Ok(None);
         }
         let holds = self.newest_batch(&batch::prefix_of_purchase(id)).await?;
         Ok(Some(holds.unwrap_or_else(|| "another batch".to_owned())))
+    }
+
+    /// Whether ConnectWise says of every line of a purchase that it is in no batch.
+    pub(super) async fn is_slip_free(&self, id: &str, order: &PurchaseOrder) -> Result<bool, RemoteError> {
+        let lines = self.lines_of_slip(id, order).await?;
+        Ok(!lines.is_empty() && lines.iter().all(|line| line.batched_flag == Some(false)))
+    }
+
+    /// The lines of the order that came with the packing slip of a purchase.
+    async fn lines_of_slip(&self, id: &str, order: &PurchaseOrder) -> Result<Vec<wire::OrderLine>, RemoteError> {
+        let path = format!("procurement/purchaseorders/{}/lineitems", order.id);
+        let lines: Vec<wire::OrderLine> = self.list(&path, None).await??;
+        // That an id is a number, the packing slip and a word is seen, not documented; if it is not, no batch is known.
+        let slip = id.strip_suffix("-purchase").and_then(|id| id.split_once('-')).map(|(_, slip)| slip);
+        let is_of = |line: &wire::OrderLine| slip.is_some_and(|slip| !slip.is_empty() && slip == line.packing_slip);
+        Ok(lines.into_iter().filter(is_of).collect())
     }
 
     /// The newest batch whose name begins so, if anything is in it.
@@ -243,7 +254,7 @@ impl ConnectWise {
     }
 
     /// Whether anything is in a batch: a record that was taken out of its batch leaves it empty.
-    async fn has_entries(&self, batch: &wire::Batch) -> Result<bool, RemoteError> {
+    pub(super) async fn has_entries(&self, batch: &wire::Batch) -> Result<bool, RemoteError> {
         let Some(id) = batch.id else { return Ok(true) };
         let path = format!("finance/accounting/batches/{id}/entries");
         match self.list::<wire::BatchEntry>(&path, None).await? {

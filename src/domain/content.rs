@@ -112,6 +112,12 @@ impl Content {
         before.len() == LINES_MAX || now.iter().all(|line| before.contains(&constant(line)))
     }
 
+    /// The ids of its GL entries; none where they were not kept.
+    #[must_use]
+    pub fn entry_ids(&self) -> Option<Vec<i64>> {
+        (!self.entries.is_empty()).then(|| self.entries.iter().map(|(id, _)| *id).collect())
+    }
+
     /// Field by field, in what `now` is not the same.
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<Difference> {

@@ -10,7 +10,7 @@ use super::parts::Parts;
 use crate::connectwise::{Left, Marked};
 use crate::domain::batch;
 use crate::domain::content::Content;
-use crate::domain::delivery::{CostJournal, Posted, Purpose};
+use crate::domain::delivery::{CostJournal, Posted, Purpose, State, Step};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::ExistingDocument;
 use crate::domain::hold::{HoldCode, HoldReason};
@@ -132,6 +132,9 @@ async fn edited(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &P
         return mended(reason, subject, posted, parts).await;
     }
     let held = |reason| Err(Failure::Never { reason, intent: IntentFate::Keep });
+    if let Some(known) = marked_elsewhere(lease, subject, posted, parts).await? {
+        return Ok(Again::ended(as_it_is(known, subject)));
+    }
     if !subject.record.is_closed() || subject.record.batch().is_some() {
         return held(reason);
     }
@@ -169,6 +172,30 @@ async fn rest(lease: &Lease, subject: &Subject<'_>, posted: &Posted, parts: &Par
         return Ok(Again::ended(outcome));
     }
     mark(subject, posted, parts).await.map(Again::ended)
+}
+
+/// The record as its document is now, where another store changed and marked it after the backup was made that this one
+/// began as: a batch of ours that is not known here marks just this document, and it is worth what the record is.
+async fn marked_elsewhere(
+    lease: &Lease,
+    subject: &Subject<'_>,
+    posted: &Posted,
+    parts: &Parts,
+) -> Result<Option<Posted>, Failure> {
+    let record = &subject.record;
+    // A batch that is being made now says nothing about what came after it.
+    let is_marking = matches!(lease.record.state, State::Queued { step: Step::Mark, .. });
+    if is_marking
+        || !record.is_closed()
+        || record.batch() == posted.batch.as_deref()
+        || !batch::marks(record, posted.id)
+    {
+        return Ok(None);
+    }
+    let Some(document) = document(subject, posted.kind, posted.id).await? else { return Ok(None) };
+    let agreed = agreed(&document, subject, posted, parts).ok();
+    let (batch, journal) = (record.batch().map(str::to_owned), posted.journal.clone());
+    Ok(agreed.map(|agreed| Posted { batch, journal, ..agreed }))
 }
 
 /// Whether a change of the document is on its way to Xero.

@@ -3,6 +3,7 @@
 use super::deliver::Subject;
 use super::failure::of_connectwise;
 use super::parts::Parts;
+use crate::connectwise::ConnectWise;
 use crate::domain::batch;
 use crate::domain::content::{Content, Difference, lines_hash};
 use crate::domain::delivery::{Posted, Purpose};
@@ -10,6 +11,7 @@ use crate::domain::edit::{self, InXero};
 use crate::domain::facts::RecordFacts;
 use crate::domain::hold::HoldReason;
 use crate::domain::settle::{Failure, Settlement};
+use crate::remote::RemoteError;
 use crate::store::{Entry, Event, Lease};
 use crate::xero::{self, Standing};
 
@@ -37,7 +39,8 @@ pub(super) async fn told(
     let now = in_full(subject, parts).await?;
     let is_rest = is_left(&now, &history, posted) && is_in_our_batch(subject, posted, parts).await?;
     let reason = edit::edited(&now, posted, content(&history));
-    Ok(Told { reason, sent: Sent::of(&history, posted), is_rest })
+    let entries = content(&history).and_then(Content::entry_ids);
+    Ok(Told { reason, sent: Sent { entries, ..Sent::of(&history, posted) }, is_rest })
 }
 
 /// Whether what ConnectWise lists of the record is what one of our own batches did not take.
@@ -103,6 +106,8 @@ pub(super) struct Sent {
     pub(super) before: Option<InXero>,
     /// What it was to become since, by a request whose outcome may not be known.
     pub(super) since: Option<InXero>,
+    /// The GL entries that were posted.
+    pub(super) entries: Option<Vec<i64>>,
 }
 
 impl Sent {
@@ -113,7 +118,11 @@ impl Sent {
             Event::Armed { intent, body, .. } if intent.purpose == Purpose::Update => Some(body),
             _ => None,
         });
-        Self { before: before(history, posted), since: since.and_then(|body| xero::sent(posted.kind, body)) }
+        Self {
+            before: before(history, posted),
+            since: since.and_then(|body| xero::sent(posted.kind, body)),
+            entries: None,
+        }
     }
 }
 
@@ -154,6 +163,29 @@ fn content(history: &[Entry]) -> Option<&Content> {
         Event::Settled { settlement: Settlement::Mark { content, .. }, .. } => content.as_deref(),
         _ => None,
     })
+}
+
+/// The GL entries that were posted; none where they are not known.
+pub(super) async fn entries(lease: &Lease, parts: &Parts) -> Option<Vec<i64>> {
+    content(&history(lease, parts).await).and_then(Content::entry_ids)
+}
+
+/// Whether all that was posted of a record is listed as unposted again. What is listed may be another part of it, that
+/// came later: of all but invoices what is in a batch is not listed with the rest.
+pub(super) async fn is_listed_again(
+    record: &RecordFacts,
+    entries: Option<&Vec<i64>>,
+    client: &ConnectWise,
+) -> Result<bool, RemoteError> {
+    if !record.is_unposted() {
+        return Ok(false);
+    }
+    let now = record.entries();
+    match entries {
+        Some(posted) if posted.iter().all(|entry| now.contains(entry)) => Ok(true),
+        // Closing a record once more may give it other ones.
+        _ => client.is_free(record).await,
+    }
 }
 
 /// Whether the lines of an invoice that is to be marked once more are other ones than were posted, for the same total.

@@ -2,19 +2,20 @@
 
 use super::cost;
 use super::deliver::{Part, Subject};
-use super::failure::hold;
+use super::failure::{hold, of_xero};
 use super::parts::Parts;
-use crate::domain::content::lines_hash;
+use crate::domain::content::{lines_hash, told};
 use crate::domain::delivery::{CostJournal, Posted};
 use crate::domain::document::Document;
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::{ContentHash, ExistingDocument, Facts};
+use crate::domain::facts::{ContentHash, Existing, ExistingDocument, Facts};
 use crate::domain::hold::HoldCode;
 use crate::domain::map::{self, cost_of_goods};
 use crate::domain::money::Money;
-use crate::domain::settle::Failure;
+use crate::domain::settle::{Failure, IntentFate};
+use crate::domain::warning::{Warning, WarningCode};
 use crate::store::Lease;
-use crate::xero::Created;
+use crate::xero::{self, Created};
 
 /// What is kept of the facts with which a document was planned.
 pub(super) enum After {
@@ -43,6 +44,34 @@ impl After {
             Part::Cost(_) => Self::Cost(cost::content(cost.as_ref().map(|cost| &cost.value))),
         }
     }
+}
+
+/// What is kept with a document that a look has found: what its lines say, only where they are what would be sent now.
+/// A warning names in what they are not.
+pub(super) async fn compared(
+    document: &ExistingDocument,
+    (facts, after): (&Facts, After),
+    subject: &Subject<'_>,
+    warnings: &mut [Warning],
+) -> Result<After, Failure> {
+    let After::Main { journal, lines } = after else { return Ok(after) };
+    // An operator may say that another one is the record.
+    if matches!(facts.existing, Existing::Chosen(_)) || document.kind == DocumentKind::Journal {
+        return Ok(After::Main { journal, lines });
+    }
+    let standing = subject.company.client.standing(document.kind, document.id).await;
+    let standing = standing.map_err(|error| of_xero(error, IntentFate::Keep))?;
+    let wanted = map::map(facts, &subject.company.rules).ok();
+    let body = wanted.map(|wanted| xero::body(&wanted.value, Some(document.contact_id)));
+    let wanted = body.and_then(|body| xero::sent(document.kind, &body));
+    let (Some(wanted), Some(standing)) = (wanted, standing) else { return Ok(After::Main { journal, lines: None }) };
+    let differences = wanted.differences(&standing.content);
+    let adopted = warnings.iter_mut().find(|warning| warning.code == WarningCode::Adopted);
+    if let Some(warning) = adopted.filter(|_| !differences.is_empty()) {
+        warning.sentence = format!("{} There it says otherwise: {}.", warning.sentence, told(&differences)).into();
+    }
+    let same = !differences.iter().any(|difference| difference.field.starts_with("line "));
+    Ok(After::Main { journal, lines: lines.filter(|_| same) })
 }
 
 /// A document that is in Xero.

@@ -112,6 +112,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<
             Action::Create { document, contact, .. } => (document, contact),
             Action::Adopt(document) => {
                 warnings.extend(facts.party.as_ref().filter(|_| contact_created).map(contact_warning));
+                let after = made::compared(&document, (&facts, after), subject, &mut warnings).await?;
                 let posted = made::adopted(&document, after, subject, parts)?;
                 return Ok(Prepared::Verdict(Box::new(Outcome::Posted { posted, content, warnings })));
             }

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::deliver::{Ended, read};
+use super::edited;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::{Company, Connection, Parts};
 use super::post::{RESEND_FOR, hash};
@@ -13,7 +14,7 @@ use super::unknown::{UNSETTLED_IN_XERO_FOR, still_at_work};
 use crate::domain::batch;
 use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose, Undo, Undone};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::cost_mark;
+use crate::domain::facts::{ExpenseUnit, RecordFacts, cost_mark};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::map;
 use crate::domain::plan::dated_after_locks;
@@ -107,10 +108,11 @@ impl Undoing<'_> {
                 Err(stop) => Err(self.in_time(lease, stop)),
             };
         }
-        for name in batch::names_of(&lease.record.key, self.posted.id, self.posted.batch.as_deref()) {
+        for name in self.batches(lease) {
             let deleted = self.connection.client.unmark(&name).await;
             deleted.map_err(|error| of_connectwise(&error, self.parts.clock.now()))?;
         }
+        self.is_back(lease).await?;
         Ok(Next::Is(Box::new(Outcome::Unposted)))
     }
 
@@ -120,18 +122,64 @@ impl Undoing<'_> {
         if let Some(cost) = self.cost(lease).await? {
             self.may_be_voided(&cost).await?;
         }
-        // Of expenses ConnectWise names no batches but ours.
-        if matches!(lease.record.key.kind, RecordKind::Expense | RecordKind::ExpenseReport) {
+        let Some(record) = self.record(lease).await? else { return Ok(()) };
+        if let Some(name) = record.batch().filter(|name| !batch::is_ours(&record, name)) {
+            return Err(Stop::Refused(format!(
+                "ConnectWise has it in the batch '{name}', which readypost did not make: take it out there."
+            )));
+        }
+        if matches!(record, RecordFacts::Invoice(_)) {
             return Ok(());
         }
-        let record = read(lease, self.connection).await;
-        let record = record.map_err(|error| of_connectwise(&error, self.parts.clock.now()))?;
-        match record.as_ref().and_then(|record| record.batch().filter(|name| !batch::is_ours(record, name))) {
-            None => Ok(()),
-            Some(name) => Err(Stop::Refused(format!(
-                "ConnectWise has it in the batch '{name}', which readypost did not make: take it out there."
-            ))),
+        // Of all others ConnectWise names no batches but ours.
+        let client = &self.connection.client;
+        let failed = |error| Stop::Failed(of_connectwise(&error, self.parts.clock.now()));
+        if client.has_any_in(&self.batches(lease)).await.map_err(failed)? {
+            return Ok(());
         }
+        let entries = edited::entries(lease, self.parts).await;
+        if edited::is_listed_again(&record, entries.as_ref(), client).await.map_err(failed)? {
+            return Ok(());
+        }
+        let sentence = "ConnectWise has not all of it listed as unposted or in a batch of readypost: close it there if it is open, or take it out of the batch that somebody else made.";
+        Err(Stop::Refused(sentence.to_owned()))
+    }
+
+    /// Whether ConnectWise does not call it posted any more, now that its batch is gone.
+    async fn is_back(&self, lease: &Lease) -> Result<(), Stop> {
+        let Some(record) = self.record(lease).await? else { return Ok(()) };
+        if let Some(name) = record.batch() {
+            return Err(Stop::Refused(format!("ConnectWise has it in the batch '{name}': take it out there.")));
+        }
+        let listed = match record {
+            RecordFacts::Invoice(_) => true,
+            RecordFacts::Movement(_) => record.is_unposted(),
+            RecordFacts::Purchase(_) | RecordFacts::Expense(_) => record.is_unposted() || !record.is_closed(),
+        };
+        let sentence = "ConnectWise does not list it as unposted: close it there if it is open, or take it out of the batch that somebody else made.";
+        if listed { Ok(()) } else { Err(Stop::Refused(sentence.to_owned())) }
+    }
+
+    /// The record as ConnectWise has it now; none when it is gone.
+    async fn record(&self, lease: &Lease) -> Result<Option<RecordFacts>, Stop> {
+        let unit = match lease.record.key.kind {
+            RecordKind::Expense => Some(ExpenseUnit::Entry),
+            RecordKind::ExpenseReport => Some(ExpenseUnit::Report),
+            _ => None,
+        };
+        let record = match unit {
+            Some(unit) => {
+                let expense = self.connection.client.expense(unit, lease.record.key.source.as_str()).await;
+                expense.map(|expense| expense.map(|expense| RecordFacts::Expense(Box::new(expense))))
+            }
+            None => read(lease, self.connection).await,
+        };
+        record.map_err(|error| Stop::Failed(of_connectwise(&error, self.parts.clock.now())))
+    }
+
+    /// The batches of ours that it may be in.
+    fn batches(&self, lease: &Lease) -> Vec<String> {
+        batch::names_of(&lease.record.key, self.posted.id, self.posted.batch.as_deref())
     }
 
     /// What Xero would refuse, by name.
@@ -227,7 +275,11 @@ impl Undoing<'_> {
             // It has changed since it was looked at, or one of two requests was refused: look again.
             Err(XeroError::NumberTaken { message: cause }) => Err(self.look_again(cause.into())),
             Err(XeroError::Refused(reason)) => Err(self.look_again(reason.sentence)),
-            Err(error) => Err(Stop::Failed(of_xero(error, IntentFate::Clear))),
+            Err(error) => {
+                // A first request that was not handled changed nothing; of a repeated one the first may have.
+                let not_handled = if repeated { IntentFate::LookFirst } else { IntentFate::Clear };
+                Err(Stop::Failed(of_xero(error, not_handled)))
+            }
         };
         Ok((armed.into_lease(), sent))
     }

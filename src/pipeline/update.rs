@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::contact::{contact_warning, create_contact};
 use super::deliver::{Ended, Subject};
-use super::edited::Changed;
+use super::edited::{self, Changed};
 use super::failure::{hold, of_connectwise, of_xero};
 use super::gather;
 use super::parts::Parts;
@@ -21,7 +21,7 @@ use crate::domain::delivery::{About, Intent, Posted, Purpose};
 use crate::domain::document::Document;
 use crate::domain::draft::ContactChoice;
 use crate::domain::edit::{Edit, Verdict, verdict};
-use crate::domain::facts::{Facts, Organisation, RecordFacts};
+use crate::domain::facts::{Facts, Organisation, Party, RecordFacts};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::map;
 use crate::domain::money::Money;
@@ -34,8 +34,10 @@ use crate::xero::{self, Created, XeroError};
 /// What the record would become now.
 struct Wanted {
     document: Balanced,
-    /// What would create it.
+    /// What would create it; without its contact while that is to be created.
     body: String,
+    /// Who has no contact in Xero yet.
+    unknown: Option<Box<Party>>,
     facts: Facts,
     warnings: Vec<Warning>,
 }
@@ -82,9 +84,6 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
         return Ok(held(changed, first, IntentFate::Keep));
     }
     let fate = fate(changed, ours, parts.clock.now());
-    if let Some(why) = in_addition(changed, subject, parts).await? {
-        return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate));
-    }
     let wanted = match Box::pin(wanted(lease, subject, parts)).await? {
         Ok(wanted) => wanted,
         Err(reason) => {
@@ -92,6 +91,9 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
             return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate));
         }
     };
+    if let Some(why) = in_addition(changed, &wanted.facts.record, subject, parts).await? {
+        return Ok(held(changed, Verdict::Hold { why, in_xero: Vec::new() }, fate));
+    }
     let standing = &changed.standing;
     let says = xero::sent(wanted.document.draft().kind, &wanted.body).unwrap_or_default();
     let is_done =
@@ -107,7 +109,7 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     }
     let in_xero = if changed.is_sent() { Some(Vec::new()) } else { changed.changes() };
     match verdict(&Edit { in_xero, ..edit }, rules) {
-        Verdict::Update => Ok(Prepared::Send(Box::new(wanted))),
+        Verdict::Update => Ok(Prepared::Send(Box::new(with_contact(lease, subject, wanted, parts).await?))),
         against @ Verdict::Hold { .. } => match ours {
             // A request of unknown outcome may still be what is seen, or come after it.
             Some(intent) if parts.clock.now() < settled_by(intent) => Err(still_at_work(settled_by(intent)).into()),
@@ -116,20 +118,20 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     }
 }
 
-/// Why what ConnectWise lists now may be another part of the record than the one that was posted: of all but invoices
-/// what is in a batch is not listed with the rest.
-async fn in_addition(changed: &Changed, subject: &Subject<'_>, parts: &Parts) -> Result<Option<String>, Failure> {
-    if matches!(subject.record, RecordFacts::Invoice(_)) {
+/// Why what ConnectWise lists now may be another part of the record than the one that was posted.
+async fn in_addition(
+    changed: &Changed,
+    record: &RecordFacts,
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Result<Option<String>, Failure> {
+    if matches!(record, RecordFacts::Invoice(_)) {
         return Ok(None);
     }
-    let Some(batch) = &changed.posted.batch else {
-        return Ok(Some(
-            "It was not marked before it was changed, so what is listed may have come in addition.".to_owned(),
-        ));
-    };
-    let there = subject.connection.client.has_batch(batch).await;
-    let there = there.map_err(|error| of_connectwise(&error, parts.clock.now()))?;
-    Ok(there.then(|| format!("Its batch {batch} is still there, so what is listed may have come in addition.")))
+    let again = edited::is_listed_again(record, changed.sent.entries.as_ref(), &subject.connection.client).await;
+    let again = again.map_err(|error| of_connectwise(&error, parts.clock.now()))?;
+    let why = "Not all that was posted of it is listed as unposted again, so what is listed may have come in addition: take the rest out of its batch in ConnectWise, then retry.";
+    Ok((!again).then(|| why.to_owned()))
 }
 
 fn settled_by(intent: &Intent) -> Timestamp {
@@ -192,7 +194,7 @@ async fn wanted(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<R
     let planned = decide(&mut facts, lease.record.asked, subject, parts).await?;
     let other =
         || HoldReason::new(HoldCode::EditedAfterPost, "ConnectWise does not list it as something to be posted.");
-    let Some(Plan { action, mut warnings }) = planned else { return Ok(Err(other())) };
+    let Some(Plan { action, warnings }) = planned else { return Ok(Err(other())) };
     let (document, contact) = match action {
         Action::Create { document, contact, .. } => (document, contact),
         Action::Hold(reason) => return Ok(Err(reason)),
@@ -201,20 +203,27 @@ async fn wanted(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<R
         }
         Action::Adopt(_) => return Ok(Err(other())),
     };
-    let contact: Uuid = match contact {
-        Some(ContactChoice::Known(contact)) => contact,
-        Some(ContactChoice::Create(whom)) => {
-            let contact = create_contact(lease, subject, &whom, parts).await?;
-            warnings.push(contact_warning(&whom));
-            contact
-        }
+    // A contact is made only for what is sent.
+    let (contact, unknown) = match contact {
+        Some(ContactChoice::Known(contact)) => (contact, None),
+        Some(ContactChoice::Create(whom)) => (Uuid::nil(), Some(whom)),
         None => return Ok(Err(other())),
     };
     let body = xero::body(&document, Some(contact));
     match *document {
-        Document::Invoice(document) => Ok(Ok(Wanted { document, body, facts, warnings })),
+        Document::Invoice(document) => Ok(Ok(Wanted { document, body, unknown, facts, warnings })),
         Document::Journal(_) => Ok(Err(other())),
     }
+}
+
+/// The same with its contact, which is created if it has to be.
+async fn with_contact(lease: &Lease, subject: &Subject<'_>, mut wanted: Wanted, parts: &Parts) -> Result<Wanted, Stop> {
+    if let Some(whom) = wanted.unknown.take() {
+        let contact = create_contact(lease, subject, &whom, parts).await?;
+        wanted.warnings.push(contact_warning(&whom));
+        wanted.body = xero::body(&Document::Invoice(wanted.document.clone()), Some(contact));
+    }
+    Ok(wanted)
 }
 
 /// The record as its document says now.

@@ -5,7 +5,8 @@
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -19,7 +20,8 @@ use crate::domain::balance::{Balanced, line_tax};
 use crate::domain::draft::DocumentKind;
 use crate::domain::edit::{InXero, LineInXero};
 use crate::domain::facts::ExistingDocument;
-use crate::domain::money::Money;
+use crate::domain::hold::{HoldCode, HoldReason};
+use crate::domain::money::{Money, decimal};
 
 /// A document as it stands in Xero.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +87,9 @@ struct LineRow {
     id: Option<Uuid>,
     #[serde(default)]
     description: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     quantity: Option<Decimal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     unit_amount: Option<Decimal>,
     #[serde(default)]
     account_code: Option<String>,
@@ -95,10 +97,21 @@ struct LineRow {
     item_code: Option<String>,
     #[serde(default)]
     tax_type: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     tax_amount: Option<Decimal>,
     #[serde(default)]
     tracking: Option<Vec<TrackingRow>>,
+}
+
+/// A number, or a number as text; none for null. Its length is looked at before it is read.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+    let text = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text,
+        _ => return Err(D::Error::custom("expected a number")),
+    };
+    decimal(&text).map(Some).ok_or_else(|| D::Error::custom("expected a number"))
 }
 
 #[derive(Deserialize)]
@@ -201,6 +214,10 @@ impl Xero {
             200..=299 if kind == DocumentKind::Journal => documents::saved_journal(&answer),
             200..=299 => documents::saved(&answer),
             300..=399 => Err(XeroError::Malformed { cause: format!("{}, is `api_url` right?", answer.status) }),
+            404 => {
+                let sentence = format!("Xero does not know the {} {id} any more (404).", kind.noun());
+                Err(XeroError::Refused(HoldReason::new(HoldCode::RefusedByXero, sentence)))
+            }
             _ => Err(documents::refused(&answer)),
         };
         saved.and_then(|saved| if saved.id == id { Ok(saved) } else { Err(other(saved.id, id)) })
@@ -268,4 +285,26 @@ fn element(body: Value) -> Option<Map<String, Value>> {
         }
     }
     Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_many_digits_ends_in_a_refusal_and_not_in_the_end_of_the_process() {
+        let body = |field: &str, number: &str| {
+            format!(r#"{{"Invoices":[{{"InvoiceNumber":"1","LineItems":[{{"{field}":{number}}}]}}]}}"#)
+        };
+        for field in ["Quantity", "UnitAmount", "TaxAmount"] {
+            for number in ["9".repeat(400_000), format!("\"{}\"", "9".repeat(400_000)), "{}".to_owned()] {
+                assert_eq!(sent(DocumentKind::Invoice, &body(field, &number)), None, "{field}");
+            }
+            for number in ["null", "1.50", "\"1.50\""] {
+                assert!(sent(DocumentKind::Invoice, &body(field, number)).is_some(), "{field} {number}");
+            }
+        }
+        let read = sent(DocumentKind::Invoice, &body("Quantity", "1.50")).unwrap();
+        assert_eq!(read.lines.first().unwrap().quantity, "1.5".parse().unwrap());
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
 use crate::harness::{Differently, World, dec, labour};
+use crate::purchases::Buying;
 
 /// Posts 1001 with 110.00, then reopens it, makes it 220.00 and closes it again.
 async fn edited() -> (World, i64) {
@@ -287,6 +288,153 @@ async fn a_change_that_was_changed_again_meanwhile_ends_with_the_last_one() {
         assert_eq!(world.state(invoice).await, "done", "{quantity}: {}", sentence(&world, invoice).await);
         assert_eq!(world.documents("1001")[0].total, total, "{quantity}");
         assert!(world.connectwise.is_batched(invoice), "{quantity}");
+    }
+}
+
+/// A bill of five disks in a world that changes documents in place.
+async fn bought() -> (Buying, i64) {
+    let rules = format!("{}{UPDATE}", crate::purchases::RULES).leak();
+    let buying = Buying::with(Differently { rules, ..Differently::default() }).await;
+    let order = buying.order(&["5"]);
+    buying.close(order, "A");
+    buying.world.settle().await;
+    assert_eq!((buying.state(order, "A").await.as_str(), buying.bills()[0].total), ("done", dec("302.5")));
+    buying.world.connectwise.unbatch_purchase_order(order).unwrap();
+    (buying, order)
+}
+
+#[tokio::test]
+async fn what_comes_in_addition_does_not_take_the_place_of_what_was_posted() {
+    let (buying, order) = bought().await;
+    buying.world.connectwise.manual_purchase_batch(order, "M-1").unwrap();
+    buying.world.connectwise.save_purchase_order(order);
+    buying.world.settle().await;
+    assert_eq!(buying.state(order, "A").await, "done");
+    buying.world.connectwise.reopen_purchase_order(order).unwrap();
+    buying.world.connectwise.add_purchase_line(order, crate::purchases::disk("3")).unwrap();
+    buying.close(order, "A");
+    buying.world.settle().await;
+    assert_eq!(buying.state(order, "A").await, "held edited_after_post");
+    let totals: Vec<_> = buying.bills().iter().map(|bill| bill.total).collect();
+    assert_eq!(totals, [dec("302.5")], "the bill still says what is in the other batch");
+}
+
+#[tokio::test]
+async fn a_bill_is_changed_in_place_once_nothing_of_it_is_in_a_batch() {
+    let (buying, order) = bought().await;
+    let before = buying.bills()[0].id;
+    buying.world.connectwise.reopen_purchase_order(order).unwrap();
+    buying.world.connectwise.edit_purchase_line(order, 1, |line| line.unit_cost = dec("66")).unwrap();
+    buying.world.connectwise.close_purchase_order(order).unwrap();
+    buying.world.settle().await;
+    assert_eq!(buying.state(order, "A").await, "done");
+    let bills: Vec<_> = buying.bills().iter().map(|bill| (bill.id, bill.total)).collect();
+    assert_eq!((bills, buying.marked(order)), (vec![(before, dec("363"))], 1));
+}
+
+#[tokio::test]
+async fn a_credit_note_is_changed_in_place() {
+    let world = World::with(Differently { rules: UPDATE, ..Differently::default() }).await;
+    let lines = vec![labour("-1", "100")];
+    let invoice = world.invoice_like(NewInvoice {
+        number: "C1".to_owned(),
+        kind: "CreditMemo".to_owned(),
+        lines,
+        ..NewInvoice::default()
+    });
+    world.ready(invoice);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done");
+    let before = world.documents("C1")[0].clone();
+    change(&world, invoice, |invoice| invoice.lines[0].quantity = dec("-2"));
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done", "{}", sentence(&world, invoice).await);
+    let after = world.documents("C1");
+    assert_eq!((after.len(), after[0].id, after[0].total), (1, before.id, dec("220")));
+    assert!(world.connectwise.is_batched(invoice));
+}
+
+#[tokio::test]
+async fn a_change_that_is_held_creates_no_contact() {
+    let (world, invoice) = updating(UPDATE).await;
+    let document = world.documents("1001")[0].clone();
+    let moved = json!({ "LineItemID": document.lines[0].id, "Description": "By hand" });
+    let lines = json!([moved, { "LineItemID": document.lines[1].id }]);
+    world.xero.edit(document.id, &json!({ "LineItems": lines })).unwrap();
+    let (other, contacts) = (world.new_client("NEWCO", "New Co"), world.xero.contacts().len());
+    change(&world, invoice, |invoice| invoice.company = other);
+    world.settle().await;
+    assert_eq!(
+        (world.state(invoice).await.as_str(), world.xero.contacts().len()),
+        ("held edited_after_post", contacts)
+    );
+    // With nothing against it the contact is made, and the document is the new client's.
+    let moved = json!({ "LineItemID": document.lines[0].id, "Description": document.lines[0].description });
+    let lines = json!([moved, { "LineItemID": document.lines[1].id }]);
+    world.xero.edit(document.id, &json!({ "LineItems": lines })).unwrap();
+    world.decide(invoice, "retry", json!({})).await;
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done", "{}", sentence(&world, invoice).await);
+    assert_eq!(world.xero.contacts().len(), contacts + 1);
+    assert_ne!(world.documents("1001")[0].contact_id, document.contact_id);
+}
+
+#[tokio::test]
+async fn what_another_store_changed_and_marked_is_taken_as_it_is_by_a_backup() {
+    let (mut world, invoice) = updating(UPDATE).await;
+    let backup = world.backup();
+    change(&world, invoice, |invoice| invoice.lines[1].quantity = dec("3"));
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done");
+    world.restore(&backup).await;
+    world.connectwise.save_invoice(invoice);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "done", "{}", sentence(&world, invoice).await);
+    assert_eq!(world.warnings(invoice).await, [""; 0]);
+    let posted = world.record(invoice).await.posted.unwrap();
+    assert!(posted.batch.unwrap().ends_with("-2"));
+    assert_eq!((posted.total.decimal(), world.documents("1001").len()), (dec("209"), 1));
+
+    // Where the document is not worth that, a person decides.
+    let (mut world, invoice) = updating(UPDATE).await;
+    let backup = world.backup();
+    change(&world, invoice, |invoice| invoice.lines[1].quantity = dec("3"));
+    world.settle().await;
+    world.restore(&backup).await;
+    let document = world.documents("1001")[0].clone();
+    let more = json!({ "LineItemID": document.lines[0].id, "Quantity": 7 });
+    world.xero.edit(document.id, &json!({ "LineItems": [more, { "LineItemID": document.lines[1].id }] })).unwrap();
+    world.connectwise.save_invoice(invoice);
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "held edited_after_post");
+}
+
+#[tokio::test]
+async fn what_a_lost_store_posted_is_compared_line_by_line_when_it_is_found() {
+    for changed in [false, true] {
+        let mut world = World::new().await;
+        let invoice = world.invoice("1001", vec![labour("1", "100")]);
+        let batches = Rule::next(Method::POST, "/accounting/batches", Fault::DropBefore);
+        world.connectwise.server.faults.add(batches.times(50));
+        world.ready(invoice);
+        world.settle().await;
+        assert_eq!(world.documents("1001").len(), 1);
+        world.lose_store().await;
+        world.connectwise.server.faults.clear();
+        world.connectwise.set_status(invoice, "Hold").unwrap();
+        if changed {
+            let other = |invoice: &mut NewInvoice| invoice.lines[0].description = "Something else".to_owned();
+            world.connectwise.edit_invoice(invoice, other).unwrap();
+        }
+        world.ready(invoice);
+        world.settle().await;
+        world.pass(SignedDuration::from_mins(10)).await;
+        assert_eq!((world.state(invoice).await.as_str(), world.documents("1001").len()), ("done", 1));
+        assert_eq!(world.warnings(invoice).await, ["adopted"]);
+        let record = world.record(invoice).await;
+        let said = record.warnings[0].warning.sentence.to_string();
+        assert_eq!(said.contains("line 1 description: Something else"), changed, "{said}");
+        assert_eq!(record.posted.unwrap().lines.is_none(), changed, "{said}");
     }
 }
 

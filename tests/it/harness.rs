@@ -97,6 +97,18 @@ impl Default for Differently {
     }
 }
 
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy_files(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 pub(crate) fn dec(text: &str) -> Decimal {
     text.parse().unwrap()
 }
@@ -220,6 +232,24 @@ impl World {
         self.shutdown.cancel();
         self.app.parts.store.close().await;
         let lost = std::mem::replace(&mut self.folder, scratch());
+        let text = self.configuration().replace(lost.path().to_str().unwrap(), self.folder.path().to_str().unwrap());
+        self.rewrite(&text);
+        self.reopen().await;
+    }
+
+    /// A copy of the folder of the store; nothing is written meanwhile.
+    pub(crate) fn backup(&self) -> tempfile::TempDir {
+        let copy = scratch();
+        copy_files(self.folder.path(), copy.path());
+        copy
+    }
+
+    /// Starts a service on a copy of the folder.
+    pub(crate) async fn restore(&mut self, backup: &tempfile::TempDir) {
+        self.shutdown.cancel();
+        self.app.parts.store.close().await;
+        let lost = std::mem::replace(&mut self.folder, scratch());
+        copy_files(backup.path(), self.folder.path());
         let text = self.configuration().replace(lost.path().to_str().unwrap(), self.folder.path().to_str().unwrap());
         self.rewrite(&text);
         self.reopen().await;

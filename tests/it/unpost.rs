@@ -9,8 +9,9 @@ use readypost::simulator::xero;
 use serde_json::json;
 
 use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
+use crate::expenses::Spending;
 use crate::harness::{Differently, World, dec, labour};
-use crate::inventory::journals;
+use crate::inventory::{closed, journals, loss, stocked, sweep};
 use crate::purchases::Buying;
 
 async fn posted(world: &World, number: &str) -> i64 {
@@ -226,6 +227,112 @@ async fn a_bill_is_unposted_like_an_invoice_and_posted_anew_by_a_retry() {
     assert_eq!(buying.state(order, "A").await, "done");
     let live = buying.world.xero.documents().into_iter().filter(|held| held.status != xero::Status::Voided).count();
     assert_eq!((live, buying.marked(order)), (1, 1));
+}
+
+async fn decide(world: &World, key: &str, action: &str) {
+    let path = format!("/api/v1/records/{key}/{action}");
+    assert_eq!(world.post(&path, &json!({})).await.0, 200, "{key} {action}");
+    world.settle().await;
+}
+
+/// Deletes all batches, so that what was in them is listed again.
+fn delete_batches(world: &World) {
+    for batch in world.connectwise.batches() {
+        world.connectwise.delete_batch(batch.id).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_report_in_the_batch_of_somebody_else_is_not_unposted() {
+    let spending = Spending::new().await;
+    let world = &spending.world;
+    let ids = spending.approved(vec![spending.parking(), spending.meals()]);
+    world.settle().await;
+    let key = format!("acme/expense_report/{}", spending.report(ids[0]));
+    assert_eq!(world.state_of(&key).await, "done");
+    delete_batches(world);
+    for id in &ids {
+        world.connectwise.manual_expense_batch(*id, &format!("M-{id}")).unwrap();
+    }
+    decide(world, &key, "unpost").await;
+    assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("held unpost_refused", 1));
+    // One of two is not all of it.
+    world.connectwise.delete_batch(world.connectwise.batches()[0].id).unwrap();
+    decide(world, &key, "unpost").await;
+    assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("held unpost_refused", 1));
+    delete_batches(world);
+    decide(world, &key, "unpost").await;
+    assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("skipped unposted", 0));
+    // Marked by readypost it is unposted with its batch.
+    decide(world, &key, "retry").await;
+    assert_eq!((world.state_of(&key).await.as_str(), spending.marked(&ids)), ("done", 2));
+    decide(world, &key, "unpost").await;
+    assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("skipped unposted", 0));
+    assert_eq!((spending.marked(&ids), world.connectwise.unposted_expenses().len()), (0, 2));
+}
+
+#[tokio::test]
+async fn an_adjustment_in_the_batch_of_somebody_else_is_not_unposted_or_not_called_so() {
+    let world = stocked().await;
+    let (id, key) = closed(&world, loss("ADJ-1"));
+    sweep(&world).await;
+    world.settle().await;
+    assert_eq!(world.state_of(&key).await, "done");
+    delete_batches(&world);
+    world.connectwise.manual_inventory_batch(id, "M-1").unwrap();
+    decide(&world, &key, "unpost").await;
+    assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("held unpost_refused", 1));
+    delete_batches(&world);
+    decide(&world, &key, "retry").await;
+    assert_eq!(world.state_of(&key).await, "done");
+    // It comes into that batch once its journal is void.
+    assert_eq!(world.post(&format!("/api/v1/records/{key}/unpost"), &json!({})).await.0, 200);
+    while !journals(&world).is_empty() {
+        assert_eq!(readypost::pipeline::turn(&world.app.parts).await.unwrap(), readypost::pipeline::Turn::Worked);
+    }
+    delete_batches(&world);
+    let other = world.connectwise.manual_inventory_batch(id, "M-2").unwrap();
+    world.settle().await;
+    assert_eq!(world.state_of(&key).await, "held unpost_unfinished");
+    world.connectwise.delete_batch(other).unwrap();
+    decide(&world, &key, "retry").await;
+    assert_eq!((world.state_of(&key).await.as_str(), journals(&world).len()), ("skipped unposted", 0));
+    assert_eq!(world.connectwise.unposted_procurement().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repeated_request_that_was_not_handled_leaves_the_first_one_unknown() {
+    let world = World::new().await;
+    let invoice = posted(&world, "1001").await;
+    world.xero.server.faults.add(Rule::next(Method::POST, "/Invoices/", Fault::DropBefore));
+    world.xero.server.clear_requests();
+    assert_eq!(world.decide(invoice, "unpost", json!({})).await, 200);
+    world.settle().await;
+    assert!(world.record(invoice).await.intent.is_some());
+    let busy = Canned::new(429, "").header("retry-after", "30");
+    world.xero.server.faults.add(Rule::next(Method::POST, "/Invoices/", Fault::Answer(busy)));
+    let sent = || world.xero.server.requests().iter().filter(|request| request.method == Method::POST).count();
+    for _ in 0..20 {
+        world.pass(SignedDuration::from_mins(1)).await;
+        if sent() > 1 {
+            break;
+        }
+    }
+    let state = world.state(invoice).await;
+    assert!(sent() == 2 && state.starts_with("queued"), "{} sent, {state}", sent());
+    assert!(world.record(invoice).await.intent.is_some(), "the first may still come through");
+}
+
+#[tokio::test]
+async fn a_document_that_xero_does_not_know_any_more_is_named() {
+    let world = World::new().await;
+    let invoice = posted(&world, "1001").await;
+    world.xero.server.faults.add(Rule::next(Method::POST, "/Invoices/", Fault::Answer(Canned::new(404, ""))));
+    world.decide(invoice, "unpost", json!({})).await;
+    world.settle().await;
+    assert_eq!(world.state(invoice).await, "held unpost_refused");
+    let said = sentence(&world, invoice).await;
+    assert!(said.contains("does not know the invoice ") && !said.contains("contact"), "{said}");
 }
 
 fn calls() -> Vec<Call> {

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::existing::Existing;
 use super::expense::Expense;
-use super::invoice::{ContentHash, Invoice, InvoiceFacts};
+use super::invoice::{ContentHash, Invoice, InvoiceFacts, Transaction};
 use super::movement::Movement;
 use super::organisation::Organisation;
 use super::party::{Party, PartyKind};
-use super::purchase::Purchase;
+use super::purchase::{Purchase, Received};
 use super::rows::Caption;
 use crate::domain::contact::ContactMatch;
 use crate::domain::money::Money;
@@ -95,6 +95,17 @@ impl RecordFacts {
         match self {
             Self::Invoice(_) => true,
             Self::Purchase(_) | Self::Expense(_) | Self::Movement(_) => self.is_unposted(),
+        }
+    }
+
+    /// The GL entries that are listed of it now, ascending; of an invoice only with its preview.
+    #[must_use]
+    pub fn entries(&self) -> Vec<i64> {
+        match self {
+            Self::Invoice(facts) => facts.transaction.as_ref().map(Transaction::processed_ids).unwrap_or_default(),
+            Self::Purchase(purchase) => purchase.received.as_ref().map(Received::processed_ids).unwrap_or_default(),
+            Self::Expense(expense) => expense.processed_ids(),
+            Self::Movement(movement) => movement.unposted.iter().filter_map(|unposted| unposted.entry).collect(),
         }
     }
 

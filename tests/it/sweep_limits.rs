@@ -75,7 +75,7 @@ async fn swept(world: &World) -> (Value, Value, Value) {
 /// An invoice that is held because Xero lacks its account.
 async fn held(world: &World, number: &str) -> i64 {
     let mut line = labour("1", "100");
-    line.account = "999".to_owned();
+    "999".clone_into(&mut line.account);
     let invoice = world.invoice(number, vec![line]);
     world.ready(invoice);
     world.settle().await;

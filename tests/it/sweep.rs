@@ -473,7 +473,7 @@ async fn the_running_service_finds_what_was_missed_by_itself_and_stops_cleanly()
     let sweeping = tokio::spawn(readypost::pipeline::run_sweeps(parts.clone(), shutdown.clone()));
     let working = tokio::spawn(readypost::pipeline::run(parts, shutdown.clone()));
     let done = async |invoice: i64| {
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if world.connectwise.is_batched(invoice) {
                 return true;
             }

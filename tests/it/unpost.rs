@@ -312,8 +312,8 @@ async fn a_repeated_request_that_was_not_handled_leaves_the_first_one_unknown() 
     let busy = Canned::new(429, "").header("retry-after", "30");
     world.xero.server.faults.add(Rule::next(Method::POST, "/Invoices/", Fault::Answer(busy)));
     let sent = || world.xero.server.requests().iter().filter(|request| request.method == Method::POST).count();
-    for _ in 0..20 {
-        world.pass(SignedDuration::from_mins(1)).await;
+    for _ in 0..60 {
+        world.pass(SignedDuration::from_secs(8)).await;
         if sent() > 1 {
             break;
         }

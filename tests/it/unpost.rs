@@ -310,7 +310,7 @@ async fn a_repeated_request_that_was_not_handled_leaves_the_first_one_unknown() 
     world.settle().await;
     assert!(world.record(invoice).await.intent.is_some());
     let busy = Canned::new(429, "").header("retry-after", "30");
-    world.xero.server.faults.add(Rule::next(Method::POST, "/Invoices/", Fault::Answer(busy)));
+    world.xero.server.faults.add(Rule::next(Method::POST, "/Invoices/", Fault::Answer(busy)).times(500));
     let sent = || world.xero.server.requests().iter().filter(|request| request.method == Method::POST).count();
     for _ in 0..60 {
         world.pass(SignedDuration::from_secs(8)).await;
@@ -319,7 +319,7 @@ async fn a_repeated_request_that_was_not_handled_leaves_the_first_one_unknown() 
         }
     }
     let state = world.state(invoice).await;
-    assert!(sent() == 2 && state.starts_with("queued"), "{} sent, {state}", sent());
+    assert!(sent() > 1 && state.starts_with("queued"), "{} sent, {state}", sent());
     assert!(world.record(invoice).await.intent.is_some(), "the first may still come through");
 }
 

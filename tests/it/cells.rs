@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
+use jiff::SignedDuration;
 use readypost::pipeline::{Turn, turn};
 use readypost::simulator::Server;
 use readypost::simulator::faults::{Canned, Fault, Rule};
@@ -83,4 +84,19 @@ where
     }
     println!("{count} cells of calls and faults");
     assert!(failed.is_empty(), "{} of {count} cells failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// Lets the process die during every call that there is, to ConnectWise and to Xero, and stay dead for nothing or for
+/// ten minutes; `dies` says whether there was such a call, up to `most`. There are more than `least`.
+pub(crate) async fn dies_everywhere(most: u32, least: [u32; 2], dies: impl AsyncFn(bool, u32, SignedDuration) -> bool) {
+    for dead in [SignedDuration::ZERO, SignedDuration::from_mins(10)] {
+        let mut points = [0, 0];
+        for (xero, points) in [false, true].into_iter().zip(&mut points) {
+            while *points < most && dies(xero, *points, dead).await {
+                *points += 1;
+            }
+        }
+        println!("{points:?} points, during calls to ConnectWise and to Xero, dead for {dead}");
+        assert!(points[0] > least[0] && points[1] > least[1] && points[0] < most, "{points:?}");
+    }
 }

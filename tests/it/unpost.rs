@@ -8,7 +8,7 @@ use readypost::simulator::faults::{Canned, Fault, Rule};
 use readypost::simulator::xero;
 use serde_json::json;
 
-use crate::cells::{Call, all_pass, faults, server, was_made, work_until};
+use crate::cells::{Call, all_pass, dies_everywhere, faults, server, was_made, work_until};
 use crate::expenses::Spending;
 use crate::harness::{Differently, World, dec, labour};
 use crate::inventory::{closed, journals, loss, stocked, sweep};
@@ -406,19 +406,7 @@ const CALLS_MAX: u32 = 25;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_process_that_dies_during_any_call_of_an_unposting_finishes_it() {
-    for dead in [SignedDuration::ZERO, SignedDuration::from_mins(10)] {
-        let mut points = [0, 0];
-        for (xero, points) in [false, true].into_iter().zip(&mut points) {
-            for after in 0..CALLS_MAX {
-                if !dies_during(xero, after, dead).await {
-                    break;
-                }
-                *points += 1;
-            }
-        }
-        println!("{points:?} points, during calls to ConnectWise and to Xero, dead for {dead}");
-        assert!(points[0] > 3 && points[1] > 4 && points[0] < CALLS_MAX, "{points:?}");
-    }
+    dies_everywhere(CALLS_MAX, [3, 4], dies_during).await;
 }
 
 async fn dies_during(xero: bool, after: u32, dead: SignedDuration) -> bool {

@@ -474,7 +474,8 @@ async fn the_running_service_finds_what_was_missed_by_itself_and_stops_cleanly()
     let working = tokio::spawn(readypost::pipeline::run(parts, shutdown.clone()));
     let done = async |invoice: i64| {
         for _ in 0..3_000 {
-            if world.connectwise.is_batched(invoice) {
+            // Only then its step has made its last call.
+            if world.knows(invoice).await && world.state(invoice).await == "done" {
                 return true;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

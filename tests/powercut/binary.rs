@@ -165,7 +165,7 @@ impl World {
             .iter()
             .map(|id| self.connectwise.invoice(*id)["invoiceNumber"].as_str().unwrap().to_owned())
             .collect();
-        while numbers.iter().any(|number| posted(number) == 0) && begun.elapsed() < Duration::from_secs(60) {
+        while numbers.iter().any(|number| posted(number) == 0) && begun.elapsed() < Duration::from_mins(1) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         for number in &numbers {

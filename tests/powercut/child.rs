@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use readypost::clock::ManualClock;
-use readypost::domain::delivery::{About, Intent, Posted, Trigger};
+use readypost::domain::delivery::{About, Intent, Posted, Purpose, Trigger};
 use readypost::domain::draft::DocumentKind;
 use readypost::domain::facts::ContentHash;
 use readypost::domain::money::Money;
@@ -132,7 +132,7 @@ async fn one(store: Arc<dyn Store>, work: Work, next: Arc<AtomicU64>, mut random
         let lease = store.arm(lease, request, at(leased)).await?.into_lease();
         say(&format!("stored {leased} 2"));
         if random.below(4) > 0 {
-            let settlement = Settlement::Mark { posted: posted(leased), warnings: Vec::new() };
+            let settlement = Settlement::Mark { posted: posted(leased), content: None, warnings: Vec::new() };
             store.settle(lease, settlement, None, at(leased)).await?;
             say(&format!("stored {leased} 3"));
         }
@@ -207,6 +207,7 @@ fn about(id: u64) -> About {
         client: "Blue Gum Dental".into(),
         total: Money::CENT,
         currency: "AUD".to_owned(),
+        date: None,
     }
 }
 
@@ -220,6 +221,7 @@ fn intent(id: u64) -> Intent {
         at: Timestamp::UNIX_EPOCH,
         resend: true,
         change: None,
+        purpose: Purpose::Create,
     }
 }
 
@@ -235,5 +237,6 @@ fn posted(id: u64) -> Posted {
         content: ContentHash("c".to_owned()),
         batch: None,
         journal: None,
+        lines: None,
     }
 }

@@ -9,6 +9,9 @@ use std::path::Path;
 use crate::Seeded;
 use crate::trace::Moment;
 
+/// The bytes of a node and the names in it, as a cut leaves them.
+type Shown<'of> = &'of mut dyn FnMut(&Node) -> (Vec<u8>, BTreeMap<String, usize>);
+
 /// The size of what a disk writes whole or not at all.
 const SECTOR: usize = 512;
 
@@ -320,7 +323,7 @@ impl Forgetful {
         self.write(0, to, &mut |node| (node.bytes.clone(), node.names.clone()));
     }
 
-    fn write(&self, node: usize, to: &Path, of: &mut dyn FnMut(&Node) -> (Vec<u8>, BTreeMap<String, usize>)) {
+    fn write(&self, node: usize, to: &Path, of: Shown<'_>) {
         let node = &self.nodes[node];
         let (bytes, names) = of(node);
         if !node.folder {

@@ -1,9 +1,10 @@
 //! Signing keys of callbacks, fetched from addresses that nobody has verified yet.
 //!
 //! A [`KeyUrl`] is on an allowed host, but whoever can reach the door can send one. So no credentials
-//! are sent, no redirect is followed, the answer is small and soon there, and neither failures nor
-//! wrong signatures cause more than a bounded number of requests, and its name must lead to public addresses. Keys are kept by exact address, because
-//! ConnectWise changes the address with the key; for how long one lives is not documented.
+//! are sent, no redirect is followed, the name must lead to public addresses, the answer is small and
+//! soon there, and neither failures nor wrong signatures cause more than a bounded number of requests.
+//! Keys are kept by exact address, because ConnectWise changes the address with the key; for how long
+//! one lives is not documented.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -116,7 +116,7 @@ impl Listening {
         (heard, began): (Option<Timestamp>, Timestamp),
         now: Timestamp,
     ) -> Option<String> {
-        let since = heard.map_or(began, |heard| heard.max(Timestamp::MIN));
+        let since = heard.unwrap_or(began);
         let quiet = self.hours.between(since, now, &self.zone);
         if self.silent_hours == 0 || quiet < SignedDuration::from_hours(i64::from(self.silent_hours)) {
             return None;

@@ -58,8 +58,7 @@ fn unfinished(scan: &Scan) -> Option<Damage> {
     scan.tails.last().filter(|tail| tail.position.segment == last).cloned()
 }
 
-/// Copies all segments that are there, each in the form that it has, and returns where the copied journal ends.
-/// The last one is copied until it ends with an entry.
+/// Copies all segments that are there, each in the form that it has; the last one until it ends with an entry.
 ///
 /// # Errors
 /// When files cannot be read or written, or the journal does not end with an entry.

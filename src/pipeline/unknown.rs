@@ -38,16 +38,17 @@ pub(super) fn is_another(intent: &Intent, subject: &Subject<'_>) -> bool {
 /// An invoice may be sent again at once: of two of the same number Xero takes one. For all else Xero is given
 /// the time in which it may still be at work.
 pub(super) fn believable(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
-    let until = intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(Timestamp::MAX);
-    if intent.kind == DocumentKind::Invoice || now >= until {
-        return Ok(());
-    }
-    Err(still_at_work(until))
+    if intent.kind == DocumentKind::Invoice { Ok(()) } else { no_longer_at_work(intent, now) }
 }
 
-pub(super) fn still_at_work(until: Timestamp) -> Failure {
+/// Whether Xero cannot be at work on a request of unknown outcome any more; else what waits until then.
+pub(super) fn no_longer_at_work(intent: &Intent, now: Timestamp) -> Result<(), Failure> {
+    let until = intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(Timestamp::MAX);
+    if now >= until {
+        return Ok(());
+    }
     let cause = "A request to Xero has no known outcome; Xero may still be at work on it.".into();
-    Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst }
+    Err(Failure::Later { not_before: Some(until), cause, blame: Blame::Outage, intent: IntentFate::LookFirst })
 }
 
 /// Sees to it that a request of unknown outcome made nothing, now that the record asks for something else.
@@ -85,6 +86,5 @@ pub(super) async fn unfinished(subject: &Subject<'_>, intent: &Intent, parts: &P
         );
         return Err(hold(HoldCode::EditedAfterPost, sentence));
     }
-    let until = intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(Timestamp::MAX);
-    if parts.clock.now() < until { Err(still_at_work(until)) } else { Ok(()) }
+    no_longer_at_work(intent, parts.clock.now())
 }

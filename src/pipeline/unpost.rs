@@ -10,7 +10,7 @@ use super::edited;
 use super::failure::{hold, of_connectwise, of_xero};
 use super::parts::{Company, Connection, Parts};
 use super::post::{RESEND_FOR, hash};
-use super::unknown::{UNSETTLED_IN_XERO_FOR, still_at_work};
+use super::unknown::no_longer_at_work;
 use crate::domain::batch;
 use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose, Undo, Undone};
 use crate::domain::draft::DocumentKind;
@@ -217,11 +217,8 @@ impl Undoing<'_> {
     /// A request to void it may still be on its way: then it is not refused yet.
     fn in_time(&self, lease: &Lease, stop: Stop) -> Stop {
         match (&lease.record.intent, stop) {
-            (Some(intent), Stop::Refused(sentence)) => {
-                let until = intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(jiff::Timestamp::MAX);
-                let early = self.parts.clock.now() < until;
-                if early { Stop::Failed(still_at_work(until)) } else { Stop::Refused(sentence) }
-            }
+            (Some(intent), Stop::Refused(sentence)) => no_longer_at_work(intent, self.parts.clock.now())
+                .map_or_else(Stop::Failed, |()| Stop::Refused(sentence)),
             (_, stop) => stop,
         }
     }

@@ -14,7 +14,7 @@ use super::failure::{hold, of_connectwise, of_xero};
 use super::gather;
 use super::parts::Parts;
 use super::post::{RESEND_FOR, Stop, decide, hash, xero_failed};
-use super::unknown::{UNSETTLED_IN_XERO_FOR, still_at_work};
+use super::unknown::no_longer_at_work;
 use crate::domain::balance::Balanced;
 use crate::domain::content::{Content, lines_hash};
 use crate::domain::delivery::{About, Intent, Posted, Purpose};
@@ -101,8 +101,8 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     if is_done {
         // A request for something else must not come after this.
         let is_that = changed.sent.since.as_ref().is_some_and(|since| says.differences(since).is_empty());
-        if let Some(intent) = ours.filter(|intent| !is_that && parts.clock.now() < settled_by(intent)) {
-            return Err(still_at_work(settled_by(intent)).into());
+        if let Some(intent) = ours.filter(|_| !is_that) {
+            no_longer_at_work(intent, parts.clock.now())?;
         }
         let created = Created { id: changed.posted.id, total: standing.document.total };
         return Ok(Prepared::Is(Box::new(as_wanted(changed, wanted, created, parts))));
@@ -110,11 +110,13 @@ async fn prepare(lease: &Lease, subject: &Subject<'_>, changed: &Changed, parts:
     let in_xero = if changed.is_sent() { Some(Vec::new()) } else { changed.changes() };
     match verdict(&Edit { in_xero, ..edit }, rules) {
         Verdict::Update => Ok(Prepared::Send(Box::new(with_contact(lease, subject, wanted, parts).await?))),
-        against @ Verdict::Hold { .. } => match ours {
+        against @ Verdict::Hold { .. } => {
             // A request of unknown outcome may still be what is seen, or come after it.
-            Some(intent) if parts.clock.now() < settled_by(intent) => Err(still_at_work(settled_by(intent)).into()),
-            _ => Ok(held(changed, against, fate)),
-        },
+            if let Some(intent) = ours {
+                no_longer_at_work(intent, parts.clock.now())?;
+            }
+            Ok(held(changed, against, fate))
+        }
     }
 }
 
@@ -132,10 +134,6 @@ async fn in_addition(
     let again = again.map_err(|error| of_connectwise(&error, parts.clock.now()))?;
     let why = "Not all that was posted of it is listed as unposted again, so what is listed may have come in addition: take the rest out of its batch in ConnectWise, then retry.";
     Ok((!again).then(|| why.to_owned()))
-}
-
-fn settled_by(intent: &Intent) -> Timestamp {
-    intent.at.saturating_add(UNSETTLED_IN_XERO_FOR).unwrap_or(Timestamp::MAX)
 }
 
 fn edit<'changed>(changed: &'changed Changed, subject: &Subject<'_>, organisation: &Organisation) -> Edit<'changed> {
@@ -167,7 +165,7 @@ fn not_handled(changed: &Changed) -> IntentFate {
 /// What becomes of a request of unknown outcome when the record is held.
 fn fate(changed: &Changed, ours: Option<&Intent>, now: Timestamp) -> IntentFate {
     match ours {
-        Some(intent) if now >= settled_by(intent) => not_handled(changed),
+        Some(intent) if no_longer_at_work(intent, now).is_ok() => not_handled(changed),
         _ => IntentFate::Keep,
     }
 }
@@ -316,9 +314,7 @@ fn intent(
         if before.purpose == Purpose::Update && before.resend && alive && before.body_hash == body_hash {
             return Ok((before.clone(), true));
         }
-        if now < settled_by(before) {
-            return Err(still_at_work(settled_by(before)));
-        }
+        no_longer_at_work(before, now)?;
     }
     let short = body_hash.get(..32).unwrap_or_default();
     let key = format!("rp:{}:{}:{}:{short}", subject.company.id, lease.record.key, lease.record.generation);

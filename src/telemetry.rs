@@ -88,14 +88,23 @@ struct ConnectionLabels {
     connection: Text,
 }
 
+/// The name of a gauge, what it says, and its value; none shows nothing.
+type ConnectionGauge = (&'static str, &'static str, fn(&ConnectionGauges) -> Option<i64>);
+
 /// What is shown of each connection.
-const CONNECTION_GAUGES: [(&str, &str); 6] = [
-    ("connection_silent", "1 while no callback has come for too many business hours"),
-    ("callbacks_wrong", "1 while callbacks are missing or switched off"),
-    ("sweep_incomplete", "1 while the last sweep could not compare everything"),
-    ("sweep_missed_7_days", "Records of the last seven days that no callback told of"),
-    ("sweep_calls", "Calls of the last sweep to both systems"),
-    ("sweep_began", "When the last sweep began, in seconds since 1970"),
+const CONNECTION_GAUGES: [ConnectionGauge; 6] = [
+    ("connection_silent", "1 while no callback has come for too many business hours", |known| {
+        Some(known.silent.into())
+    }),
+    ("callbacks_wrong", "1 while callbacks are missing or switched off", |known| Some(known.callbacks_wrong.into())),
+    ("sweep_incomplete", "1 while the last sweep could not compare everything", |known| {
+        Some(known.sweep_incomplete.into())
+    }),
+    ("sweep_missed_7_days", "Records of the last seven days that no callback told of", |known| {
+        Some(known.missed_week.into())
+    }),
+    ("sweep_calls", "Calls of the last sweep to both systems", |known| Some(known.sweep_calls.into())),
+    ("sweep_began", "When the last sweep began, in seconds since 1970", |known| known.swept),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -153,7 +162,7 @@ pub struct Metrics {
     calls_remaining: Family<CompanyLabels, Gauge>,
     resting: Family<CompanyLabels, Gauge>,
     paused: Family<PauseLabels, Gauge>,
-    connections: [(&'static str, Family<ConnectionLabels, Gauge>); 6],
+    connections: [Family<ConnectionLabels, Gauge>; 6],
     ready: Gauge<u64, AtomicU64>,
     /// Held while the gauges are brought up to date and shown.
     rendering: Mutex<()>,
@@ -178,7 +187,7 @@ impl Default for Metrics {
             calls_remaining: Family::default(),
             resting: Family::default(),
             paused: Family::default(),
-            connections: CONNECTION_GAUGES.map(|(name, _)| (name, Family::default())),
+            connections: Default::default(),
             ready: Gauge::default(),
             rendering: Mutex::default(),
         };
@@ -212,8 +221,8 @@ impl Default for Metrics {
         );
         registry.register("company_resting", "1 while nothing can be posted to the company", metrics.resting.clone());
         registry.register("company_paused", "1 while an operator lets nothing be posted", metrics.paused.clone());
-        for ((name, family), (_, help)) in metrics.connections.iter().zip(CONNECTION_GAUGES) {
-            registry.register(*name, help, family.clone());
+        for (family, (name, help, _)) in metrics.connections.iter().zip(CONNECTION_GAUGES) {
+            registry.register(name, help, family.clone());
         }
         registry.register("ready", "1 while callbacks can be stored", metrics.ready.clone());
         metrics
@@ -260,19 +269,11 @@ impl Metrics {
     }
 
     fn of_connections(&self, connections: &[ConnectionGauges]) {
-        self.connections.iter().for_each(|(_, family)| family.clear());
-        for known in connections {
-            let labels = ConnectionLabels { connection: Text(known.connection.clone()) };
-            for (name, family) in &self.connections {
-                let value = match *name {
-                    "connection_silent" => Some(i64::from(known.silent)),
-                    "callbacks_wrong" => Some(i64::from(known.callbacks_wrong)),
-                    "sweep_incomplete" => Some(i64::from(known.sweep_incomplete)),
-                    "sweep_missed_7_days" => Some(i64::from(known.missed_week)),
-                    "sweep_calls" => Some(i64::from(known.sweep_calls)),
-                    _ => known.swept,
-                };
-                if let Some(value) = value {
+        for (family, (_, _, value)) in self.connections.iter().zip(CONNECTION_GAUGES) {
+            family.clear();
+            for known in connections {
+                let labels = ConnectionLabels { connection: Text(known.connection.clone()) };
+                if let Some(value) = value(known) {
                     family.get_or_create(&labels).set(value);
                 }
             }

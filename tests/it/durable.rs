@@ -3,7 +3,7 @@
 //! strace watches the real binary, and breaks its disk. Without strace these tests say so and pass, unless
 //! `READYPOST_REQUIRE_STRACE` is set, as it is where strace was installed for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +92,20 @@ impl Traced {
     }
 }
 
+/// What strace has written of a process that was killed, once it has written all.
+async fn finished(log: &Path) -> String {
+    for _ in 0..1_000 {
+        let text = std::fs::read_to_string(log).unwrap();
+        // The first process is the last to be told of: its threads end before it.
+        let process = text.split_whitespace().next().unwrap();
+        if text.lines().any(|line| line.starts_with(process) && line.contains("+++ killed by SIGKILL")) {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("strace has not seen the end of the process");
+}
+
 #[tokio::test]
 async fn the_journal_is_synced_between_receiving_a_callback_and_answering_it() {
     if !can_trace() {
@@ -100,7 +114,8 @@ async fn the_journal_is_synced_between_receiving_a_callback_and_answering_it() {
     let world = Traced::new().await;
     let log = world.path("trace");
     let calls = "trace=fdatasync,fsync,read,recvfrom,write,writev,pwrite64,sendto";
-    let wrapper = ["strace", "-D", "-f", "-s", "1500", "-e", calls, "-o", log.to_str().unwrap()];
+    // Whole writes: what other records had to say may be synced together with a callback, and before it.
+    let wrapper = ["strace", "-D", "-f", "-s", "1000000", "-e", calls, "-o", log.to_str().unwrap()];
     let service = world.start(&wrapper).await;
     let mut messages = Vec::new();
     for number in 0..20 {
@@ -109,7 +124,7 @@ async fn the_journal_is_synced_between_receiving_a_callback_and_answering_it() {
         messages.push(sent.message_id);
     }
     service.kill().await;
-    let lines = std::fs::read_to_string(&log).unwrap();
+    let lines = finished(&log).await;
     let lines: Vec<&str> = lines.lines().collect();
     let sends = |line: &str| ["write(", "writev(", "sendto("].iter().any(|call| line.contains(call));
     let mut rest = &lines[..];

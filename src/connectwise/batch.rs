@@ -3,7 +3,8 @@
 //! ConnectWise knows no idempotency key, so the batch's name is one: it is looked up before anything is
 //! sent, and a request whose answer was lost is never sent again blindly.
 
-use super::client::{Call, ConnectWise, equals, malformed};
+use super::batches::BATCHES;
+use super::client::{Call, ConnectWise, malformed};
 use super::failure::Denied;
 use super::unposted::same_size;
 use super::wire;
@@ -100,7 +101,7 @@ impl ConnectWise {
     }
 
     async fn make_batch(&self, record: &RecordFacts, name: &str, ids: &[i64]) -> Result<(), RemoteError> {
-        let call = Call::post("finance/accounting/batches", wire::batch_request(name, flag(record), ids));
+        let call = Call::post(BATCHES, wire::batch_request(name, flag(record), ids));
         self.once(&call).await.and_then(|outcome| Ok(outcome?)).map(drop)
     }
 
@@ -110,7 +111,7 @@ impl ConnectWise {
     /// After any of them the batch may be gone; call again with the same name to find out.
     pub async fn unmark(&self, name: &str) -> Result<(), RemoteError> {
         let Some(id) = self.batch_id(name).await? else { return Ok(()) };
-        let path = format!("finance/accounting/batches/{id}");
+        let path = format!("{BATCHES}/{id}");
         match self.once(&Call::delete(&path)).await? {
             Ok(_) | Err(Denied::NoRecord(_)) => {}
             Err(denied) => return Err(denied.into()),
@@ -121,16 +122,6 @@ impl ConnectWise {
         }
     }
 
-    /// ConnectWise's id of the batch of this name.
-    async fn batch_id(&self, name: &str) -> Result<Option<i64>, RemoteError> {
-        let conditions = equals("batchIdentifier", name);
-        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        let Some(row) = rows.into_iter().find(|row| row.batch_identifier.eq_ignore_ascii_case(name)) else {
-            return Ok(None);
-        };
-        row.id.map(Some).ok_or_else(|| malformed(format!("the batch {name} has no id")))
-    }
-
     /// A refusal may mean that the batch was made by an earlier request, or by somebody else.
     async fn after_refusal(&self, record: &RecordFacts, name: &str, error: RemoteError) -> Result<Marked, RemoteError> {
         tracing::debug!(%error, "the batch was refused; looking whether it is there");
@@ -138,33 +129,6 @@ impl ConnectWise {
             return self.read_back(record).await;
         }
         self.batched_by(record, name).await?.ok_or(error)
-    }
-
-    /// Whether there is a batch of this name.
-    ///
-    /// # Errors
-    /// As [`RemoteError`] says.
-    pub async fn has_batch(&self, name: &str) -> Result<bool, RemoteError> {
-        let conditions = equals("batchIdentifier", name);
-        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        Ok(rows.iter().any(|row| row.batch_identifier.eq_ignore_ascii_case(name)))
-    }
-
-    /// Whether anything is in a batch of one of these names.
-    ///
-    /// # Errors
-    /// As [`RemoteError`] says.
-    pub async fn has_any_in(&self, names: &[String]) -> Result<bool, RemoteError> {
-        for name in names {
-            let conditions = equals("batchIdentifier", name);
-            let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-            for row in rows.iter().filter(|row| row.batch_identifier.eq_ignore_ascii_case(name)) {
-                if self.has_entries(row).await? {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 
     /// Whether nothing of a record that is listed as unposted is in a batch, whoever made that.

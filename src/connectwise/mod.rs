@@ -1,11 +1,12 @@
 //! The ConnectWise client: signing keys, what is known of a record, and the batch that marks it.
 //!
-//! It writes three things only, the batch of [`ConnectWise::mark`], payments of invoices, and the registration of its
-//! own callbacks; everything else is a read, and the accounting export is one too though it is a POST. Wire names live in `wire`, tolerance of odd
-//! shapes in `lenient` and `dates`; no address that ConnectWise sends is ever followed, only the
-//! configured one, so credentials go nowhere else.
+//! It writes three things only, the batch of [`ConnectWise::mark`] (which [`ConnectWise::unmark`] deletes), payments of
+//! invoices, and the registration of its own callbacks; everything else is a read, and the accounting export is one too
+//! though it is a POST. Wire names live in `wire`, tolerance of odd shapes in `lenient` and `dates`; no address that
+//! ConnectWise sends is ever followed, only the configured one, so credentials go nowhere else.
 
 mod batch;
+mod batches;
 mod callbacks;
 mod check;
 mod client;

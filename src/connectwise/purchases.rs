@@ -226,43 +226,6 @@ impl ConnectWise {
         let is_of = |line: &wire::OrderLine| slip.is_some_and(|slip| !slip.is_empty() && slip == line.packing_slip);
         Ok(lines.into_iter().filter(is_of).collect())
     }
-
-    /// The newest batch whose name begins so, if anything is in it.
-    pub(super) async fn newest_batch(&self, prefix: &str) -> Result<Option<String>, RemoteError> {
-        let conditions = format!("batchIdentifier contains \"{prefix}\"");
-        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        let ours = rows.into_iter().filter(|row| row.batch_identifier.starts_with(prefix));
-        match ours.max_by_key(|row| row.id) {
-            Some(newest) if self.has_entries(&newest).await? => Ok(Some(newest.batch_identifier)),
-            _ => Ok(None),
-        }
-    }
-
-    /// Whether anything is in a batch whose name begins so.
-    ///
-    /// # Errors
-    /// As [`RemoteError`] says.
-    pub async fn is_any_batched(&self, prefix: &str) -> Result<bool, RemoteError> {
-        let conditions = format!("batchIdentifier contains \"{prefix}\"");
-        let rows: Vec<wire::Batch> = self.list("finance/accounting/batches", Some(&conditions)).await??;
-        for row in rows.iter().filter(|row| row.batch_identifier.starts_with(prefix)) {
-            if self.has_entries(row).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether anything is in a batch: a record that was taken out of its batch leaves it empty.
-    pub(super) async fn has_entries(&self, batch: &wire::Batch) -> Result<bool, RemoteError> {
-        let Some(id) = batch.id else { return Ok(true) };
-        let path = format!("finance/accounting/batches/{id}/entries");
-        match self.list::<wire::BatchEntry>(&path, None).await? {
-            Ok(entries) => Ok(!entries.is_empty()),
-            Err(Denied::NoRecord(_)) => Ok(false),
-            Err(denied) => Err(denied.into()),
-        }
-    }
 }
 
 /// The first date that is there; what is there and cannot be read is named.

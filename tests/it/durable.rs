@@ -3,7 +3,7 @@
 //! strace watches the real binary, and breaks its disk. Without strace these tests say so and pass, unless
 //! `READYPOST_REQUIRE_STRACE` is set, as it is where strace was installed for them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use readypost::simulator::connectwise::{ConnectWise, Delivery, NewInvoice};
 use readypost::simulator::{connectwise, xero};
 
 use crate::harness::{RULES, TOKEN, configuration_text, furnish, labour};
-use crate::process::Service;
+use crate::process::{Service, traced};
 
 /// Whether strace can be used here.
 fn can_trace() -> bool {
@@ -92,20 +92,6 @@ impl Traced {
     }
 }
 
-/// What strace has written of a process that was killed, once it has written all.
-async fn finished(log: &Path) -> String {
-    for _ in 0..1_000 {
-        let text = std::fs::read_to_string(log).unwrap();
-        // The first process is the last to be told of: its threads end before it.
-        let process = text.split_whitespace().next().unwrap();
-        if text.lines().any(|line| line.starts_with(process) && line.contains("+++ killed by SIGKILL")) {
-            return text;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("strace has not seen the end of the process");
-}
-
 #[tokio::test]
 async fn the_journal_is_synced_between_receiving_a_callback_and_answering_it() {
     if !can_trace() {
@@ -124,7 +110,7 @@ async fn the_journal_is_synced_between_receiving_a_callback_and_answering_it() {
         messages.push(sent.message_id);
     }
     service.kill().await;
-    let lines = finished(&log).await;
+    let lines = traced(&log).await;
     let lines: Vec<&str> = lines.lines().collect();
     let sends = |line: &str| ["write(", "writev(", "sendto("].iter().any(|call| line.contains(call));
     let mut rest = &lines[..];

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -73,4 +74,19 @@ impl Service {
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         self.child.wait().await.unwrap().code()
     }
+}
+
+/// What strace has written about a process that ended, once it has written all of it.
+pub(crate) async fn traced(log: &Path) -> String {
+    for _ in 0..1_000 {
+        let text = std::fs::read_to_string(log).unwrap();
+        let number = |line: &str| line.split_whitespace().next().and_then(|number| number.parse::<u32>().ok());
+        // The process has the smallest number, and is the last to be told of: its threads end before it.
+        let process = text.lines().filter_map(number).min();
+        if text.lines().any(|line| line.contains("+++ ") && number(line) == process) {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("strace has not seen the end of the process");
 }

@@ -9,7 +9,7 @@ use readypost::simulator::connectwise::{ConnectWise, Delivery, NewInvoice};
 use readypost::simulator::{connectwise, xero};
 
 use crate::harness::{RULES, TOKEN, configuration_text, furnish, labour};
-use crate::process::Service;
+use crate::process::{Service, traced};
 
 /// Calls and what they fail with. Those on the network are the binary's answers, and its requests to both systems.
 const INJECTIONS: [&str; 9] = [
@@ -142,7 +142,7 @@ impl World {
             }
             service.kill().await;
         }
-        met.injected = std::fs::read_to_string(&log).unwrap_or_default().contains("(INJECTED)");
+        met.injected = traced(&log).await.contains("(INJECTED)");
         met
     }
 

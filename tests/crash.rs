@@ -1,4 +1,4 @@
-//! kill -9 of the real binary at seeded points, with faults on both sides: nothing acknowledged is lost, and
+//! kill -9 of the real binary at seeded points and calls, with faults on both sides: nothing acknowledged is lost, and
 //! nothing is posted twice. And of a store while it compresses, and a backup under load.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -49,7 +49,7 @@ impl Seeded {
 
 struct World {
     connectwise: ConnectWise,
-    xero: xero::Xero,
+    xero: Arc<xero::Xero>,
     folder: tempfile::TempDir,
     client: i64,
     http: reqwest::Client,
@@ -81,7 +81,7 @@ impl World {
         let mut settings = xero::Settings::new(clock);
         settings.latency = Duration::from_millis(3);
         (settings.minute_limit, settings.day_limit) = (100_000, 1_000_000);
-        let xero = xero::Xero::start(settings).await.unwrap();
+        let xero = Arc::new(xero::Xero::start(settings).await.unwrap());
         let client = furnish(&connectwise, &xero);
         let folder = tempfile::tempdir().unwrap();
         let text = configuration_text(&connectwise, &xero, &folder.path().join("store"), (RULES, ""));
@@ -214,6 +214,37 @@ impl World {
     }
 }
 
+/// When a process is killed.
+enum Fuse {
+    /// So long after its start: also while it opens its store.
+    Time(Duration),
+    /// So long after the start of its n-th call to Xero, however long that takes the machine.
+    Call(usize, Duration),
+}
+
+impl Fuse {
+    fn of(random: &mut Seeded) -> Self {
+        match random.below(2) {
+            0 => Self::Time(Duration::from_millis(random.below(160))),
+            _ => Self::Call(usize::try_from(random.below(6)).unwrap() + 1, Duration::from_micros(random.below(8_000))),
+        }
+    }
+
+    async fn burn(&self, xero: &xero::Xero) {
+        match self {
+            Self::Time(time) => tokio::time::sleep(*time).await,
+            Self::Call(number, rest) => {
+                let begun = Instant::now();
+                // There may be no such call: what waits may wait for longer.
+                while xero.server.requests().len() < *number && begun.elapsed() < Duration::from_millis(800) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                tokio::time::sleep(*rest).await;
+            }
+        }
+    }
+}
+
 /// What the kills of one world met: kills, invoices, kills that left requests of unknown outcome.
 async fn storm(seed: u64) -> (u64, usize, usize) {
     let mut random = Seeded(seed);
@@ -223,14 +254,23 @@ async fn storm(seed: u64) -> (u64, usize, usize) {
         let service = world.start().await;
         unknown += world.records(&service.url).await.iter().filter(|record| record["outcome_unknown"] == true).count();
         world.close(&mut random);
-        let fuse = Duration::from_millis(random.below(160));
-        let url = service.url.clone();
+        let fuse = Fuse::of(&mut random);
+        let (url, xero) = (service.url.clone(), Arc::clone(&world.xero));
+        xero.server.clear_requests();
         // The kill meets whatever goes on then: deliveries, reads, requests, settlements.
-        let (mut lit, begun) = (Some(service), Instant::now());
         let mut delivering = std::pin::pin!(world.deliver(&url));
-        let delivered = tokio::time::timeout(fuse, delivering.as_mut()).await.is_ok();
-        tokio::time::sleep(fuse.saturating_sub(begun.elapsed())).await;
-        lit.take().unwrap().kill().await;
+        let mut delivered = false;
+        {
+            let mut burning = std::pin::pin!(fuse.burn(&xero));
+            tokio::select! {
+                () = burning.as_mut() => {}
+                () = delivering.as_mut() => {
+                    delivered = true;
+                    burning.await;
+                }
+            }
+        }
+        service.kill().await;
         if !delivered {
             delivering.await;
         }

@@ -98,6 +98,24 @@ async fn rows_that_are_too_old_take_nobodys_place_and_are_not_taken_for_gone() {
 }
 
 #[tokio::test]
+async fn an_old_row_is_looked_up_once_because_it_may_be_of_a_known_record() {
+    let world = World::new().await;
+    let invoice = world.invoice("1001", vec![labour("1", "100")]);
+    world.ready(invoice);
+    world.settle().await;
+    world.connectwise.unbatch(invoice).unwrap();
+    let old = world.clock.now() - SignedDuration::from_hours(24 * 60);
+    world.clock.advance(SignedDuration::from_mins(15));
+    lists(&world, &[row("1001", old), row("OLD-1", old)]);
+    assert_eq!(swept(&world).await, (json!({"back": 1}), Value::Null, json!(1)));
+    world.settle().await;
+    world.connectwise.server.clear_requests();
+    assert_eq!(swept(&world).await.2, json!(2), "nothing is asked about them again");
+    let asked = world.connectwise.server.requests();
+    assert!(asked.iter().all(|request| !request.uri.path().ends_with("/finance/invoices")));
+}
+
+#[tokio::test]
 async fn rows_that_are_of_no_record_take_nobodys_place_for_ever() {
     let world = World::new().await;
     held(&world, "1001").await;

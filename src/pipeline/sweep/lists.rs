@@ -61,10 +61,9 @@ impl Pass<'_> {
         let owners = self.connection.client.invoices_of(&wanted).await?;
         for ((row, asked), owners) in unknown.into_iter().zip(owners) {
             if owners.is_empty() {
-                self.problem(format!(
-                    "no invoice in ConnectWise is the unposted one of number '{}'",
-                    shorten(&row.number, 40)
-                ));
+                let whose =
+                    format!("invoice in ConnectWise is the unposted one of number '{}'", shorten(&row.number, 40));
+                self.of_nobody(&whose, (&row.closing, asked));
             }
             for id in owners {
                 known.push((self.key(RecordKind::Invoice, id.into()), row.clone(), asked));
@@ -84,10 +83,19 @@ impl Pass<'_> {
     }
 
     /// Counts a row that is left alone for its age.
-    fn leave(&mut self, record: Option<&Record>, row: &Row, asked: Asked) {
-        if record.is_none() && is_older(&row.closing, asked) {
+    fn leave(&mut self, record: Option<&Record>, closing: &Closing, asked: Asked) -> bool {
+        let is_left = record.is_none() && is_older(closing, asked);
+        if is_left {
             let result = self.result();
             result.older = result.older.saturating_add(1);
+        }
+        is_left
+    }
+
+    /// A row that was looked up and is of no record: a problem, unless it is left alone anyway.
+    fn of_nobody(&mut self, whose: &str, (closing, asked): (&Closing, Asked)) {
+        if !self.leave(None, closing, asked) {
+            self.problem(format!("no {whose}"));
         }
     }
 
@@ -96,7 +104,9 @@ impl Pass<'_> {
         let record = self.known(&row.key).await?;
         match compare(record.as_ref(), &row, asked) {
             Some(found) => self.hand(&row.key.clone(), &row, found).await?,
-            None => self.leave(record.as_ref(), &row, asked),
+            None => {
+                self.leave(record.as_ref(), &row.closing, asked);
+            }
         }
         Ok(())
     }
@@ -130,7 +140,9 @@ impl Pass<'_> {
                     let row = Row { key: order.clone(), number, closing, posts: true };
                     match compare_purchase(record.as_ref(), &row, asked) {
                         Some(found) => self.hand(&order, &row, found).await?,
-                        None => self.leave(record.as_ref(), &row, asked),
+                        None => {
+                            self.leave(record.as_ref(), &row.closing, asked);
+                        }
                     }
                 }
                 (_, _, None) => self.problem(format!("the unposted purchase '{number}' names no purchase order")),
@@ -157,8 +169,8 @@ impl Pass<'_> {
         let owners = self.connection.client.entries_of(&wanted).await?;
         for ((row, asked), owners) in unknown.into_iter().zip(owners) {
             if owners.is_empty() {
-                let member = shorten(&row.member, 40);
-                self.problem(format!("no expense entry in ConnectWise is the unposted one of {member}"));
+                let whose = format!("expense entry in ConnectWise is the unposted one of {}", shorten(&row.member, 40));
+                self.of_nobody(&whose, (&row.closing, asked));
             }
             for OwnedExpense { entry, report } in owners {
                 self.is_listed(report.map(|report| self.key(RecordKind::ExpenseReport, report.into())));

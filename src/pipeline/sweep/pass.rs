@@ -305,15 +305,12 @@ impl<'a> Pass<'a> {
         names.into_iter().map(asked).collect()
     }
 
-    /// Which of these unknown rows are looked up now: none that is too old, and not too many.
+    /// Which of these unknown rows are looked up now: not too many, and those that are too old to be posted unasked
+    /// once while they are listed, because one of them may be of a record that is known.
     pub(super) fn in_turn<T>(&mut self, unknown: Vec<(T, Asked)>, of: &Unknown<T>) -> Vec<(T, Asked)> {
-        let (older, mut unknown): (Vec<_>, Vec<_>) =
+        let (mut older, mut unknown): (Vec<_>, Vec<_>) =
             unknown.into_iter().partition(|(row, asked)| is_older((of.closing)(row), *asked));
         let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
-        self.result.older = self.result.older.saturating_add(count(older.len()));
-        for (row, _) in &older {
-            self.like.extend(of.kinds.iter().map(|kind| (*kind, (of.like)(row))));
-        }
         unknown.sort_by_cached_key(|(row, asked)| turn((of.closing)(row), *asked));
         let cut = unknown.len().saturating_sub(LOOKED_UP_MAX);
         if cut > 0 {
@@ -321,6 +318,15 @@ impl<'a> Pass<'a> {
             self.result.deferred = self.result.deferred.saturating_add(count(cut));
             self.complete.retain(|kind| !of.kinds.contains(kind));
         }
+        let room = LOOKED_UP_MAX.saturating_sub(unknown.len());
+        older.sort_by_key(|(_, asked)| asked.looked.is_some());
+        let first_time = older.iter().take_while(|(_, asked)| asked.looked.is_none()).count();
+        let left = older.split_off(first_time.min(room));
+        self.result.older = self.result.older.saturating_add(count(left.len()));
+        for (row, _) in &left {
+            self.like.extend(of.kinds.iter().map(|kind| (*kind, (of.like)(row))));
+        }
+        unknown.extend(older);
         for (row, asked) in &unknown {
             if let Some(standing) = self.memory.get_mut(&format!("{}/{}", of.list, (of.name)(row))) {
                 standing.looked = Some(asked.at);

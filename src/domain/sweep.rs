@@ -16,7 +16,7 @@ use super::delivery::{Record, State};
 use super::hold::{HoldCode, SkipReason};
 use super::record::{RecordKey, RecordKind};
 use super::text::Sentence;
-use super::warning::WarningCode;
+use super::warning::{OpenWarning, WarningCode};
 
 /// How long a closed record may be unknown before its callback counts as missed: a callback may be under way, or its
 /// sender may try again.
@@ -66,7 +66,9 @@ impl Found {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Missed => "ConnectWise lists it as unposted, and no callback told of it",
-            Self::BeforeStore => "ConnectWise lists it as unposted; it was closed before readypost's store was begun",
+            Self::BeforeStore => {
+                "ConnectWise lists it as unposted; it was closed before readypost's store was begun, or before entries of it were lost"
+            }
             Self::New => "ConnectWise lists it as unposted; it has no callback",
             Self::Back => "ConnectWise lists it as unposted, though nothing was left to do about it",
             Self::ClosedAgain => "It was closed in ConnectWise since it was looked at",
@@ -108,7 +110,7 @@ pub struct Asked {
     pub listed_since: Timestamp,
     /// What was closed before is left alone, unless it is known; none = nothing is.
     pub from: Option<Timestamp>,
-    /// When the store was begun: what was closed before cannot have been told of.
+    /// When the store was begun, or entries of it were lost: what was told of before is not known.
     pub born: Timestamp,
     /// When it was last looked up which record the row is of; none = never.
     pub looked: Option<Timestamp>,
@@ -224,7 +226,8 @@ fn closed_since(record: &Record, row: &Row) -> bool {
 }
 
 fn left_unposted(record: &Record) -> bool {
-    record.warnings.iter().any(|open| open.warning.code == WarningCode::LeftUnposted)
+    let is_it = |open: &OpenWarning| open.warning.code == WarningCode::LeftUnposted && open.acknowledged.is_none();
+    record.warnings.iter().any(is_it)
 }
 
 /// How a sweep of a connection ended.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Record, State, Step, queued};
 use crate::domain::hold::{HoldCode, SkipReason};
 use crate::domain::settle::Settlement;
+use crate::domain::warning::WarningCode;
 
 /// What a settlement makes of a record; where it stands then.
 pub(super) fn come_to(record: &mut Record, settlement: Settlement, again: bool, now: Timestamp) -> State {
@@ -23,6 +24,8 @@ pub(super) fn come_to(record: &mut Record, settlement: Settlement, again: bool, 
                 posted.batch = Some(batch);
                 // It left the list with that: when it is listed again, that is news.
                 record.compared = None;
+                // What an earlier batch did not take is in this one, or is warned of anew.
+                record.warnings.retain(|open| open.warning.code != WarningCode::LeftUnposted);
             }
             record.warn(warnings, now);
             State::Done

@@ -131,20 +131,6 @@ impl ConnectWise {
         self.batched_by(record, name).await?.ok_or(error)
     }
 
-    /// Whether nothing of a record that is listed as unposted is in a batch, whoever made that.
-    ///
-    /// # Errors
-    /// As [`RemoteError`] says.
-    pub async fn is_free(&self, record: &RecordFacts) -> Result<bool, RemoteError> {
-        match record {
-            RecordFacts::Invoice(facts) => Ok(facts.invoice.batch.is_none()),
-            RecordFacts::Purchase(purchase) => self.is_slip_free(&purchase.id, &purchase.order).await,
-            RecordFacts::Expense(expense) => Ok(expense.entries.iter().all(|entry| entry.listed.is_some())),
-            // It is one GL entry.
-            RecordFacts::Movement(movement) => Ok(movement.unposted.is_some()),
-        }
-    }
-
     /// What the record itself now says about its batch; none when it is in none.
     async fn batched_by(&self, record: &RecordFacts, name: &str) -> Result<Option<Marked>, RemoteError> {
         let batch = match record {

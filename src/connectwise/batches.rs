@@ -17,17 +17,19 @@ impl ConnectWise {
         Ok(!self.batches_of(name).await?.is_empty())
     }
 
-    /// Whether anything is in a batch of one of these names.
+    /// The entries that are in the batches of these names, by their ids, where they have one. Whether those are the ids of
+    /// GL entries is not documented.
     ///
     /// # Errors
     /// As [`RemoteError`] says.
-    pub async fn has_any_in(&self, names: &[String]) -> Result<bool, RemoteError> {
+    pub async fn entries_in(&self, names: &[String]) -> Result<Vec<Option<i64>>, RemoteError> {
+        let mut found = Vec::new();
         for name in names {
-            if self.is_any_filled(&self.batches_of(name).await?).await? {
-                return Ok(true);
+            for batch in self.batches_of(name).await? {
+                found.extend(self.held_by(&batch).await?);
             }
         }
-        Ok(false)
+        Ok(found)
     }
 
     /// Whether anything is in a batch whose name begins so.
@@ -35,13 +37,18 @@ impl ConnectWise {
     /// # Errors
     /// As [`RemoteError`] says.
     pub async fn is_any_batched(&self, prefix: &str) -> Result<bool, RemoteError> {
-        self.is_any_filled(&self.batches_from(prefix).await?).await
+        for batch in self.batches_from(prefix).await? {
+            if !self.held_by(&batch).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The newest batch whose name begins so, if anything is in it.
     pub(super) async fn newest_batch(&self, prefix: &str) -> Result<Option<String>, RemoteError> {
         match self.batches_from(prefix).await?.into_iter().max_by_key(|row| row.id) {
-            Some(newest) if self.is_filled(&newest).await? => Ok(Some(newest.batch_identifier)),
+            Some(newest) if !self.held_by(&newest).await?.is_empty() => Ok(Some(newest.batch_identifier)),
             _ => Ok(None),
         }
     }
@@ -69,21 +76,13 @@ impl ConnectWise {
         Ok(rows)
     }
 
-    async fn is_any_filled(&self, batches: &[wire::Batch]) -> Result<bool, RemoteError> {
-        for batch in batches {
-            if self.is_filled(batch).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether anything is in a batch.
-    async fn is_filled(&self, batch: &wire::Batch) -> Result<bool, RemoteError> {
-        let Some(id) = batch.id else { return Ok(true) };
+    /// The entries in a batch, by their ids.
+    async fn held_by(&self, batch: &wire::Batch) -> Result<Vec<Option<i64>>, RemoteError> {
+        // It is there, and what is in it cannot be asked.
+        let Some(id) = batch.id else { return Ok(vec![None]) };
         match self.list::<wire::BatchEntry>(&format!("{BATCHES}/{id}/entries"), None).await? {
-            Ok(entries) => Ok(!entries.is_empty()),
-            Err(Denied::NoRecord(_)) => Ok(false),
+            Ok(entries) => Ok(entries.iter().map(|entry| entry.id).collect()),
+            Err(Denied::NoRecord(_)) => Ok(Vec::new()),
             Err(denied) => Err(denied.into()),
         }
     }

@@ -211,8 +211,11 @@ impl ConnectWise {
         Ok(Some(holds.unwrap_or_else(|| "another batch".to_owned())))
     }
 
-    /// Whether ConnectWise says of every line of a purchase that it is in no batch.
-    pub(super) async fn is_slip_free(&self, id: &str, order: &PurchaseOrder) -> Result<bool, RemoteError> {
+    /// Whether ConnectWise says of every line of a purchase that it is in no batch. It says no such thing of freight and tax.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn is_slip_free(&self, id: &str, order: &PurchaseOrder) -> Result<bool, RemoteError> {
         let lines = self.lines_of_slip(id, order).await?;
         Ok(!lines.is_empty() && lines.iter().all(|line| line.batched_flag == Some(false)))
     }

@@ -422,9 +422,12 @@ pub(super) struct Batch {
     pub(super) batch_identifier: String,
 }
 
-/// A row of `/finance/accounting/batches/{id}/entries`; that it is there is enough.
+/// A row of `/finance/accounting/batches/{id}/entries`.
 #[derive(Debug, Deserialize)]
-pub(super) struct BatchEntry {}
+pub(super) struct BatchEntry {
+    #[serde(default, deserialize_with = "optional_id")]
+    pub(super) id: Option<i64>,
+}
 
 /// The answer of a signing key's address; without Debug, as it is a secret.
 #[derive(Deserialize)]

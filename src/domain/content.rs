@@ -25,6 +25,9 @@ pub const DIFFERENCES_MAX: usize = 12;
 /// Differences that a sentence tells.
 const TOLD_MAX: usize = 4;
 
+/// The name of the field that has GL entries.
+const ENTRIES: &str = "GL entries";
+
 /// A name and what it held.
 type Field = (String, String);
 
@@ -39,6 +42,9 @@ pub struct Content {
     /// Its GL entries by id, ascending, with their amounts where the preview says them; empty when they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<(i64, Option<Money>)>,
+    /// Those of them that belong to no line of the order, as freight and tax do; of purchases only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<i64>,
 }
 
 /// One field in which a record is not what was posted.
@@ -90,7 +96,7 @@ impl Content {
             fields.into_iter().map(|(name, value)| (name.to_owned(), shorten(value.trim(), TEXT_MAX))).collect()
         };
         let lines = lines.map(|lines| lines.into_iter().take(LINES_MAX).map(short).collect());
-        Self { heading: short(heading), lines, entries: entries(record) }
+        Self { heading: short(heading), lines, entries: entries(record), beside: beside(record) }
     }
 
     /// Whether `now` is a proper part of this: some of its GL entries, each with its amount, and nothing else is new.
@@ -112,10 +118,34 @@ impl Content {
         before.len() == LINES_MAX || now.iter().all(|line| before.contains(&constant(line)))
     }
 
+    /// Whether all of this is listed in `now`; none where only the lines of the record can tell, because closing a record
+    /// once more may give it other GL entries.
+    #[must_use]
+    pub fn is_all_in(&self, now: &Self) -> Option<bool> {
+        let has = |entry: i64| now.entries.iter().any(|(id, _)| *id == entry);
+        let (kept, gone): (Vec<i64>, Vec<i64>) = self.entries.iter().map(|(id, _)| *id).partition(|id| has(*id));
+        if !self.entries.is_empty() && gone.is_empty() {
+            return Some(true);
+        }
+        // No line says whether freight and tax are in a batch.
+        let beside = gone.iter().any(|id| self.beside.contains(id));
+        (beside && (!kept.is_empty() || now.beside.len() < self.beside.len())).then_some(false)
+    }
+
+    /// The GL entries of an expense entry that is in this, as far as they were kept; none when it is not.
+    #[must_use]
+    pub fn of_expense(&self, entry: i64) -> Option<Vec<i64>> {
+        let Some(lines) = self.lines.as_ref().filter(|lines| lines.len() < LINES_MAX) else { return Some(Vec::new()) };
+        let field = ("entry".to_owned(), entry.to_string());
+        let line = lines.iter().find(|line| line.contains(&field))?;
+        let ids = line.iter().find(|(name, _)| name == ENTRIES).map(|(_, ids)| ids.as_str()).unwrap_or_default();
+        Some(ids.split(", ").filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// The ids of its GL entries; none where they were not kept.
     #[must_use]
-    pub fn entry_ids(&self) -> Option<Vec<i64>> {
-        (!self.entries.is_empty()).then(|| self.entries.iter().map(|(id, _)| *id).collect())
+    pub fn entry_ids(&self) -> Vec<i64> {
+        self.entries.iter().map(|(id, _)| *id).collect()
     }
 
     /// Field by field, in what `now` is not the same.
@@ -141,10 +171,10 @@ pub fn lines_hash(record: &RecordFacts) -> Option<ContentHash> {
 /// What of a heading or a line is no sum over GL entries.
 fn constant(fields: &[Field]) -> Vec<&Field> {
     let has = |name: &str| fields.iter().any(|(known, _)| known == name);
-    let sums: &[&str] = match (has("GL entries"), has("entry")) {
-        (true, _) => &["total", "tax", "GL entries"],
+    let sums: &[&str] = match (has("entry"), has(ENTRIES)) {
         // One expense has several.
-        (false, true) => &["amount", "tax", "account"],
+        (true, _) => &["amount", "tax", "account", ENTRIES],
+        (false, true) => &["total", "tax", ENTRIES],
         (false, false) => &[],
     };
     fields.iter().filter(|(name, _)| !sums.contains(&name.as_str())).collect()
@@ -178,12 +208,22 @@ fn entries(record: &RecordFacts) -> Vec<(i64, Option<Money>)> {
     if found.len() > ENTRIES_MAX { Vec::new() } else { found.into_iter().collect() }
 }
 
+/// The GL entries of a purchase that belong to no line of its order.
+fn beside(record: &RecordFacts) -> Vec<i64> {
+    let RecordFacts::Purchase(purchase) = record else { return Vec::new() };
+    let Some(received) = &purchase.received else { return Vec::new() };
+    let rows = received.details.iter().filter(|row| row.is_freight() || row.is_purchase_tax());
+    rows.map(|row| row.id).chain(received.taxes.iter().map(|tax| tax.id)).take(ENTRIES_MAX).collect()
+}
+
 fn differences(before: &[Field], after: &[Field], prefix: &str) -> Vec<Difference> {
     let value = |fields: &[Field], name: &str| {
         fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
     };
     let gone = |name: &String| !after.iter().any(|(known, _)| known == name);
     let names = after.iter().map(|(name, _)| name).chain(before.iter().map(|(name, _)| name).filter(|name| gone(name)));
+    // Those of all lines together are told once.
+    let names = names.filter(|name| prefix.is_empty() || *name != ENTRIES);
     let compared = names.map(|name| (name, value(before, name), value(after, name)));
     let differing = compared.filter(|(_, posted, now)| posted != now);
     differing.map(|(name, posted, now)| Difference::new(format!("{prefix}{name}"), &posted, &now)).collect()
@@ -288,7 +328,7 @@ fn of_purchase(purchase: &Purchase) -> (Named, Option<Vec<Named>>) {
         ("vendor's invoice number", received.vendor_invoice_number.clone()),
         ("vendor's invoice date", day(received.vendor_invoice_date)),
         ("currency", received.currency.clone().unwrap_or_default()),
-        ("GL entries", ids(&received.processed_ids())),
+        (ENTRIES, ids(&received.processed_ids())),
     ]);
     let rows = received.details.iter().filter(|row| !row.is_purchase_tax());
     (heading, Some(rows.map(|row| of_row(row, row.total)).collect()))
@@ -299,7 +339,7 @@ fn of_expense(expense: &Expense, total: Money) -> (Named, Option<Vec<Named>>) {
     let heading = vec![
         ("total", total.to_string()),
         ("member", member.unwrap_or_default()),
-        ("GL entries", ids(&expense.processed_ids())),
+        (ENTRIES, ids(&expense.processed_ids())),
     ];
     let lines = expense.listed().map(|(entry, listed)| {
         vec![
@@ -309,6 +349,7 @@ fn of_expense(expense: &Expense, total: Money) -> (Named, Option<Vec<Named>>) {
             ("amount", listed.gross().to_string()),
             ("tax", listed.tax_rows().to_string()),
             ("account", listed.rows.iter().map(|row| row.account.clone()).collect::<Vec<_>>().join(", ")),
+            (ENTRIES, ids(&listed.entry_ids)),
         ]
     });
     (heading, Some(lines.collect()))
@@ -355,7 +396,7 @@ mod tests {
             let (description, amount) = text.split_once(' ').unwrap();
             fields(&[("description", description), ("amount", amount)])
         };
-        Content { heading: fields(heading), lines: Some(lines.iter().map(line).collect()), entries: Vec::new() }
+        Content { heading: fields(heading), lines: Some(lines.iter().map(line).collect()), ..Content::default() }
     }
 
     fn told_of(before: &Content, after: &Content) -> Vec<String> {
@@ -403,7 +444,25 @@ mod tests {
             ],
             lines: Some(vec![line("a"), line("b")]),
             entries: vec![(1, Some(money(1_000))), (2, Some(money(2_000))), (3, Some(money(300)))],
+            beside: vec![3],
         }
+    }
+
+    #[test]
+    fn what_is_listed_again_is_told_by_gl_entries_and_only_lines_may_be_asked_for_the_rest() {
+        let posted = purchase();
+        let now = |entries: &[i64], beside: &[i64]| Content {
+            entries: entries.iter().map(|id| (*id, None)).collect(),
+            beside: beside.to_vec(),
+            ..purchase()
+        };
+        assert_eq!(posted.is_all_in(&now(&[1, 2, 3, 9], &[3])), Some(true));
+        assert_eq!(posted.is_all_in(&now(&[1, 2], &[])), Some(false), "the tax is somewhere else");
+        assert_eq!(posted.is_all_in(&now(&[1, 2, 7], &[7])), Some(false), "or perhaps not");
+        assert_eq!(posted.is_all_in(&now(&[1, 3], &[3])), None, "a line says whether it is in a batch");
+        assert_eq!(posted.is_all_in(&now(&[7, 8, 9], &[9])), None, "closed once more");
+        assert_eq!(posted.is_all_in(&now(&[7, 8], &[])), Some(false));
+        assert_eq!(Content::default().is_all_in(&posted), None, "nothing is known of it");
     }
 
     fn money(cents: i64) -> Money {
@@ -459,11 +518,13 @@ mod tests {
                 heading: vec![field("total", amount), field("GL entries", "")],
                 lines: Some(vec![line]),
                 entries: entries.iter().map(|id| (*id, None)).collect(),
+                ..Content::default()
             }
         };
         let posted = expense("Reimbursable", "11.00", &[1, 2]);
         assert!(posted.is_left(&expense("Reimbursable", "1.00", &[2])));
         assert!(!posted.is_left(&expense("Personal", "1.00", &[2])));
+        assert_eq!((posted.of_expense(7), posted.of_expense(8)), (Some(Vec::new()), None));
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl InXero {
             let stated = asked.lines.get(index).is_some_and(|asked| asked.tax_amount.is_some());
             line.named(stated && self.lines.len() == asked.lines.len())
         });
-        Content { heading, lines: Some(lines.collect()), entries: Vec::new() }
+        Content { heading, lines: Some(lines.collect()), ..Content::default() }
     }
 }
 

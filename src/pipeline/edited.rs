@@ -39,8 +39,8 @@ pub(super) async fn told(
     let now = in_full(subject, parts).await?;
     let is_rest = is_left(&now, &history, posted) && is_in_our_batch(subject, posted, parts).await?;
     let reason = edit::edited(&now, posted, content(&history));
-    let entries = content(&history).and_then(Content::entry_ids);
-    Ok(Told { reason, sent: Sent { entries, ..Sent::of(&history, posted) }, is_rest })
+    let content = content(&history).cloned();
+    Ok(Told { reason, sent: Sent { content, ..Sent::of(&history, posted) }, is_rest })
 }
 
 /// Whether what ConnectWise lists of the record is what one of our own batches did not take.
@@ -106,8 +106,8 @@ pub(super) struct Sent {
     pub(super) before: Option<InXero>,
     /// What it was to become since, by a request whose outcome may not be known.
     pub(super) since: Option<InXero>,
-    /// The GL entries that were posted.
-    pub(super) entries: Option<Vec<i64>>,
+    /// What ConnectWise said when it was posted.
+    pub(super) content: Option<Content>,
 }
 
 impl Sent {
@@ -121,7 +121,7 @@ impl Sent {
         Self {
             before: before(history, posted),
             since: since.and_then(|body| xero::sent(posted.kind, body)),
-            entries: None,
+            content: None,
         }
     }
 }
@@ -165,26 +165,39 @@ fn content(history: &[Entry]) -> Option<&Content> {
     })
 }
 
-/// The GL entries that were posted; none where they are not known.
-pub(super) async fn entries(lease: &Lease, parts: &Parts) -> Option<Vec<i64>> {
-    content(&history(lease, parts).await).and_then(Content::entry_ids)
+/// What ConnectWise said when the record was posted; none where that is not known.
+pub(super) async fn posted_content(lease: &Lease, parts: &Parts) -> Option<Content> {
+    content(&history(lease, parts).await).cloned()
 }
 
 /// Whether all that was posted of a record is listed as unposted again. What is listed may be another part of it, that
 /// came later: of all but invoices what is in a batch is not listed with the rest.
 pub(super) async fn is_listed_again(
     record: &RecordFacts,
-    entries: Option<&Vec<i64>>,
+    posted: Option<&Content>,
     client: &ConnectWise,
 ) -> Result<bool, RemoteError> {
     if !record.is_unposted() {
         return Ok(false);
     }
-    let now = record.entries();
-    match entries {
-        Some(posted) if posted.iter().all(|entry| now.contains(entry)) => Ok(true),
-        // Closing a record once more may give it other ones.
-        _ => client.is_free(record).await,
+    if let Some(told) = posted.and_then(|posted| posted.is_all_in(&Content::of(record))) {
+        return Ok(told);
+    }
+    match record {
+        RecordFacts::Invoice(facts) => Ok(facts.invoice.batch.is_none()),
+        RecordFacts::Purchase(purchase) => client.is_slip_free(&purchase.id, &purchase.order).await,
+        RecordFacts::Expense(expense) => {
+            Ok(expense.entries.iter().all(|entry| {
+                let Some(before) = posted.map_or(Some(Vec::new()), |posted| posted.of_expense(entry.id)) else {
+                    // What came later may be anywhere.
+                    return true;
+                };
+                let has = |id: &i64| entry.listed.as_ref().is_some_and(|listed| listed.entry_ids.contains(id));
+                entry.listed.is_some() && (before.iter().all(has) || !before.iter().any(has))
+            }))
+        }
+        // It is one GL entry.
+        RecordFacts::Movement(_) => Ok(true),
     }
 }
 

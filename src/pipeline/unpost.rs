@@ -12,6 +12,7 @@ use super::parts::{Company, Connection, Parts};
 use super::post::{RESEND_FOR, hash};
 use super::unknown::no_longer_at_work;
 use crate::domain::batch;
+use crate::domain::content::Content;
 use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose, Undo, Undone};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{ExpenseUnit, RecordFacts, cost_mark};
@@ -92,6 +93,7 @@ impl Undoing<'_> {
             };
             let document = self.standing(self.posted.kind, self.posted.id).await?.ok_or_else(missing)?;
             if !document.document.is_live() {
+                self.has_no_other(lease).await?;
                 return Ok(Next::Is(Box::new(Outcome::Undone(Undone::Document))));
             }
             if let Err(stop) = self.check(lease, &document).await {
@@ -108,7 +110,7 @@ impl Undoing<'_> {
                 Err(stop) => Err(self.in_time(lease, stop)),
             };
         }
-        for name in self.batches(lease) {
+        for name in self.batches(lease).into_iter().chain(self.last_batch(lease).await?) {
             let deleted = self.connection.client.unmark(&name).await;
             deleted.map_err(|error| of_connectwise(&error, self.parts.clock.now()))?;
         }
@@ -123,26 +125,57 @@ impl Undoing<'_> {
             self.may_be_voided(&cost).await?;
         }
         let Some(record) = self.record(lease).await? else { return Ok(()) };
-        if let Some(name) = record.batch().filter(|name| !batch::is_ours(&record, name)) {
-            return Err(Stop::Refused(format!(
-                "ConnectWise has it in the batch '{name}', which readypost did not make: take it out there."
-            )));
-        }
+        self.is_marked_by_it(&record)?;
         if matches!(record, RecordFacts::Invoice(_)) {
             return Ok(());
         }
         // Of all others ConnectWise names no batches but ours.
-        let client = &self.connection.client;
         let failed = |error| Stop::Failed(of_connectwise(&error, self.parts.clock.now()));
-        if client.has_any_in(&self.batches(lease)).await.map_err(failed)? {
-            return Ok(());
-        }
-        let entries = edited::entries(lease, self.parts).await;
-        if edited::is_listed_again(&record, entries.as_ref(), client).await.map_err(failed)? {
+        let ours = self.connection.client.entries_in(&self.batches(lease)).await.map_err(failed)?;
+        let posted = edited::posted_content(lease, self.parts).await;
+        let is_whole = if ours.is_empty() {
+            self.is_listed_again(&record, posted.as_ref()).await?
+        } else {
+            // Where the entries of a batch have other ids than GL entries, the rest is told when ours is deleted.
+            let entries = posted.as_ref().map(Content::entry_ids).unwrap_or_default();
+            let (in_ours, others): (Vec<i64>, Vec<i64>) = entries.iter().partition(|id| ours.contains(&Some(**id)));
+            in_ours.is_empty() || others.iter().all(|id| record.entries().contains(id))
+        };
+        if is_whole {
             return Ok(());
         }
         let sentence = "ConnectWise has not all of it listed as unposted or in a batch of readypost: close it there if it is open, or take it out of the batch that somebody else made.";
         Err(Stop::Refused(sentence.to_owned()))
+    }
+
+    async fn is_listed_again(&self, record: &RecordFacts, posted: Option<&Content>) -> Result<bool, Stop> {
+        let again = edited::is_listed_again(record, posted, &self.connection.client).await;
+        again.map_err(|error| Stop::Failed(of_connectwise(&error, self.parts.clock.now())))
+    }
+
+    /// Whether the batch that ConnectWise has it in, if any, was made because this document had been posted.
+    fn is_marked_by_it(&self, record: &RecordFacts) -> Result<(), Stop> {
+        let Some(name) = record.batch().filter(|_| !batch::marks(record, self.posted.id)) else { return Ok(()) };
+        let sentence = if batch::is_ours(record, name) {
+            format!(
+                "ConnectWise has it in the batch '{name}', which readypost made for another document of it: retry the record, so that it is found in Xero, and unpost that."
+            )
+        } else {
+            format!("ConnectWise has it in the batch '{name}', which readypost did not make: take it out there.")
+        };
+        Err(Stop::Refused(sentence))
+    }
+
+    /// Whether no other document of it was posted, of which a store that was restored may not know.
+    async fn has_no_other(&self, lease: &Lease) -> Result<(), Stop> {
+        let is_ours = |record: &RecordFacts| record.batch().is_some_and(|name| batch::is_ours(record, name));
+        self.record(lease).await?.filter(is_ours).map_or(Ok(()), |record| self.is_marked_by_it(&record))
+    }
+
+    /// The batch of this document that ConnectWise names: a store that was restored may know an earlier one.
+    async fn last_batch(&self, lease: &Lease) -> Result<Option<String>, Stop> {
+        let record = self.record(lease).await?.filter(|record| batch::marks(record, self.posted.id));
+        Ok(record.and_then(|record| record.batch().map(str::to_owned)))
     }
 
     /// Whether ConnectWise does not call it posted any more, now that its batch is gone.
@@ -154,9 +187,12 @@ impl Undoing<'_> {
         let listed = match record {
             RecordFacts::Invoice(_) => true,
             RecordFacts::Movement(_) => record.is_unposted(),
-            RecordFacts::Purchase(_) | RecordFacts::Expense(_) => record.is_unposted() || !record.is_closed(),
+            RecordFacts::Purchase(_) | RecordFacts::Expense(_) => {
+                let posted = edited::posted_content(lease, self.parts).await;
+                !record.is_closed() || self.is_listed_again(&record, posted.as_ref()).await?
+            }
         };
-        let sentence = "ConnectWise does not list it as unposted: close it there if it is open, or take it out of the batch that somebody else made.";
+        let sentence = "ConnectWise does not list all of it as unposted: close it there if it is open, or take it out of the batch that somebody else made.";
         if listed { Ok(()) } else { Err(Stop::Refused(sentence.to_owned())) }
     }
 

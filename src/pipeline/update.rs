@@ -130,7 +130,7 @@ async fn in_addition(
     if matches!(record, RecordFacts::Invoice(_)) {
         return Ok(None);
     }
-    let again = edited::is_listed_again(record, changed.sent.entries.as_ref(), &subject.connection.client).await;
+    let again = edited::is_listed_again(record, changed.sent.content.as_ref(), &subject.connection.client).await;
     let again = again.map_err(|error| of_connectwise(&error, parts.clock.now()))?;
     let why = "Not all that was posted of it is listed as unposted again, so what is listed may have come in addition: take the rest out of its batch in ConnectWise, then retry.";
     Ok((!again).then(|| why.to_owned()))

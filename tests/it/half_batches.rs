@@ -2,7 +2,7 @@
 //! not taken for the rest of a batch.
 
 use axum::http::Method;
-use readypost::simulator::connectwise::{ConnectWise, ExpenseShape, PurchasesReach, Settings};
+use readypost::simulator::connectwise::{ConnectWise, ExpenseShape, NewPurchaseOrder, PurchasesReach, Settings};
 use readypost::simulator::faults::{Canned, Fault, Rule};
 use serde_json::json;
 
@@ -168,6 +168,31 @@ async fn a_journal_of_costs_is_not_made_of_a_rest() {
     assert_eq!((world.state(invoice).await.as_str(), made.len()), ("done", 1));
     assert_eq!(made[0].sides().0, dec("300"));
     assert!(world.connectwise.is_batched(invoice));
+}
+
+#[tokio::test]
+async fn a_bill_is_not_changed_into_what_somebody_elses_batch_left_of_it() {
+    let buying = Buying::with(Differently { rules: UPDATE, ..Differently::default() }).await;
+    let (world, connectwise) = (&buying.world, &buying.world.connectwise);
+    let lines = vec![purchases::disk("10")];
+    let order = buying.order_like(NewPurchaseOrder { lines, freight: dec("20"), ..buying.usual() });
+    halve(world, 1_000);
+    buying.close(order, "S");
+    world.settle().await;
+    connectwise.server.faults.clear();
+    let (bills, ours) = (buying.bills(), connectwise.batches());
+    assert_eq!((bills.len(), ours.len()), (1, 1));
+    // The rest, as the warning asks for it; and then only the batch of readypost goes.
+    connectwise.manual_purchase_batch(order, "M-1").unwrap();
+    connectwise.delete_batch(ours[0].id).unwrap();
+    connectwise.save_purchase_order(order);
+    world.settle().await;
+    assert_eq!((buying.state(order, "S").await.as_str(), buying.bills()), ("held edited_after_post", bills));
+    // A part of it is not unposted either.
+    let path = format!("/api/v1/records/acme/purchase/{order}-S-purchase/unpost");
+    assert_eq!(world.post(&path, &json!({})).await.0, 200);
+    world.settle().await;
+    assert_eq!((buying.state(order, "S").await.as_str(), buying.bills().len()), ("held unpost_refused", 1));
 }
 
 #[tokio::test]

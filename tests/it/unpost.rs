@@ -272,6 +272,42 @@ async fn a_report_in_the_batch_of_somebody_else_is_not_unposted() {
 }
 
 #[tokio::test]
+async fn a_report_of_which_somebody_else_batched_a_part_is_not_unposted_or_not_called_so() {
+    // Whether the entries of a batch have the ids of GL entries is not documented.
+    for ids_are_known in [true, false] {
+        let spending = Spending::new().await;
+        let world = &spending.world;
+        let ids = spending.approved(vec![spending.parking(), spending.meals()]);
+        let halve = Fault::Halve("processedRecordIds".to_owned());
+        world.connectwise.server.faults.add(Rule::next(Method::POST, "/accounting/batches", halve));
+        let refused = Fault::Answer(Canned::new(400, r#"{"code":"InvalidObject","message":"not now"}"#));
+        world.connectwise.server.faults.add(Rule::next(Method::POST, "/accounting/batches", refused).times(1_000));
+        world.settle().await;
+        world.connectwise.server.faults.clear();
+        let key = format!("acme/expense_report/{}", spending.report(ids[0]));
+        let rest = ids.iter().find(|id| world.connectwise.expense_batch(**id).is_none()).unwrap();
+        let other = world.connectwise.manual_expense_batch(*rest, "M-1").unwrap();
+        if !ids_are_known {
+            let without = Fault::Answer(Canned::new(200, r#"[{"accountType":"AP"}]"#));
+            let batch = format!("/batches/{}/entries", world.connectwise.batches()[0].id);
+            world.connectwise.server.faults.add(Rule::every(&batch, without));
+        }
+        decide(world, &key, "unpost").await;
+        if ids_are_known {
+            assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("held unpost_refused", 1));
+            world.connectwise.delete_batch(other).unwrap();
+            decide(world, &key, "unpost").await;
+        } else {
+            assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("held unpost_unfinished", 0));
+            world.connectwise.delete_batch(other).unwrap();
+            decide(world, &key, "retry").await;
+        }
+        assert_eq!((world.state_of(&key).await.as_str(), spending.bills().len()), ("skipped unposted", 0));
+        assert_eq!((spending.marked(&ids), world.connectwise.unposted_expenses().len()), (0, 2));
+    }
+}
+
+#[tokio::test]
 async fn an_adjustment_in_the_batch_of_somebody_else_is_not_unposted_or_not_called_so() {
     let world = stocked().await;
     let (id, key) = closed(&world, loss("ADJ-1"));

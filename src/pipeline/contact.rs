@@ -6,6 +6,7 @@ use super::deliver::{Part, Subject};
 use super::parts::Parts;
 use super::post::{Stop, xero_failed};
 use crate::domain::contact::{self, ContactMatch};
+use crate::domain::delivery::Record;
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Address, MovementKind, Party, PartyKind, RecordFacts};
 use crate::domain::warning::{Warning, WarningCode};
@@ -38,29 +39,29 @@ fn of_rules(subject: &Subject<'_>) -> Party {
     }
 }
 
-/// The contact by link, else by the directory; by the directory alone when an operator asked for another look.
+/// The contact by link, else by the directory; by the directory alone when an operator asked for another look. With
+/// what the store has to be told when the directory knows more than it.
 pub(super) async fn known_contact(
-    lease: &Lease,
+    record: &Record,
     whom: &Party,
     subject: &Subject<'_>,
     parts: &Parts,
-) -> Result<ContactMatch, Stop> {
+) -> Result<(ContactMatch, Option<Event>), Stop> {
     let company = &subject.company.id;
     // The contact of the rules is no company of ConnectWise, and may be named anew at any time.
     let linked = parts.store.contact(company, whom.link()).filter(|_| whom.id != 0);
-    if let Some(contact) = linked.filter(|_| lease.record.asked.is_none()) {
-        return Ok(ContactMatch::Known(contact));
+    if let Some(contact) = linked.filter(|_| record.asked.is_none()) {
+        return Ok((ContactMatch::Known(contact), None));
     }
     let directory = subject.company.client.directory().await.map_err(xero_failed)?;
     let found = contact::find(whom, &directory);
-    if let ContactMatch::Known(contact) = found
-        && linked != Some(contact)
-        && whom.id != 0
-    {
-        let event = Event::Linked { company: company.clone(), client: whom.link(), contact };
-        parts.store.note(event, parts.clock.now()).await?;
-    }
-    Ok(found)
+    let news = match found {
+        ContactMatch::Known(contact) if linked != Some(contact) && whom.id != 0 => {
+            Some(Event::Linked { company: company.clone(), client: whom.link(), contact })
+        }
+        _ => None,
+    };
+    Ok((found, news))
 }
 
 pub(super) async fn create_contact(

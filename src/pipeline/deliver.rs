@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::{About, CostJournal, Intent, Posted};
+use crate::domain::delivery::{About, CostJournal, Intent, Posted, Record};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{ExistingDocument, MovementKind, RecordFacts, mark_of};
 use crate::domain::hold::{HoldCode, HoldReason, SkipReason};
@@ -186,13 +186,13 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
             Begun::Ended(ended) => return Ok(*ended),
         }
     } else {
-        match read(&lease, connection).await {
+        match read(&lease.record, connection).await {
             Ok(Some(record)) => (lease, record),
             Ok(None) => return Ok(gone(lease, parts).await),
             Err(error) => return fail(lease, of_connectwise(&error, now)),
         }
     };
-    let company = kept(&lease, &record, parts).or_else(|| parts.company(&key, record.location()));
+    let company = kept(&lease.record, &record, parts).or_else(|| parts.company(&key, record.location()));
     let mut about = about(&record, company, lease.record.about.as_ref());
     let Some(company) = company else {
         // It stays in the lists of the company that had it, should that be gone.
@@ -229,13 +229,13 @@ async fn step(lease: Lease, slot: &mut Slot, parts: &Parts) -> Result<Ended, Sto
 }
 
 /// The record as ConnectWise has it now; none when it is gone.
-pub(super) async fn read(lease: &Lease, connection: &Connection) -> Result<Option<RecordFacts>, RemoteError> {
-    let source = lease.record.key.source.as_str();
-    if lease.record.key.kind == RecordKind::Purchase {
-        let purchase = connection.client.purchase(source, lease.record.order).await?;
+pub(super) async fn read(known: &Record, connection: &Connection) -> Result<Option<RecordFacts>, RemoteError> {
+    let source = known.key.source.as_str();
+    if known.key.kind == RecordKind::Purchase {
+        let purchase = connection.client.purchase(source, known.order).await?;
         return Ok(purchase.map(|purchase| RecordFacts::Purchase(Box::new(purchase))));
     }
-    let movement = match lease.record.key.kind {
+    let movement = match known.key.kind {
         RecordKind::Adjustment => MovementKind::Adjustment,
         RecordKind::Transfer => MovementKind::Transfer,
         _ => return Ok(connection.client.invoice(source).await?.map(RecordFacts::from)),
@@ -245,8 +245,8 @@ pub(super) async fn read(lease: &Lease, connection: &Connection) -> Result<Optio
 }
 
 /// The company that took a record which has left the unposted list: then nothing may say its location any more.
-fn kept<'parts>(lease: &Lease, record: &RecordFacts, parts: &'parts Parts) -> Option<&'parts Company> {
-    let company = lease.record.about.as_ref()?.company.as_ref()?;
+pub(super) fn kept<'parts>(known: &Record, record: &RecordFacts, parts: &'parts Parts) -> Option<&'parts Company> {
+    let company = known.about.as_ref()?.company.as_ref()?;
     let gone = !record.has_content();
     parts.companies.iter().find(|candidate| gone && candidate.id == *company)
 }
@@ -268,7 +268,7 @@ fn half(title: &str, outcome: Outcome) -> Outcome {
     }
 }
 
-fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>) -> About {
+pub(super) fn about(record: &RecordFacts, company: Option<&Company>, known: Option<&About>) -> About {
     let is_credit = match company {
         Some(company) => map::kind(record, &company.rules).is_credit(),
         None => map::kind(record, &Rules::default()).is_credit(),

@@ -1,4 +1,4 @@
-//! Reads what planning needs, both systems side by side.
+//! Reads what planning needs, both systems side by side. It writes nothing, so that a simulation reads the same.
 
 use jiff::Timestamp;
 
@@ -8,17 +8,34 @@ use super::failure::of_connectwise;
 use super::parts::Parts;
 use super::post::{Stop, xero_failed};
 use crate::connectwise::Posting;
+use crate::domain::delivery::Record;
 use crate::domain::facts::{Existing, Facts, cost_mark, mark};
-use crate::store::Lease;
+use crate::store::{Event, StoreError};
 
-/// The facts without what is in Xero already, and the earliest instant at which the record may have been closed.
-pub(super) async fn facts(
-    lease: &Lease,
-    subject: &Subject<'_>,
-    parts: &Parts,
-) -> Result<(Facts, Option<Timestamp>), Stop> {
+/// What was read.
+pub(super) struct Gathered {
+    /// The facts without what is in Xero already.
+    pub(super) facts: Facts,
+    /// The earliest instant at which the record may have been closed.
+    pub(super) closed_at: Option<Timestamp>,
+    /// The contact that was found in Xero's directory, where the store does not know it yet.
+    found: Option<Event>,
+}
+
+impl Gathered {
+    /// The facts and the instant, once the store knows the contact, too.
+    pub(super) async fn kept(self, parts: &Parts) -> Result<(Facts, Option<Timestamp>), StoreError> {
+        if let Some(found) = self.found {
+            parts.store.note(found, parts.clock.now()).await?;
+        }
+        Ok((self.facts, self.closed_at))
+    }
+}
+
+/// Reads all that planning needs but what is in Xero already.
+pub(super) async fn facts(known: &Record, subject: &Subject<'_>, parts: &Parts) -> Result<Gathered, Stop> {
     let now = parts.clock.now();
-    if lease.record.asked.is_some() {
+    if known.asked.is_some() {
         subject.connection.client.forget_tables().await;
     }
     let (posting, organisation) =
@@ -26,9 +43,12 @@ pub(super) async fn facts(
     let Posting { record, closed_at, captions, party } = posting.map_err(|error| of_connectwise(&error, now))?;
     let organisation = (*organisation.map_err(xero_failed)?).clone();
     let client = whom(party, subject);
-    let contact = match &client {
-        Some(whom) => Some(known_contact(lease, whom, subject, parts).await?),
-        None => None,
+    let (contact, found) = match &client {
+        Some(whom) => {
+            let (contact, found) = known_contact(known, whom, subject, parts).await?;
+            (Some(contact), found)
+        }
+        None => (None, None),
     };
     let facts = Facts {
         record,
@@ -40,5 +60,5 @@ pub(super) async fn facts(
         cost_mark: cost_mark(&subject.key),
         existing: Existing::NotLookedUp,
     };
-    Ok((facts, closed_at))
+    Ok(Gathered { facts, closed_at, found })
 }

@@ -12,7 +12,7 @@ use super::parts::Parts;
 use super::unknown::{believable, is_another, look_up, unfinished};
 use crate::domain::contact::ContactMatch;
 use crate::domain::content::Content;
-use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose};
+use crate::domain::delivery::{About, CostJournal, Intent, Posted, Purpose, Record};
 use crate::domain::document::Document;
 use crate::domain::draft::{ContactChoice, DocumentKind};
 use crate::domain::facts::{Existing, Facts};
@@ -225,15 +225,45 @@ pub(super) fn hash(body: &str) -> String {
 
 /// What planning needs, and what is in Xero already where that is not sure to be nothing.
 async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Facts, Stop> {
-    let (mut facts, closed_at) = Box::pin(gather::facts(lease, subject, parts)).await?;
+    let gathered = Box::pin(gather::facts(&lease.record, subject, parts)).await?;
+    let (mut facts, closed_at) = gathered.kept(parts).await?;
     if let Some(intent) = lease.record.intent.as_ref().filter(|intent| is_another(intent, subject))
         && lease.record.adopt.is_none()
     {
         unfinished(subject, intent, parts).await?;
     }
+    let look = due_look(&lease.record, (&facts, closed_at), subject, parts);
+    if let Some(document) = lease.record.adopt {
+        let found = subject.company.client.document(subject.kind(), document).await.map_err(xero_failed)?;
+        let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
+        facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
+    } else if look != Look::None {
+        facts.existing = looked(&facts, look, subject).await?;
+    }
+    Ok(facts)
+}
+
+/// What is looked for in Xero before a record is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing: it cannot be there.
+    None,
+    /// The document of its number.
+    Number,
+    /// That, and the one of the number that it had in earlier versions.
+    Both,
+}
+
+/// What has to be looked for before a record is posted.
+pub(super) fn due_look(
+    known: &Record,
+    (facts, closed_at): (&Facts, Option<Timestamp>),
+    subject: &Subject<'_>,
+    parts: &Parts,
+) -> Look {
     // Closed before this journal was born, in a gap of it, or while no process or another one ran: it may have
     // been posted without us knowing. The margin is for the other system's clock.
-    let new = lease.record.intent.is_none();
+    let new = known.intent.is_none();
     let closed_before = |since: Timestamp| {
         let since = since.saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX);
         new && closed_at.is_none_or(|closed| closed < since)
@@ -245,25 +275,25 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
     // A marked document is guarded by nothing but the look, and closing a record once more makes it look young. The
     // journal of a cost is guarded by the number of its invoice.
     let unguarded = new && facts.mark.is_some();
-    let unknown_intent = lease.record.intent.as_ref().is_some_and(|intent| !intent.resend);
-    if let Some(document) = lease.record.adopt {
-        let found = subject.company.client.document(subject.kind(), document).await.map_err(xero_failed)?;
-        let missing = || hold(HoldCode::DocumentDiffers, format!("There is no document {document} in Xero to adopt."));
-        facts.existing = Existing::Chosen(found.ok_or_else(missing)?);
-    } else if facts.record.is_unposted() && (unknown_past || unguarded || unknown_intent) {
-        facts.existing = look_up(subject, &subject.number()).await?;
-        if closed_before(journal)
-            && let Some(number) = facts.record.earlier_number()
-        {
-            let earlier = look_up(subject, &number).await?;
-            facts.existing = std::mem::take(&mut facts.existing).or(earlier);
-        }
+    let unknown_intent = known.intent.as_ref().is_some_and(|intent| !intent.resend);
+    match facts.record.is_unposted() && (unknown_past || unguarded || unknown_intent) {
+        false => Look::None,
+        true if closed_before(journal) && facts.record.earlier_number().is_some() => Look::Both,
+        true => Look::Number,
     }
-    Ok(facts)
+}
+
+/// Looks for what the record may be in Xero already.
+pub(super) async fn looked(facts: &Facts, look: Look, subject: &Subject<'_>) -> Result<Existing, Failure> {
+    let found = look_up(subject, &subject.number()).await?;
+    match facts.record.earlier_number().filter(|_| look == Look::Both) {
+        Some(number) => Ok(found.or(look_up(subject, &number).await?)),
+        None => Ok(found),
+    }
 }
 
 /// What is planned; none when a posted invoice costs nothing.
-fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
+pub(super) fn planned(facts: &Facts, subject: &Subject<'_>) -> Option<Plan> {
     match subject.part {
         Part::Main => Some(plan(facts, &subject.company.rules)),
         Part::Cost(_) => plan_cost(facts, &subject.company.rules),

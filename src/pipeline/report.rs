@@ -26,69 +26,99 @@ pub(super) enum Begun {
     Own(Box<Lease>, RecordFacts),
 }
 
-impl Begun {
-    fn ended(lease: Lease, outcome: Outcome, about: Option<About>) -> Self {
-        Self::Ended(Box::new(Ended { lease, outcome, about }))
-    }
-}
-
-/// Reads the entry or report, and what the accounting interface has of it if it is to be posted by itself.
+/// Reads the entry or report, and what the accounting interface has of it if it is to be posted by itself; hands what
+/// others post to them.
 pub(super) async fn begin(lease: Lease, connection: &Connection, parts: &Parts) -> Result<Begun, StoreError> {
-    let source = lease.record.key.source.as_str();
-    let read = match lease.record.key.kind {
-        RecordKind::ExpenseReport => connection.client.expense_report(source).await,
-        _ => connection.client.expense_entry(source).await,
-    };
-    let about = lease.record.about.clone();
-    let expense = match read {
-        Ok(Some(expense)) => expense,
-        Ok(None) => {
+    match look(&lease.record, connection, parts).await? {
+        Looked::Own(record) => Ok(Begun::Own(Box::new(lease), record)),
+        Looked::Gone => {
             // Its report may have been posted with it.
             if let Some(report) = lease.record.report {
                 accept_report(&lease.record.key, report, parts).await?;
             }
-            return Ok(Begun::Ended(Box::new(gone(lease, parts).await)));
+            Ok(Begun::Ended(Box::new(gone(lease, parts).await)))
         }
+        Looked::Ended { outcome, about, others } => {
+            for (key, trigger) in others {
+                parts.store.accept(&key, trigger, parts.clock.now()).await?;
+            }
+            Ok(Begun::Ended(Box::new(Ended { lease, outcome: *outcome, about })))
+        }
+    }
+}
+
+/// What expenses are found to be.
+pub(super) enum Looked {
+    /// They are to be posted by this record.
+    Own(RecordFacts),
+    /// They are not in ConnectWise any more.
+    Gone,
+    /// Nothing is posted by this record.
+    Ended {
+        outcome: Box<Outcome>,
+        about: Option<About>,
+        /// The records that post them instead, and why these are looked at.
+        others: Vec<(RecordKey, Trigger)>,
+    },
+}
+
+impl Looked {
+    fn ended(outcome: Outcome, about: Option<About>) -> Self {
+        Self::Ended { outcome: Box::new(outcome), about, others: Vec::new() }
+    }
+}
+
+/// The same as a read, which changes nothing.
+pub(super) async fn look(known: &Record, connection: &Connection, parts: &Parts) -> Result<Looked, StoreError> {
+    let source = known.key.source.as_str();
+    let read = match known.key.kind {
+        RecordKind::ExpenseReport => connection.client.expense_report(source).await,
+        _ => connection.client.expense_entry(source).await,
+    };
+    let about = known.about.clone();
+    let expense = match read {
+        Ok(Some(expense)) => expense,
+        Ok(None) => return Ok(Looked::Gone),
         Err(error) => {
             let failure = of_connectwise(&error, parts.clock.now());
-            return Ok(Begun::ended(lease, Outcome::Failed(failure), about));
+            return Ok(Looked::ended(Outcome::Failed(failure), about));
         }
     };
-    if expense.entries.is_empty() && !has_posted(&lease.record) {
+    if expense.entries.is_empty() && !has_posted(known) {
         let about = Some(about_expense(&expense, None));
-        return Ok(Begun::ended(lease, Outcome::Skipped(SkipReason::NothingUnposted), about));
+        return Ok(Looked::ended(Outcome::Skipped(SkipReason::NothingUnposted), about));
     }
-    let company = match company(&lease.record.key, &expense, parts) {
+    let company = match company(&known.key, &expense, parts) {
         Ok(company) => company,
         Err(failure) => {
             let about = Some(about_expense(&expense, None));
-            return Ok(Begun::ended(lease, Outcome::Failed(failure), about));
+            return Ok(Looked::ended(Outcome::Failed(failure), about));
         }
     };
-    if let Some(outcome) = elsewhere(&lease, &expense, company, parts).await? {
+    if let Some((outcome, others)) = elsewhere(known, &expense, company, parts).await? {
         let about = Some(about_expense(&expense, company));
-        return Ok(Begun::ended(lease, outcome, about));
+        return Ok(Looked::Ended { outcome: Box::new(outcome), about, others });
     }
     // What waits for an approval need not be previewed.
     let waits = company.is_some_and(|company| unapproved(&expense, &company.rules).is_some());
-    if waits && !has_posted(&lease.record) {
-        return Ok(Begun::Own(Box::new(lease), RecordFacts::Expense(Box::new(expense))));
+    if waits && !has_posted(known) {
+        return Ok(Looked::Own(RecordFacts::Expense(Box::new(expense))));
     }
     let expense = match connection.client.listed(expense).await {
         Ok(expense) => expense,
         Err(error) => {
             let failure = of_connectwise(&error, parts.clock.now());
-            return Ok(Begun::ended(lease, Outcome::Failed(failure), about));
+            return Ok(Looked::ended(Outcome::Failed(failure), about));
         }
     };
     if expense.unit == ExpenseUnit::Report
-        && !has_posted(&lease.record)
-        && let Some(failure) = posted_apart(&lease.record.key, &expense, parts).await?
+        && !has_posted(known)
+        && let Some(failure) = posted_apart(&known.key, &expense, parts).await?
     {
         let about = Some(about_expense(&expense, company));
-        return Ok(Begun::ended(lease, Outcome::Failed(failure), about));
+        return Ok(Looked::ended(Outcome::Failed(failure), about));
     }
-    Ok(Begun::Own(Box::new(lease), RecordFacts::Expense(Box::new(expense))))
+    Ok(Looked::Own(RecordFacts::Expense(Box::new(expense))))
 }
 
 /// The organisation that takes all entries; none when none takes them.
@@ -112,43 +142,46 @@ fn company<'parts>(
     Ok(companies.into_iter().next().flatten())
 }
 
+/// How the step ends, and the records that post the expenses.
+type Elsewhere = (Outcome, Vec<(RecordKey, Trigger)>);
+
 /// The end of the step where the rules have the expenses posted by other records, or not at all.
 async fn elsewhere(
-    lease: &Lease,
+    known: &Record,
     expense: &Expense,
     company: Option<&Company>,
     parts: &Parts,
-) -> Result<Option<Outcome>, StoreError> {
-    let Some(company) = company.filter(|_| !has_posted(&lease.record)) else { return Ok(None) };
-    let key = &lease.record.key;
+) -> Result<Option<Elsewhere>, StoreError> {
+    let Some(company) = company.filter(|_| !has_posted(known)) else { return Ok(None) };
+    let key = &known.key;
+    let alone = |outcome: Outcome| Some((outcome, Vec::new()));
     match (expense.unit, company.rules.expenses) {
-        (_, ExpensesBy::Off) => Ok(Some(Outcome::Skipped(SkipReason::ExpensesOff))),
+        (_, ExpensesBy::Off) => Ok(alone(Outcome::Skipped(SkipReason::ExpensesOff))),
         (ExpenseUnit::Report, ExpensesBy::Report) => Ok(None),
         (ExpenseUnit::Report, ExpensesBy::Entry) => {
-            for entry in &expense.entries {
+            let entries = expense.entries.iter().map(|entry| {
                 let source = SourceId::from(entry.id);
                 let key = RecordKey { connection: key.connection.clone(), kind: RecordKind::Expense, source };
-                parts.store.accept(&key, Trigger::Report { report: expense.id }, parts.clock.now()).await?;
-            }
-            Ok(Some(Outcome::Skipped(SkipReason::EntriesApart)))
+                (key, Trigger::Report { report: expense.id })
+            });
+            Ok(Some((Outcome::Skipped(SkipReason::EntriesApart), entries.collect())))
         }
         (ExpenseUnit::Entry, by) => {
             let Some(report) = expense.report else {
                 let reason = unreadable("expense report of the expense");
                 let failure = Failure::Never { reason, intent: IntentFate::LookFirst };
-                return Ok(Some(Outcome::Failed(failure)).filter(|_| by == ExpensesBy::Report));
+                return Ok(alone(Outcome::Failed(failure)).filter(|_| by == ExpensesBy::Report));
             };
-            let known = parts.store.record(&report_key(key, report)).await?;
-            if by == ExpensesBy::Entry && !known.as_ref().is_some_and(has_posted) {
-                let waits = known.is_some_and(|known| may_post(&known));
+            let own = parts.store.record(&report_key(key, report)).await?;
+            if by == ExpensesBy::Entry && !own.as_ref().is_some_and(has_posted) {
+                let waits = own.is_some_and(|own| may_post(&own));
                 let failure = || wait(format!("Its report {report} is being looked at."));
-                return Ok(waits.then(|| Outcome::Failed(failure())));
+                return Ok(alone(Outcome::Failed(failure())).filter(|_| waits));
             }
             // One that it has left has to be looked at, too.
-            for report in lease.record.report.into_iter().filter(|before| *before != report).chain([report]) {
-                accept_report(key, report, parts).await?;
-            }
-            Ok(Some(Outcome::HandedOver { report }))
+            let reports = known.report.into_iter().filter(|before| *before != report).chain([report]);
+            let others = reports.map(|report| (report_key(key, report), of_entry(key))).collect();
+            Ok(Some((Outcome::HandedOver { report }, others)))
         }
     }
 }
@@ -211,8 +244,11 @@ fn report_key(entry: &RecordKey, report: i64) -> RecordKey {
 }
 
 async fn accept_report(entry: &RecordKey, report: i64, parts: &Parts) -> Result<(), StoreError> {
-    let id = entry.source.as_str().parse().unwrap_or_default();
-    parts.store.accept(&report_key(entry, report), Trigger::Entry { entry: id }, parts.clock.now()).await.map(drop)
+    parts.store.accept(&report_key(entry, report), of_entry(entry), parts.clock.now()).await.map(drop)
+}
+
+fn of_entry(entry: &RecordKey) -> Trigger {
+    Trigger::Entry { entry: entry.source.as_str().parse().unwrap_or_default() }
 }
 
 fn about_expense(expense: &Expense, company: Option<&Company>) -> About {

@@ -208,7 +208,7 @@ impl Undoing<'_> {
                 let expense = self.connection.client.expense(unit, lease.record.key.source.as_str()).await;
                 expense.map(|expense| expense.map(|expense| RecordFacts::Expense(Box::new(expense))))
             }
-            None => read(lease, self.connection).await,
+            None => read(&lease.record, self.connection).await,
         };
         record.map_err(|error| Stop::Failed(of_connectwise(&error, self.parts.clock.now())))
     }

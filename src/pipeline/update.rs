@@ -188,7 +188,8 @@ fn held(changed: &Changed, verdict: Verdict, intent: IntentFate) -> Prepared {
 
 /// Plans the document anew; a hold when there is none to be had.
 async fn wanted(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<Result<Wanted, HoldReason>, Stop> {
-    let (mut facts, _) = Box::pin(gather::facts(lease, subject, parts)).await?;
+    let gathered = Box::pin(gather::facts(&lease.record, subject, parts)).await?;
+    let (mut facts, _) = gathered.kept(parts).await?;
     let planned = decide(&mut facts, lease.record.asked, subject, parts).await?;
     let other =
         || HoldReason::new(HoldCode::EditedAfterPost, "ConnectWise does not list it as something to be posted.");

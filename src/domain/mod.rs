@@ -25,6 +25,7 @@ pub mod registration;
 pub mod rules;
 pub mod settle;
 pub mod signature;
+pub mod simulation;
 pub mod statement;
 pub mod sweep;
 pub mod terms;

@@ -244,7 +244,7 @@ async fn gather(lease: &Lease, subject: &Subject<'_>, parts: &Parts) -> Result<F
 }
 
 /// What is looked for in Xero before a record is planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
     /// Nothing: it cannot be there.
     None,

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{CompanyFault, XeroError};
+use super::modest::is_modest;
 use crate::clock::Clock;
 use crate::remote::Answer;
 
@@ -102,7 +103,10 @@ impl Budget {
     pub(super) async fn slot(self: &Arc<Self>, purpose: Purpose) -> Result<Slot, XeroError> {
         let closed = |_| XeroError::Wait { until: self.clock.now(), cause: "the client is closing".to_owned() };
         let one_of_five = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
-        self.lock().reserve(purpose, self.minute_limit, self.clock.now())?;
+        // What only wants to know takes neither the reserve of the day nor the last third of a minute.
+        let (purpose, limit) =
+            if is_modest() { (Purpose::Post, self.modest_limit()) } else { (purpose, self.minute_limit) };
+        self.lock().reserve(purpose, limit, self.clock.now())?;
         Ok(Slot { budget: Arc::clone(self), sent: false, _one_of_five: one_of_five })
     }
 
@@ -120,6 +124,23 @@ impl Budget {
             0 => Err(minute_limit(state.free_at(now))),
             left => Ok(left),
         }
+    }
+
+    /// When whoever is modest has so many calls; none when that is now.
+    pub(super) fn spare_at(&self, wanted: u32) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.expire(now);
+        let limit = self.modest_limit();
+        match state.blocked {
+            Some((until, Limit::Minute)) => Some(until),
+            _ if limit.saturating_sub(state.used()) >= wanted.min(limit) => None,
+            _ => Some(state.free_at(now)),
+        }
+    }
+
+    fn modest_limit(&self) -> u32 {
+        self.minute_limit.saturating_sub(self.minute_limit.div_ceil(3)).max(1)
     }
 
     pub(super) fn view(&self) -> BudgetView {

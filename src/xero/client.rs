@@ -130,6 +130,13 @@ impl Xero {
         self.budget.room()
     }
 
+    /// When work that is [`modest`](super::modest()) has so many calls of a minute; none when that is now. The day is
+    /// not asked.
+    #[must_use]
+    pub fn spare_at(&self, wanted: u32) -> Option<Timestamp> {
+        self.budget.spare_at(wanted)
+    }
+
     /// Gets the right to one call to post with.
     ///
     /// It is taken before an intent is made durable, so that our own budget never refuses a request

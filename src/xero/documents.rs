@@ -16,6 +16,8 @@ use crate::domain::money::{Money, round};
 use crate::domain::rules::DocumentStatus;
 use crate::remote::Answer;
 
+/// What every creation asks for: prices with four decimals.
+const CREATE_QUERY: [(&str, &str); 1] = [("unitdp", "4")];
 /// Decimals of a price that `unitdp=4` keeps.
 const PRICE_PLACES: u32 = 4;
 
@@ -48,7 +50,7 @@ impl Xero {
     pub async fn create(&self, permit: Permit, request: &Request) -> Result<Created, XeroError> {
         let call = Call {
             path: collection(request.kind),
-            query: &[("unitdp", "4")],
+            query: &CREATE_QUERY,
             write: Some(Write { how: How::Create, key: &request.idempotency_key, body: &request.body }),
             ..Call::default()
         };
@@ -69,6 +71,13 @@ pub fn body(document: &Document, contact: Option<Uuid>) -> String {
         Document::Invoice(document) => invoice(document, contact.unwrap_or_default()),
         Document::Journal(journal) => journals::body(journal),
     }
+}
+
+/// Where a document of this kind is created, below the base of the API.
+#[must_use]
+pub fn path(kind: DocumentKind) -> String {
+    let [(name, value)] = CREATE_QUERY;
+    format!("{}?{name}={value}", collection(kind))
 }
 
 fn invoice(document: &Balanced, contact: Uuid) -> String {

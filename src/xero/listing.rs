@@ -12,6 +12,7 @@ use super::wire::{self, DocumentRow, Documents};
 use crate::domain::facts::mark_in;
 use crate::domain::money::Money;
 use crate::domain::statement::Document;
+use crate::remote::Answer;
 
 /// Rows of one page; Xero gives no more.
 const PAGE_ROWS: &str = "1000";
@@ -51,6 +52,18 @@ impl Xero {
     /// # Errors
     /// Those of reading; [`XeroError::Company`] when only the day's reserve is left.
     pub async fn documents_of(&self, listing: Listing, page: u32) -> Result<(Vec<Document>, bool), XeroError> {
+        let (answer, rows, more) = self.listed_page(listing, page).await?;
+        drop(answer);
+        let listed: Result<Vec<Document>, XeroError> = rows.iter().map(listed).collect();
+        Ok((listed?, more))
+    }
+
+    /// One page of a list as Xero gives it, its rows of the kind, and whether there are more.
+    pub(super) async fn listed_page(
+        &self,
+        listing: Listing,
+        page: u32,
+    ) -> Result<(Answer, Vec<DocumentRow>, bool), XeroError> {
         let Listing { collection, kind, from, until } = listing;
         let day = |date: Date| format!("DateTime({},{:02},{:02})", date.year(), date.month(), date.day());
         let clause = format!("Type==\"{kind}\" AND Date>={} AND Date<{}", day(from), day(until));
@@ -66,9 +79,8 @@ impl Xero {
         let Documents { rows, pagination } = documents(&answer)?;
         // Only the last page says for certain that it is the last; without a word about pages, an empty one does.
         let more = pagination.map_or(!rows.is_empty(), |pages| page < pages.page_count);
-        let rows = rows.into_iter().filter(|row| row.kind == kind);
-        let listed: Result<Vec<Document>, XeroError> = rows.map(|row| listed(&row)).collect();
-        Ok((listed?, more))
+        let rows = rows.into_iter().filter(|row| row.kind == kind).collect();
+        Ok((answer, rows, more))
     }
 
     /// The documents of these ids that Xero has, wherever they are dated; at most [`Listing::IDS_MAX`] at once.

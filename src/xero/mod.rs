@@ -12,10 +12,12 @@ mod error;
 mod journals;
 mod listing;
 mod lookup;
+mod modest;
 mod payments;
 mod reference;
 mod refusal;
 mod standing;
+mod stated;
 mod token;
 mod wire;
 
@@ -30,11 +32,13 @@ use secrecy::SecretString;
 pub use allocations::{CreditNote, allocation_body};
 pub use budget::BudgetView;
 pub use client::{Permit, Settings, Xero};
-pub use documents::{Created, Request, body};
+pub use documents::{Created, Request, body, path};
 pub use error::{CompanyFault, XeroError};
 pub use listing::Listing;
+pub use modest::modest;
 pub use payments::{ChangedInvoice, PastPayment, payment_body};
 pub use standing::{Standing, change_body, sent, void_body};
+pub use stated::Stated;
 pub use token::Grant;
 
 /// Keeps the refresh token of one organisation; client credentials need none.

@@ -36,16 +36,16 @@ pub struct Standing {
 
 /// The rows of an answer, for what the usual look-ups do not need.
 #[derive(Deserialize)]
-struct Rows {
+pub(super) struct Rows {
     #[serde(rename = "Invoices", alias = "CreditNotes")]
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Row {
+pub(super) struct Row {
     #[serde(rename = "InvoiceID", alias = "CreditNoteID", default)]
-    id: Uuid,
+    pub(super) id: Uuid,
     #[serde(rename = "InvoiceNumber", alias = "CreditNoteNumber", default)]
     number: Option<String>,
     #[serde(default)]
@@ -134,7 +134,7 @@ impl Row {
         self.amount_paid.map(|_| paid)
     }
 
-    fn content(self, kind: DocumentKind) -> InXero {
+    pub(super) fn content(self, kind: DocumentKind) -> InXero {
         let day = |text: Option<&str>| -> Option<Date> { text.and_then(wire::day) };
         // Xero gives credit notes a due date that nobody asked for, and keeps no reference of purchases.
         let due_date = day(self.due_date_string.as_deref()).or_else(|| day(self.due_date.as_deref()));

@@ -42,7 +42,7 @@ impl Statement {
 }
 
 /// A cell that a spreadsheet takes as text, whatever ConnectWise or Xero let somebody type.
-fn csv_cell(text: &str) -> String {
+pub(in crate::domain) fn csv_cell(text: &str) -> String {
     let is_number = text.parse::<rust_decimal::Decimal>().is_ok();
     // A formula would run in the reader's spreadsheet.
     let formula = !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r']);

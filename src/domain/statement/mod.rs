@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(super) use csv::csv_cell;
 pub use month::Month;
 pub use state::sections;
 

@@ -6,11 +6,13 @@ mod companies;
 mod demo;
 mod doctor;
 mod history;
+mod map;
 mod print;
 mod reconcile;
 mod records;
 mod said;
 mod serve;
+mod simulate;
 mod status;
 mod sweep;
 mod token;
@@ -53,6 +55,11 @@ enum Command {
     Companies(companies::Companies),
     /// State a month of a company: what ConnectWise closed and what Xero has
     Reconcile(reconcile::Reconcile),
+    /// Compare the names of both systems
+    #[command(subcommand)]
+    Map(map::Map),
+    /// Find out what posting would do, without writing anything
+    Simulate(simulate::Simulate),
     /// Read the configuration anew, without a restart
     Reload(companies::Reload),
     /// Verify and export what readypost has done
@@ -110,6 +117,8 @@ impl Cli {
                 Command::Records(records) => records.run().await,
                 Command::Companies(companies) => companies.run().await,
                 Command::Reconcile(reconcile) => reconcile.run().await,
+                Command::Map(map) => map.run().await,
+                Command::Simulate(simulate) => simulate.run().await,
                 Command::Reload(reload) => reload.run().await,
                 Command::History(history) => history.run(),
                 Command::Backup(backup) => backup.run(),

@@ -1,4 +1,4 @@
-//! Small reads for `readypost doctor`: whether the set-up of ConnectWise fits the configuration.
+//! Small reads for `readypost doctor` and `readypost map check`: whether the set-up of ConnectWise fits the configuration.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use jiff::fmt::rfc2822;
 
 use super::client::{Call, ConnectWise};
 use super::wire;
-use crate::domain::facts::{Caption, SegmentType, Status};
+use crate::domain::facts::{Caption, Status};
+use crate::domain::mapcheck::{GlMapping, TermsRow};
 use crate::remote::{Answer, RemoteError};
 
 /// The cheapest read that needs credentials.
@@ -66,15 +67,31 @@ impl ConnectWise {
         Ok(distinct(rows.into_iter().map(|row| row.identifier)))
     }
 
-    /// The account codes of the GL mapping, sorted: the first segment of the type Account of every GL account.
+    /// The GL mapping: every row with its type and its segments.
     ///
     /// # Errors
     /// As [`RemoteError`] says.
-    pub async fn account_codes(&self) -> Result<Vec<String>, RemoteError> {
-        let captions = self.read_captions().await?;
-        let position = captions.iter().position(|caption| caption.kind == SegmentType::Account).unwrap_or_default();
+    pub async fn gl_mappings(&self) -> Result<Vec<GlMapping>, RemoteError> {
         let rows: Vec<wire::Segmented> = self.list("finance/glAccounts", None).await??;
-        Ok(distinct(rows.iter().filter_map(|row| row.segments().into_iter().nth(position))))
+        Ok(rows.iter().map(wire::Segmented::mapping).collect())
+    }
+
+    /// All billing terms with their XRefs.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn all_terms(&self) -> Result<Vec<TermsRow>, RemoteError> {
+        let rows: Vec<wire::BillingTerm> = self.list("finance/billingTerms", None).await??;
+        Ok(rows.into_iter().map(|row| TermsRow { name: row.name, xref: row.terms_xref }).collect())
+    }
+
+    /// ISO codes of all currencies, sorted.
+    ///
+    /// # Errors
+    /// As [`RemoteError`] says.
+    pub async fn currencies(&self) -> Result<Vec<String>, RemoteError> {
+        let rows: Vec<wire::Currency> = self.list("finance/currencies", None).await??;
+        Ok(distinct(rows.into_iter().map(|row| row.currency_code)))
     }
 
     /// The captions of the GL segments, in order.

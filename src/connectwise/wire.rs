@@ -15,6 +15,7 @@ use super::lenient::{
     flag, id, ids, integer_of, list, money, optional_decimal, optional_id, optional_money, text, text_of,
 };
 use crate::domain::facts::{Caption, SegmentType};
+use crate::domain::mapcheck::GlMapping;
 use crate::domain::money::Money;
 
 pub(super) use expense::{
@@ -167,7 +168,17 @@ pub(super) struct BillingTerm {
     #[serde(deserialize_with = "id")]
     pub(super) id: i64,
     #[serde(default, deserialize_with = "text")]
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "text")]
     pub(super) terms_xref: String,
+}
+
+/// `/finance/currencies`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Currency {
+    #[serde(default, deserialize_with = "text")]
+    pub(super) currency_code: String,
 }
 
 /// `/finance/taxCodes`.
@@ -345,6 +356,13 @@ impl Segmented {
             Caption { name, kind }
         };
         (1..).zip(names).take(count).map(caption).collect()
+    }
+
+    /// The row as one of the GL mapping.
+    pub(super) fn mapping(&self) -> GlMapping {
+        let name = |record: &Value| record.get("name").and_then(text_of);
+        let record = self.0.get("mappedRecord").and_then(name).unwrap_or_default();
+        GlMapping { gl_type: self.text("glType"), record, segments: self.segments() }
     }
 
     /// The field of this name, in any case: the specification is not sure of `segment1Type`.

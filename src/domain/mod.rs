@@ -16,6 +16,7 @@ pub mod hold;
 pub mod hours;
 pub mod journal;
 pub mod map;
+pub mod mapcheck;
 pub mod money;
 pub mod payments;
 pub mod plan;

@@ -7,12 +7,14 @@ mod companies;
 mod error;
 mod health;
 mod history;
+mod mapcheck;
 mod page;
 mod patience;
 mod reconcile;
 mod records;
 mod reload;
 mod serve;
+mod simulate;
 mod status;
 mod sweep;
 mod view;
@@ -27,9 +29,11 @@ use tokio::sync::mpsc;
 
 pub use companies::CompanyView;
 pub use history::HistoryView;
+pub use mapcheck::{MapCheckView, MapChecks};
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
+pub use simulate::{SimulationView, Simulations};
 pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
 pub use view::{PageView, RecordView, StatusView};
 
@@ -55,6 +59,10 @@ pub struct Surface {
     pub started: Timestamp,
     /// The months that were stated.
     pub statements: Statements,
+    /// The simulations that were asked for.
+    pub simulations: Simulations,
+    /// The last map check of each company.
+    pub map_checks: MapChecks,
 }
 
 /// All routes.
@@ -70,8 +78,10 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/status/records/{connection}/{kind}/{source}", get(page::record))
         .route("/api/v1/companies", get(companies::list))
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
+        .route("/api/v1/map-check", get(mapcheck::show).post(mapcheck::begin))
         .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
+        .route("/api/v1/simulate", get(simulate::show).post(simulate::begin).delete(simulate::cancel))
         .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
         .route("/api/v1/callbacks", post(sweep::callbacks))
         .route("/api/v1/records", get(records::list))

@@ -12,6 +12,7 @@ mod failure;
 mod gather;
 mod lanes;
 mod made;
+mod mapcheck;
 mod order;
 mod parts;
 mod payment;
@@ -29,6 +30,7 @@ mod update;
 mod worker;
 
 pub use lanes::Closed;
+pub use mapcheck::map_check;
 pub use parts::{CallbackRule, Company, Connection, Live, Parts};
 pub use reconcile::{Progress, reconcile};
 pub use simulate::{SimulationProgress, simulate};

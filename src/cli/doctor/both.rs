@@ -1,8 +1,11 @@
 //! Names that both systems must share: tax codes and accounts.
 
+use std::collections::BTreeSet;
+
 use super::Findings;
 use crate::connectwise::ConnectWise;
 use crate::domain::facts::Organisation;
+use crate::domain::map::{self, Used};
 use crate::domain::rules::{Rules, TaxSource};
 
 /// Names that are listed in one note.
@@ -21,10 +24,20 @@ pub(super) async fn names(client: &ConnectWise, about: &str, findings: &mut Find
         findings.note(about, &format!("tax codes cannot be read, so they are not compared: {error}"));
         Vec::new()
     });
-    let accounts = client.account_codes().await.unwrap_or_else(|error| {
-        findings.note(about, &format!("GL accounts cannot be read, so they are not compared: {error}"));
-        Vec::new()
-    });
+    let mapping = match (client.captions().await, client.gl_mappings().await) {
+        (Ok(captions), Ok(mappings)) => Ok((captions, mappings)),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    let accounts = match mapping {
+        Ok((captions, mappings)) => {
+            let codes = mappings.iter().map(|row| row.account(&captions)).filter(|code| !code.is_empty());
+            codes.collect::<BTreeSet<String>>().into_iter().collect()
+        }
+        Err(error) => {
+            findings.note(about, &format!("GL accounts cannot be read, so they are not compared: {error}"));
+            Vec::new()
+        }
+    };
     Names { tax_codes, accounts }
 }
 
@@ -60,23 +73,14 @@ pub(super) fn compare(names: &Names, organisation: &Organisation, rules: &Rules,
 }
 
 fn missing_taxes<'names>(codes: &'names [String], organisation: &Organisation, rules: &Rules) -> Vec<&'names str> {
-    let mapped = |code: &str| {
-        let entry = rules.tax_names.iter().find(|(name, _)| same(name, code));
-        entry.map_or_else(|| code.to_owned(), |(_, rate)| rate.clone())
-    };
-    let known =
-        |name: &str| organisation.tax_rates.iter().any(|rate| rate.active && rate.for_sales && same(&rate.name, name));
-    codes.iter().map(String::as_str).filter(|code| !known(&mapped(code))).collect()
+    let missing = |code: &&str| map::tax_code(code, Used::Sales, organisation, rules).is_err();
+    codes.iter().map(String::as_str).filter(missing).collect()
 }
 
 fn missing_accounts<'names>(codes: &'names [String], organisation: &Organisation) -> Vec<&'names str> {
     let known =
         |code: &str| organisation.accounts.iter().any(|account| account.active && account.code.trim() == code.trim());
     codes.iter().map(String::as_str).filter(|code| !known(code)).collect()
-}
-
-fn same(one: &str, other: &str) -> bool {
-    one.trim().eq_ignore_ascii_case(other.trim())
 }
 
 #[cfg(test)]

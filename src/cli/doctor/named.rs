@@ -3,18 +3,13 @@
 use super::Findings;
 use crate::config::Company;
 use crate::domain::facts::Organisation;
+use crate::domain::mapcheck::rule_accounts;
 
 /// Compares the rules with the organisation's accounts.
 pub(super) fn check(organisation: &Organisation, company: &Company, about: &str, findings: &mut Findings) {
     let rules = &company.rules;
-    let named = [
-        ("payment_account", &rules.payment_account),
-        ("down_payment_account", &rules.down_payment_account),
-        ("drop_ship_account", &rules.drop_ship_account),
-        ("company_paid_account", &rules.company_paid_account),
-    ];
-    for (rule, code) in named.into_iter().filter(|(_, code)| !code.trim().is_empty()) {
-        match organisation.accounts.iter().find(|account| account.code == code.trim()) {
+    for (rule, code) in rule_accounts(rules) {
+        match organisation.accounts.iter().find(|account| account.code == code) {
             None => findings.wrong(about, &format!("there is no account {code} (set `{rule}`)")),
             Some(account) if !account.active => {
                 findings.wrong(about, &format!("the account {code} {} of `{rule}` is archived", account.name));

@@ -67,13 +67,16 @@ pub(super) fn currency<'facts>(
         let sentence = format!("The {record} is in {code}, but its accounting preview has lines in another currency.");
         return Err(HoldReason::new(HoldCode::UnreadableField, sentence));
     }
+    enabled(&code, organisation).map(|()| code)
+}
+
+/// Whether the organisation has a currency.
+pub(super) fn enabled(code: &str, organisation: &Organisation) -> Result<(), HoldReason> {
     if organisation.currencies.iter().chain([&organisation.base_currency]).any(|enabled| *enabled == code) {
-        return Ok(code);
+        return Ok(());
     }
-    Err(HoldReason::new(
-        HoldCode::CurrencyNotEnabled,
-        format!("The Xero organisation does not have the currency {code}."),
-    ))
+    let sentence = format!("The Xero organisation does not have the currency {code}.");
+    Err(HoldReason::new(HoldCode::CurrencyNotEnabled, sentence))
 }
 
 /// Quantity and price of one: ConnectWise's own price where it is what was charged, else derived.
@@ -105,14 +108,19 @@ fn charged(quantity: Decimal, price: Decimal) -> Money {
     Money::new(quantity.saturating_mul(price)).unwrap_or_default().to_cents()
 }
 
+/// How a sentence about a line begins; row 0 is of no line, but of the set-up.
+pub(super) fn at(row: usize) -> String {
+    if row == 0 { String::new() } else { format!("Line {row}: ") }
+}
+
 /// The account must exist, be active, and be one that documents may name.
 pub(super) fn usable(code: &str, row: usize, organisation: &Organisation) -> Result<(), HoldReason> {
     let Some(account) = organisation.accounts.iter().find(|account| account.code == code) else {
-        let sentence = format!("Line {row}: there is no account with the code '{}' in Xero.", shorten(code, 40));
+        let sentence = format!("{}there is no account with the code '{}' in Xero.", at(row), shorten(code, 40));
         return Err(HoldReason::new(HoldCode::UnknownAccount, sentence));
     };
     let named = |what: &str| {
-        let sentence = format!("Line {row}: the account {code} {} {what}", account.name);
+        let sentence = format!("{}the account {code} {} {what}", at(row), account.name);
         HoldReason::new(HoldCode::UnusableAccount, sentence)
     };
     if !account.active {
@@ -164,18 +172,29 @@ pub(super) fn item(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<String>, HoldReason> {
     let code = detail.item.clone().or_else(|| segments.non_product_id.clone()).unwrap_or_default();
-    let mut sent = code.clone();
-    if code.chars().count() > ITEM_CHARS_MAX {
-        let sentence =
-            format!("Line {row}: the product ID '{}' has more than {ITEM_CHARS_MAX} characters.", shorten(&code, 80));
-        match scope.rules.long_item_codes {
-            LongItemCodes::Hold => return Err(HoldReason::new(HoldCode::ItemCodeTooLong, sentence)),
-            LongItemCodes::Truncate => sent = code.chars().take(ITEM_CHARS_MAX).collect(),
-            LongItemCodes::Omit => sent.clear(),
-        }
-        warnings.push(Warning::new(WarningCode::ItemCodeChanged, sentence));
-    }
+    let sent = item_code(&code, row, scope.rules, warnings)?;
     Ok(scope.facts.organisation.items.iter().find(|known| known.eq_ignore_ascii_case(&sent)).cloned())
+}
+
+/// An item code as it is sent.
+pub(super) fn item_code(
+    code: &str,
+    row: usize,
+    rules: &Rules,
+    warnings: &mut Vec<Warning>,
+) -> Result<String, HoldReason> {
+    if code.chars().count() <= ITEM_CHARS_MAX {
+        return Ok(code.to_owned());
+    }
+    let sentence =
+        format!("{}the product ID '{}' has more than {ITEM_CHARS_MAX} characters.", at(row), shorten(code, 80));
+    let sent = match rules.long_item_codes {
+        LongItemCodes::Hold => return Err(HoldReason::new(HoldCode::ItemCodeTooLong, sentence)),
+        LongItemCodes::Truncate => code.chars().take(ITEM_CHARS_MAX).collect(),
+        LongItemCodes::Omit => String::new(),
+    };
+    warnings.push(Warning::new(WarningCode::ItemCodeChanged, sentence));
+    Ok(sent)
 }
 
 /// Tracking by category name, else by position, as today's products do it.
@@ -186,14 +205,24 @@ pub(super) fn tracking(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<(String, String)>, HoldReason> {
     let Scope { facts, rules } = scope;
+    tracking_of(segments, row, (&facts.captions, &facts.organisation, rules), warnings)
+}
+
+/// The same of segments that no record has yet.
+pub(super) fn tracking_of(
+    segments: &Segments,
+    row: usize,
+    (captions, organisation, rules): (&[Caption], &Organisation, &Rules),
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<(String, String)>, HoldReason> {
     let wanted = |caption: &str| {
         rules.tracking.is_empty() || rules.tracking.iter().any(|name| name.eq_ignore_ascii_case(caption))
     };
-    let captions: Vec<&str> = tracking_captions(facts).filter(|caption| wanted(caption)).collect();
+    let captions: Vec<&str> = tracking_captions(captions).filter(|caption| wanted(caption)).collect();
     let mut found = Vec::new();
     for (caption, value) in segments.tracking.iter().filter(|(caption, _)| wanted(caption)) {
         let position = captions.iter().position(|name| name == caption).unwrap_or(usize::MAX);
-        let categories = &facts.organisation.tracking;
+        let categories = &organisation.tracking;
         let by_name = categories.iter().find(|category| category.name.eq_ignore_ascii_case(caption));
         // A category that another caption names is that caption's: a line has one option of each.
         let named = |category: &&TrackingCategory| captions.iter().any(|name| category.name.eq_ignore_ascii_case(name));
@@ -205,7 +234,7 @@ pub(super) fn tracking(
             found.push((category.name.clone(), option.clone()));
             continue;
         }
-        let sentence = format!("Line {row}: Xero has no tracking option '{}' for '{caption}'.", shorten(value, 60));
+        let sentence = format!("{}Xero has no tracking option '{}' for '{caption}'.", at(row), shorten(value, 60));
         match rules.tracking_missing {
             TrackingMissing::Hold => return Err(HoldReason::new(HoldCode::UnknownTracking, sentence)),
             TrackingMissing::Warn => warnings.push(Warning::new(WarningCode::TrackingMissing, sentence)),
@@ -213,7 +242,7 @@ pub(super) fn tracking(
     }
     let blank = |caption: &&&str| segments.tracking.iter().all(|(found, _)| found != *caption);
     for caption in captions.iter().filter(blank).filter(|_| rules.tracking_blank == TrackingBlank::Warn) {
-        let sentence = format!("Line {row}: the GL mapping has nothing for '{caption}'.");
+        let sentence = format!("{}the GL mapping has nothing for '{caption}'.", at(row));
         warnings.push(Warning::new(WarningCode::TrackingBlank, sentence));
     }
     found.truncate(2);
@@ -221,11 +250,11 @@ pub(super) fn tracking(
 }
 
 /// Captions of the segments that are neither the account nor the item.
-fn tracking_captions(facts: &Facts) -> impl Iterator<Item = &str> {
-    let account = facts.captions.iter().position(|caption| caption.kind == SegmentType::Account);
+fn tracking_captions(captions: &[Caption]) -> impl Iterator<Item = &str> {
+    let account = captions.iter().position(|caption| caption.kind == SegmentType::Account);
     let other =
         move |(index, caption): &(usize, &Caption)| Some(*index) != account && !segments::is_non_product_id(caption);
-    facts.captions.iter().enumerate().filter(other).map(|(_, caption)| caption.name.as_str())
+    captions.iter().enumerate().filter(other).map(|(_, caption)| caption.name.as_str())
 }
 
 /// Where rounding and adjustment lines go: by rule, else Xero's rounding account and the country's "no tax".

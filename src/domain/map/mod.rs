@@ -8,6 +8,7 @@ mod movement;
 mod purchase;
 mod reference;
 mod segments;
+mod setup;
 mod tax;
 mod terms;
 
@@ -24,6 +25,7 @@ pub use cost::{cost_document, cost_kind, cost_number, cost_of_goods};
 pub use expense::unapproved;
 pub use lines::{rounding_place, unreadable};
 pub use segments::is_non_product_id;
+pub use setup::{Used, account, currency, mapped_account, mapping, named_tax, tax_code, terms};
 
 /// Makes the document of a record: one that Xero will calculate to the cent as ConnectWise has it.
 ///

@@ -29,7 +29,8 @@ pub(super) fn of_joined(account: &str, class: &str, captions: &[Caption]) -> Seg
     sorted(&joined((account, class), captions), captions)
 }
 
-fn sorted(values: &[String], captions: &[Caption]) -> Segments {
+/// Sorts segments that are not joined.
+pub(super) fn sorted(values: &[String], captions: &[Caption]) -> Segments {
     let mut found = Segments { account: String::new(), non_product_id: None, tracking: Vec::new() };
     let mut account_seen = false;
     for (index, value) in values.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lines::at;
 use crate::domain::facts::{Detail, Organisation, TaxLevel, TaxRate};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::rules::TaxSource;
@@ -37,8 +38,18 @@ impl Taxes<'_> {
         let Some(name) = self.name(detail) else {
             return self.of_untaxed(row, organisation);
         };
-        let renamed = self.names.iter().find(|(from, _)| from.eq_ignore_ascii_case(&name)).map(|(_, to)| to);
-        self.rate(renamed.unwrap_or(&name), row, organisation)
+        self.of_name(&name, row, organisation)
+    }
+
+    /// The tax rate that ConnectWise's name for a tax stands for.
+    pub(super) fn of_name<'organisation>(
+        &self,
+        name: &str,
+        row: usize,
+        organisation: &'organisation Organisation,
+    ) -> Result<&'organisation TaxRate, HoldReason> {
+        let renamed = self.names.iter().find(|(from, _)| from.eq_ignore_ascii_case(name)).map(|(_, to)| to.as_str());
+        self.rate(renamed.unwrap_or(name), row, organisation)
     }
 
     /// The tax rate of a line that is not taxable.
@@ -76,7 +87,8 @@ impl Taxes<'_> {
         }
     }
 
-    fn rate<'organisation>(
+    /// The tax rate of this name in Xero.
+    pub(super) fn rate<'organisation>(
         &self,
         name: &str,
         row: usize,
@@ -85,11 +97,11 @@ impl Taxes<'_> {
         let of_name = |rate: &&TaxRate| rate.name.trim().eq_ignore_ascii_case(name.trim());
         let found = organisation.tax_rates.iter().filter(of_name).max_by_key(|rate| rate.active && (self.usable)(rate));
         let Some(found) = found.filter(|_| !name.trim().is_empty()) else {
-            let sentence = format!("Line {row}: tax code '{name}' is not the name of a tax rate in Xero.");
+            let sentence = format!("{}tax code '{name}' is not the name of a tax rate in Xero.", at(row));
             return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
         };
         let unusable = |what: String| {
-            let sentence = format!("Line {row}: the tax rate '{}' {what} in Xero.", found.name);
+            let sentence = format!("{}the tax rate '{}' {what} in Xero.", at(row), found.name);
             Err(HoldReason::new(HoldCode::UnusableTax, sentence))
         };
         if !found.active {

@@ -61,16 +61,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, what needs somebody last.
-    pub const ALL: [Self; 8] = [
-        Self::Post,
-        Self::Adopt,
-        Self::Posted,
-        Self::Skip,
-        Self::Hold,
-        Self::Differs,
-        Self::Missing,
-        Self::Unread,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Post, Self::Adopt, Self::Posted, Self::Skip, Self::Hold, Self::Differs, Self::Missing, Self::Unread];
 
     /// The stable name.
     #[must_use]
@@ -397,8 +389,7 @@ impl Adding {
     #[must_use]
     pub fn end(self, scope: Scope, at: Timestamp) -> Simulation {
         let totals = self.totals.into_iter();
-        let totals =
-            totals.map(|((verdict, currency), (records, total))| Total { verdict, currency, records, total });
+        let totals = totals.map(|((verdict, currency), (records, total))| Total { verdict, currency, records, total });
         let mut reasons: Vec<Reason> = self.reasons.into_values().collect();
         reasons.sort_by_key(|reason| (reason.effect, std::cmp::Reverse(reason.records)));
         Simulation {
@@ -472,7 +463,13 @@ mod tests {
     #[test]
     fn the_budget_says_how_long_it_takes() {
         assert_eq!(Estimate::of(0, 60, None).minutes, 0);
-        assert_eq!(Estimate::of(60, 60, Some(60)), Estimate { minute_limit: 60, today: Some(60), minutes: 1, not_today: 0 });
-        assert_eq!(Estimate::of(601, 60, Some(500)), Estimate { minute_limit: 60, today: Some(500), minutes: 11, not_today: 101 });
+        assert_eq!(
+            Estimate::of(60, 60, Some(60)),
+            Estimate { minute_limit: 60, today: Some(60), minutes: 1, not_today: 0 }
+        );
+        assert_eq!(
+            Estimate::of(601, 60, Some(500)),
+            Estimate { minute_limit: 60, today: Some(500), minutes: 11, not_today: 101 }
+        );
     }
 }

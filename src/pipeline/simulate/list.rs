@@ -136,10 +136,9 @@ impl Simulating<'_> {
             self.tell("unposted expenses in ConnectWise", 0, 0);
             take("expenses", expenses(client, id, company.rules.expenses).await);
         }
-        for (kind, of) in [
-            (MovementKind::Adjustment, RecordKind::Adjustment),
-            (MovementKind::Transfer, RecordKind::Transfer),
-        ] {
+        for (kind, of) in
+            [(MovementKind::Adjustment, RecordKind::Adjustment), (MovementKind::Transfer, RecordKind::Transfer)]
+        {
             if posts(kind, &company.rules) {
                 self.tell("unposted changes of the inventory in ConnectWise", 0, 0);
                 take("changes of the inventory", movements(client, id, (kind, of)).await);

@@ -67,8 +67,7 @@ impl Simulating<'_> {
         if !self.counts(company, row) {
             return Ok(Counts::No);
         }
-        let company =
-            company.ok_or_else(|| Stop::Failed(hold(HoldCode::NoCompany, no_company(record.location()))))?;
+        let company = company.ok_or_else(|| Stop::Failed(hold(HoldCode::NoCompany, no_company(record.location()))))?;
         if let Some(decided) = decided(&known, row) {
             *row = decided;
             return Ok(Counts::Yes);
@@ -107,8 +106,7 @@ impl Simulating<'_> {
 
     /// Whether a record of this company and day was asked for. One that no company takes is everybody's.
     fn counts(&self, company: Option<&Company>, row: &Simulated) -> bool {
-        let of_company =
-            company.is_none_or(|company| self.company.is_none_or(|wanted| wanted.id == company.id));
+        let of_company = company.is_none_or(|company| self.company.is_none_or(|wanted| wanted.id == company.id));
         let of_month = row.date.is_none_or(|date| self.month.is_none_or(|month| month.has(date)));
         of_company && of_month
     }
@@ -281,4 +279,3 @@ fn failed(failure: Failure, mut row: Simulated) -> Result<Seen, String> {
         }
     }
 }
-

@@ -104,8 +104,7 @@ pub async fn simulate(
     };
     let month = if let Scope::Month(_, month) = scope { Some(*month) } else { None };
     let sent = Arc::new(remote::Calls::default());
-    let simulating =
-        Simulating { parts, company, month, listed: Listed::new(), progress, sent: Arc::clone(&sent) };
+    let simulating = Simulating { parts, company, month, listed: Listed::new(), progress, sent: Arc::clone(&sent) };
     remote::counted(sent, modest(simulating.run(scope))).await
 }
 

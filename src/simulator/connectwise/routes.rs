@@ -51,6 +51,7 @@ fn finance(state: &mut State, call: &Call, rest: &[&str]) -> Result<Reply, Reply
         }
         ["taxCodes", rest @ ..] => read(call, rest, state.tax_code_rows(), "TaxCode"),
         ["glCaptions", rest @ ..] => read(call, rest, state.caption_rows(), "GLCaption"),
+        ["currencies", rest @ ..] => read(call, rest, state.currency_rows(), "Currency"),
         ["glAccounts", rest @ ..] => read(call, rest, state.gl_account_rows(), "GLAccount"),
         ["accountingPackageSetup", rest @ ..] => read(call, rest, state.package_setup_rows(), "AccountingPackageSetup"),
         ["closedInvoices", id] => write_closed_invoice(state, call, id),

@@ -76,6 +76,10 @@ pub(super) struct State {
     pub(super) legacy_path: bool,
     pub(super) credentials_refused: bool,
     pub(super) captions: Vec<(String, SegmentKind)>,
+    /// Rows of the GL mapping beside the usual ones: type, what is mapped, segments.
+    pub(super) gl_accounts: Vec<(String, String, Vec<String>)>,
+    /// ISO codes.
+    pub(super) currencies: Vec<String>,
     pub(super) companies: BTreeMap<i64, Company>,
     pub(super) contacts: BTreeMap<i64, Contact>,
     pub(super) terms: BTreeMap<i64, Terms>,
@@ -104,6 +108,8 @@ impl State {
             codebase: format!("{}/", settings.codebase.trim_end_matches('/')),
             legacy_path: true,
             credentials_refused: false,
+            gl_accounts: Vec::new(),
+            currencies: vec!["AUD".to_owned()],
             captions: [
                 ("Account", SegmentKind::Account),
                 ("Region", SegmentKind::Class),

@@ -154,7 +154,18 @@ impl State {
                 "mappedRecord": reference(1, "Corporate"), "segment1": account, "segment2": "", "segment3": "",
                 "segment4": "", "productId": "", "inventory": "", "salesCode": "", "_info": {}})
         };
-        (1..).zip(accounts).map(row).collect()
+        let mapped = |(id, (kind, record, segments)): (i64, &(String, String, Vec<String>))| {
+            let segment = |index: usize| segments.get(index).map(String::as_str).unwrap_or_default();
+            json!({"id": id, "glType": kind, "mappedType": reference(2, "Work Type"), "mappedRecord": reference(id, record),
+                "segment1": segment(0), "segment2": segment(1), "segment3": segment(2), "segment4": segment(3),
+                "productId": "", "inventory": "", "salesCode": "", "_info": {}})
+        };
+        (1..).zip(accounts).map(row).chain((100..).zip(&self.gl_accounts).map(mapped)).collect()
+    }
+
+    /// Currencies; a row as the reference of a document has it.
+    pub(super) fn currency_rows(&self) -> Vec<Value> {
+        self.currencies.iter().map(|code| currency(code)).collect()
     }
 
     /// The set-up of the accounting package; the list of packages has no Xero.

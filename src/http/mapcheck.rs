@@ -1,0 +1,117 @@
+//! Map checks over HTTP: one of each company is made in the background, and the last is kept.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Surface;
+use super::access::{Decider, Viewer};
+use super::error::Problem;
+use super::records::said;
+use crate::domain::mapcheck::MapCheck;
+use crate::domain::record::CompanyId;
+use crate::pipeline::map_check;
+
+/// The last check of each company.
+#[derive(Debug, Default)]
+pub struct MapChecks(Mutex<BTreeMap<CompanyId, MapCheckView>>);
+
+/// How far a map check is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapCheckView {
+    /// The Xero organisation.
+    pub company: CompanyId,
+    /// `running`, `done` or `failed`.
+    pub state: String,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub begun: Timestamp,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What it found, once it is done.
+    pub check: Option<MapCheck>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    company: String,
+}
+
+impl MapChecks {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CompanyId, MapCheckView>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn named(company: &str, surface: &Surface) -> Result<CompanyId, Problem> {
+    let parts = surface.parts.current();
+    let known = parts.companies.iter().find(|known| known.id.as_str() == company).map(|known| known.id.clone());
+    known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}")))
+}
+
+/// `POST /api/v1/map-check`: begins a check, or joins the one of the same company that is being made.
+pub(super) async fn begin(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<MapCheckView>), Problem> {
+    let Wanted { company } = said(&headers, &body)?;
+    let company = named(&company, &surface)?;
+    let begun = surface.parts.clock.now();
+    let view = MapCheckView {
+        company: company.clone(),
+        state: "running".to_owned(),
+        by: operator.name,
+        begun,
+        error: None,
+        check: None,
+    };
+    {
+        let mut checks = surface.map_checks.lock();
+        if let Some(running) = checks.get(&company).filter(|known| known.state == "running") {
+            return Ok((StatusCode::ACCEPTED, Json(running.clone())));
+        }
+        checks.insert(company.clone(), view.clone());
+    }
+    tracing::info!(%company, by = view.by, "a map check begins");
+    let (working, running) = (Arc::clone(&surface), view.clone());
+    tokio::spawn(async move {
+        let parts = working.parts.current();
+        let wanted = company.clone();
+        // In a task of its own, so that a panic ends as a failure that is seen.
+        let made = tokio::spawn(async move { map_check(&wanted, &parts).await }).await;
+        let made = made.unwrap_or_else(|_| Err("it failed inside readypost; its log says where".to_owned()));
+        let (state, error, check) = match made {
+            Ok(check) => ("done", None, Some(check)),
+            Err(cause) => ("failed", Some(cause), None),
+        };
+        let ended = MapCheckView { state: state.to_owned(), error, check, ..running };
+        working.map_checks.lock().insert(company, ended);
+    });
+    Ok((StatusCode::ACCEPTED, Json(view)))
+}
+
+/// `GET /api/v1/map-check`: the last check of a company.
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    _: Viewer,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<MapCheckView>, Problem> {
+    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let company = named(&wanted.company, &surface)?;
+    let known = surface.map_checks.lock().get(&company).cloned();
+    let missing = || {
+        let sentence = format!("no map check of {company} was asked for since the start; begin one by POST");
+        Problem::new(StatusCode::NOT_FOUND, sentence)
+    };
+    known.map(Json).ok_or_else(missing)
+}

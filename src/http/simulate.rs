@@ -1,0 +1,339 @@
+//! Simulations over HTTP: one runs in the background, is asked for until it is done, can be cancelled, and is kept for a
+//! while.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Surface;
+use super::access::{Decider, Viewer};
+use super::error::Problem;
+use super::records::said;
+use crate::domain::record::RecordKey;
+use crate::domain::simulation::{Scope, Simulation};
+use crate::domain::statement::{Calls, Month};
+use crate::pipeline::{Live, SimulationProgress, simulate};
+
+/// Simulations that are kept in memory.
+const KEPT_MAX: usize = 4;
+/// Simulations that run at the same time.
+const RUNNING_MAX: usize = 2;
+/// Rows of one answer when nothing else is asked for.
+const ROWS: usize = 100;
+/// Rows of one answer at most.
+const ROWS_MAX: usize = 500;
+
+/// The simulations that were asked for, the newest last.
+#[derive(Debug, Default)]
+pub struct Simulations(Mutex<Jobs>);
+
+#[derive(Debug, Default)]
+struct Jobs {
+    last: u64,
+    jobs: Vec<Job>,
+}
+
+/// One simulation, done or under way.
+#[derive(Clone, Debug)]
+struct Job {
+    id: u64,
+    scope: Scope,
+    /// The company, or the connection of a single record: one at a time.
+    whose: String,
+    by: String,
+    begun: Timestamp,
+    progress: watch::Receiver<SimulationProgress>,
+    cancel: CancellationToken,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Running,
+    Done(Arc<Simulation>),
+    Failed(String),
+    Cancelled,
+}
+
+/// How far a simulation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulationView {
+    /// Which one.
+    pub id: u64,
+    /// What is simulated.
+    pub scope: Scope,
+    /// `running`, `done`, `failed` or `cancelled`.
+    pub state: String,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub begun: Timestamp,
+    /// What is being done.
+    pub step: String,
+    /// Records that were looked at.
+    pub done: u32,
+    /// Records that are to be looked at; 0 while they are being listed.
+    pub of: u32,
+    /// Calls so far.
+    pub calls: Calls,
+    /// It waits for Xero's calls of the minute until then.
+    pub waits_until: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What it came to, once it is done, with the rows that were asked for.
+    pub simulation: Option<Simulation>,
+    /// Where the next rows begin; none after the last.
+    pub next: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    record: Option<String>,
+    company: Option<String>,
+    month: Option<String>,
+    #[serde(default)]
+    unposted: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    id: Option<u64>,
+    format: Option<String>,
+    offset: Option<usize>,
+    limit: Option<usize>,
+}
+
+impl Simulations {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one of this id, or the newest.
+    fn find(&self, id: Option<u64>) -> Result<Job, Problem> {
+        let jobs = self.lock();
+        let found = match id {
+            Some(id) => jobs.jobs.iter().find(|job| job.id == id),
+            None => jobs.jobs.last(),
+        };
+        let missing = "there is no such simulation; begin one by POST, or `readypost simulate`";
+        found.cloned().ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
+    }
+
+    /// A new one, if it may begin now.
+    fn begin(&self, (scope, whose): (Scope, String), by: String, begun: Timestamp) -> Result<Begun, Problem> {
+        let busy = |detail: String| Err(Problem::new(StatusCode::CONFLICT, detail));
+        let mut held = self.lock();
+        let running = || held.jobs.iter().filter(|job| matches!(job.outcome, Outcome::Running));
+        if let Some(job) = running().find(|job| job.whose == whose) {
+            return busy(format!(
+                "simulation {} of {whose} is running; ask again when it is done, or cancel it by DELETE",
+                job.id
+            ));
+        }
+        if running().count() >= RUNNING_MAX {
+            return busy("other simulations are running; ask again when they are done".to_owned());
+        }
+        while held.jobs.len() >= KEPT_MAX {
+            let Some(oldest) = held.jobs.iter().position(|job| !matches!(job.outcome, Outcome::Running)) else {
+                break;
+            };
+            held.jobs.remove(oldest);
+        }
+        held.last = held.last.saturating_add(1);
+        let (sender, progress) = watch::channel(SimulationProgress::default());
+        let (id, cancel) = (held.last, CancellationToken::new());
+        let job = Job { id, scope, whose, by, begun, progress, cancel, outcome: Outcome::Running };
+        held.jobs.push(job.clone());
+        Ok(Begun { job, sender })
+    }
+
+    fn end(&self, id: u64, outcome: Outcome) {
+        if let Some(job) = self.lock().jobs.iter_mut().find(|job| job.id == id) {
+            job.outcome = outcome;
+        }
+    }
+}
+
+struct Begun {
+    job: Job,
+    sender: watch::Sender<SimulationProgress>,
+}
+
+impl Job {
+    fn view(&self, rows: Option<(usize, usize)>) -> SimulationView {
+        let progress = self.progress.borrow().clone();
+        let (state, error) = match &self.outcome {
+            Outcome::Running => ("running", None),
+            Outcome::Done(_) => ("done", None),
+            Outcome::Failed(cause) => ("failed", Some(cause.clone())),
+            Outcome::Cancelled => ("cancelled", None),
+        };
+        let (simulation, next) = match (&self.outcome, rows) {
+            (Outcome::Done(simulation), Some((offset, limit))) => {
+                let rows: Vec<_> = simulation.rows.iter().skip(offset).take(limit).cloned().collect();
+                let end = offset.saturating_add(rows.len());
+                let next = (end < simulation.rows.len()).then_some(end);
+                (Some(with_rows(simulation, rows)), next)
+            }
+            _ => (None, None),
+        };
+        SimulationView {
+            id: self.id,
+            scope: self.scope.clone(),
+            state: state.to_owned(),
+            by: self.by.clone(),
+            begun: self.begun,
+            step: progress.step,
+            done: progress.done,
+            of: progress.of,
+            calls: progress.calls,
+            waits_until: progress.waits_until.filter(|_| state == "running"),
+            error,
+            simulation,
+            next,
+        }
+    }
+}
+
+/// The same with these rows only.
+fn with_rows(simulation: &Simulation, rows: Vec<crate::domain::simulation::Simulated>) -> Simulation {
+    let Simulation { scope, at, records, totals, reasons, new_contacts, calls, spent, estimate, notes, .. } =
+        simulation;
+    Simulation {
+        scope: scope.clone(),
+        at: *at,
+        records: *records,
+        totals: totals.clone(),
+        reasons: reasons.clone(),
+        new_contacts: *new_contacts,
+        calls: *calls,
+        spent: *spent,
+        estimate: estimate.clone(),
+        notes: notes.clone(),
+        rows,
+        rows_left_out: simulation.rows_left_out,
+    }
+}
+
+/// What is asked for, and whose it is.
+fn scope(asked: Asked, parts: &Live) -> Result<(Scope, String), Problem> {
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let parts = parts.current();
+    let company = |name: &str| {
+        let known = parts.companies.iter().find(|known| known.id.as_str() == name).map(|known| known.id.clone());
+        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {name:?}")))
+    };
+    match asked {
+        Asked { record: Some(record), company: None, month: None, unposted: false } => {
+            let key: RecordKey = record.parse().map_err(|error| bad(format!("{record:?}: {error}")))?;
+            if !parts.connections.contains_key(&key.connection) {
+                let detail = format!("there is no connection {:?}", key.connection.as_str());
+                return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+            }
+            let whose = format!("records of {}", key.connection);
+            Ok((Scope::Record(key), whose))
+        }
+        Asked { record: None, company: Some(name), month: Some(month), unposted: false } => {
+            let month: Month = month.parse().map_err(bad)?;
+            Ok((Scope::Month(company(&name)?, month), name))
+        }
+        Asked { record: None, company: Some(name), month: None, unposted: true } => {
+            Ok((Scope::Unposted(company(&name)?), name))
+        }
+        _ => Err(bad(
+            "say {\"record\": \"acme/invoice/5041\"}, or \"company\" with either \"month\" or \"unposted\": true"
+                .to_owned(),
+        )),
+    }
+}
+
+/// `POST /api/v1/simulate`: begins a simulation; nothing is written by it.
+pub(super) async fn begin(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<SimulationView>), Problem> {
+    let wanted = scope(said(&headers, &body)?, &surface.parts)?;
+    let Begun { job, sender } = surface.simulations.begin(wanted, operator.name, surface.parts.clock.now())?;
+    tracing::info!(id = job.id, of = job.whose, by = job.by, "a simulation begins");
+    let view = job.view(None);
+    let working = Arc::clone(&surface);
+    tokio::spawn(async move {
+        let (parts, scope, cancel) = (working.parts.current(), job.scope.clone(), job.cancel.clone());
+        // In a task of its own, so that a panic ends as a failure that is seen.
+        let work = tokio::spawn(async move {
+            tokio::select! {
+                // All of it only reads, so it may end anywhere.
+                () = cancel.cancelled() => None,
+                done = simulate(&scope, &parts, &sender) => Some(done),
+            }
+        });
+        let outcome = match work.await {
+            Ok(None) => Outcome::Cancelled,
+            Ok(Some(Ok(simulation))) => Outcome::Done(Arc::new(simulation)),
+            Ok(Some(Err(cause))) => Outcome::Failed(cause),
+            Err(_) => Outcome::Failed("it failed inside readypost; its log says where".to_owned()),
+        };
+        if let Outcome::Failed(cause) = &outcome {
+            tracing::warn!(id = job.id, cause, "a simulation could not be finished");
+        }
+        working.simulations.end(job.id, outcome);
+    });
+    Ok((StatusCode::ACCEPTED, Json(view)))
+}
+
+/// `GET /api/v1/simulate`: how far it is, and what it came to once it is done; as comma-separated values on request.
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    _: Viewer,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let job = surface.simulations.find(wanted.id)?;
+    match (wanted.format.as_deref(), &job.outcome) {
+        (None | Some("json"), _) => {
+            let rows = (wanted.offset.unwrap_or(0), wanted.limit.unwrap_or(ROWS).min(ROWS_MAX));
+            Ok(Json(job.view(Some(rows))).into_response())
+        }
+        (Some("csv"), Outcome::Done(simulation)) => {
+            let name = format!("attachment; filename=\"simulation-{}.csv\"", job.id);
+            let headers =
+                [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+            Ok((headers, simulation.csv()).into_response())
+        }
+        (Some("csv"), Outcome::Running) => {
+            Err(Problem::new(StatusCode::CONFLICT, "the simulation is still running; ask again when it is done"))
+        }
+        (Some("csv"), Outcome::Failed(cause)) => Err(Problem::new(StatusCode::CONFLICT, cause.clone())),
+        (Some("csv"), Outcome::Cancelled) => Err(Problem::new(StatusCode::CONFLICT, "the simulation was cancelled")),
+        (Some(format), _) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, format!("format {format:?} is none of: json, csv")))
+        }
+    }
+}
+
+/// `DELETE /api/v1/simulate`: cancels the one that runs; one that has ended stays as it is.
+pub(super) async fn cancel(
+    State(surface): State<Arc<Surface>>,
+    Decider(operator): Decider,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<SimulationView>, Problem> {
+    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let job = surface.simulations.find(wanted.id)?;
+    if matches!(job.outcome, Outcome::Running) {
+        tracing::info!(id = job.id, by = operator.name, "a simulation is cancelled");
+        job.cancel.cancel();
+    }
+    Ok(Json(job.view(None)))
+}

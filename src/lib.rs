@@ -40,6 +40,8 @@
 //! | look again | [`after_post`], [`verdict`](domain::edit::verdict) | a posted record as it is now | nothing, mark, update, or hold | yes |
 //! | unpost | [`Step::Unpost`](domain::delivery::Step), [`Undo`](domain::undo::Undo) | a posted record | its document void, its batch deleted | no |
 //! | sweep | [`sweep`](pipeline::sweep), [`compare`](domain::sweep::compare) | the unposted lists, what the store knows | triggers | only the second |
+//! | simulate | [`simulate`](pipeline::simulate) | a record, a month, or all that is unposted | [`Simulation`](domain::simulation::Simulation) | no, and it writes nothing |
+//! | compare names | [`map_check`](pipeline::map_check), then [`check`](domain::mapcheck::check) | the set-up of both systems, [`Rules`] | [`MapCheck`](domain::mapcheck::MapCheck) | only the second |
 //! | state | [`reconcile`](pipeline::reconcile), then [`sections`](domain::statement::sections) | a month of both systems | [`Statement`](domain::statement::Statement) | only the second |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
 //!

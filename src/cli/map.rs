@@ -39,12 +39,11 @@ impl Map {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Check(Check { company, service }) = self;
         let remote = Remote::new(&service)?;
-        let companies: Vec<String> = match company {
-            Some(company) => vec![company.to_string()],
-            None => {
-                let known: Vec<CompanyView> = view(&remote.get("/api/v1/companies", &[]).await?)?;
-                known.into_iter().map(|company| company.id).collect()
-            }
+        let companies: Vec<String> = if let Some(company) = company {
+            vec![company.to_string()]
+        } else {
+            let known: Vec<CompanyView> = view(&remote.get("/api/v1/companies", &[]).await?)?;
+            known.into_iter().map(|company| company.id).collect()
         };
         let (mut answers, mut needs_somebody) = (Vec::new(), false);
         for company in companies {

@@ -38,8 +38,8 @@ pub enum Left {
 }
 
 impl ConnectWise {
-    /// Calls of the step that marks an invoice when nothing goes wrong, its read included; other kinds take one or two
-    /// more or less.
+    /// Calls of the step that marks an invoice when nothing goes wrong, its read included; for other kinds it is about
+    /// as many.
     pub const MARKING_CALLS: u32 = 7;
 
     /// Makes the batch `name` (at most 50 characters) of `record`, unless it is there already.

@@ -216,17 +216,15 @@ impl Checking {
     }
 
     fn found(&mut self, finding: Finding, place: String) {
-        let same = |known: &&mut Finding| {
+        let same = |known: &Finding| {
             (&known.code, &known.sentence, &known.about) == (&finding.code, &finding.sentence, &finding.about)
         };
-        let at = match self.findings.iter_mut().find(same) {
-            Some(known) => known,
-            None => {
-                self.findings.push(finding);
-                let Some(last) = self.findings.last_mut() else { return };
-                last
-            }
-        };
+        let known = self.findings.iter().position(same);
+        if known.is_none() {
+            self.findings.push(finding);
+        }
+        let index = known.unwrap_or(self.findings.len().saturating_sub(1));
+        let Some(at) = self.findings.get_mut(index) else { return };
         at.rows = at.rows.saturating_add(1);
         if at.found_at.len() < NAMED_MAX {
             at.found_at.push(place);

@@ -24,7 +24,7 @@ fn list<T>(read: Result<Vec<T>, RemoteError>) -> Result<Vec<T>, String> {
 /// Why it cannot be done, for an operator; a list of ConnectWise that cannot be read is in the result.
 pub async fn map_check(company: &CompanyId, parts: &Parts) -> Result<MapCheck, String> {
     let sent = Arc::new(remote::Calls::default());
-    let found = remote::counted(Arc::clone(&sent), modest(compared(company, parts))).await?;
+    let found = remote::counted(Arc::clone(&sent), modest(Box::pin(compared(company, parts)))).await?;
     let Checking { findings, looked_at, not_looked_at } = found;
     let calls = Calls { connectwise: sent.to("ConnectWise"), xero: sent.to("Xero") };
     Ok(MapCheck { company: company.clone(), at: parts.clock.now(), findings, looked_at, not_looked_at, calls })

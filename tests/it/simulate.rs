@@ -9,6 +9,7 @@ use readypost::domain::simulation::{Simulated, Simulation, Verdict};
 use readypost::domain::statement::Calls;
 use readypost::http::SimulationView;
 use readypost::simulator::connectwise::{Item, NewCompany, NewInvoice, NewLine};
+use readypost::simulator::faults::{Canned, Fault, Rule};
 use serde_json::{Value, json};
 
 use crate::harness::{Differently, TOKEN, VIEWER, World, dec, labour};
@@ -230,7 +231,8 @@ async fn the_body_and_the_calls_are_those_of_the_posting_that_follows() {
 
 #[tokio::test]
 async fn a_month_that_another_product_posted_is_compared_to_the_cent() {
-    let world = World::new().await;
+    let later = Differently { rules: "start_date = 2026-12-01\n", ..Differently::default() };
+    let world = World::with(later).await;
     for (number, in_xero) in [("2001", Some("100")), ("2002", Some("100.01")), ("2003", None)] {
         let invoice = world.invoice(number, vec![labour("1", "100")]);
         world.ready(invoice);
@@ -267,6 +269,7 @@ async fn a_month_that_another_product_posted_is_compared_to_the_cent() {
     let total = ("total".to_owned(), "110.00".to_owned(), "110.01".to_owned());
     assert_eq!(fields("2002"), [vec![total], same].concat());
     assert!(simulation.needs_somebody());
+    assert!(simulation.notes.iter().any(|note| note.contains("`start_date` is 2026-12-01")), "{:?}", simulation.notes);
     // A token, six settings, the directory, two lists of documents, and a look for each of the two that are not listed.
     assert_eq!(simulation.spent.xero, 12, "{:?}", simulation.spent);
     let url = format!("{}{PATH}?format=csv", world.url);
@@ -403,4 +406,36 @@ async fn the_command_line_prints_tables_json_and_cells() {
     {
         assert_eq!(program(&world, wrong).await.0, 2, "{wrong:?}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_of_its_record_alone() {
+    let world = World::new().await;
+    let (lost, sound) =
+        (world.invoice("5001", vec![labour("1", "100")]), world.invoice("5002", vec![labour("1", "9")]));
+    world.ready(lost);
+    world.ready(sound);
+    let broken = Fault::Answer(Canned::new(500, "{\"message\": \"database is busy\"}"));
+    world.connectwise.server.faults.add(Rule::every(&format!("/finance/invoices/{lost}"), broken));
+    let simulation = simulate(&world, &json!({"company": "acme-au", "unposted": true})).await;
+    assert_eq!((row(&simulation, "5002").verdict, simulation.rows.len()), (Verdict::Post, 2));
+    let unread = row(&simulation, &lost.to_string());
+    assert_eq!(unread.verdict, Verdict::Unread, "{unread:?}");
+    assert!(unread.sentence.contains("500"), "{unread:?}");
+    assert!(simulation.needs_somebody());
+    // Without Xero there is nothing to compare with: all of it fails, with the cure.
+    world.connectwise.server.faults.clear();
+    world.xero.break_client();
+    world.xero.expire_tokens();
+    let id = begin(&world, &json!({"company": "acme-au", "unposted": true})).await;
+    for _ in 0..500 {
+        let view = view(&world, id).await;
+        if view.state != "running" {
+            assert_eq!(view.state, "failed");
+            assert!(view.error.unwrap().contains("client"), "the cause names what to mend");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not end");
 }

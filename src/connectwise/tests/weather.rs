@@ -120,11 +120,21 @@ async fn doctor_sees_the_set_up() {
     let closed: Vec<&str> = statuses.iter().filter(|status| status.closed).map(|status| status.name.as_str()).collect();
     assert_eq!(closed, ["Ready to Post", "Closed", "Posted to Xero"]);
     assert_eq!(rig.client.tax_code_names().await.unwrap(), ["GST"]);
-    assert_eq!(
-        rig.client.account_codes().await.unwrap(),
-        ["200", "210", "220", "310", "425", "493", "610", "800", "820"]
-    );
-    assert_eq!(rig.client.captions().await.unwrap().len(), 4);
+    let captions = rig.client.captions().await.unwrap();
+    assert_eq!(captions.len(), 4);
+    rig.tenant.add_gl_account("R", "Consulting", &["230", "Sydney"]);
+    let mappings = rig.client.gl_mappings().await.unwrap();
+    let mut codes: Vec<String> =
+        mappings.iter().filter(|row| row.maps_lines()).map(|row| row.account(&captions)).collect();
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes, ["200", "210", "220", "230", "310", "425", "493"], "no receivables, payables and taxes");
+    let last = mappings.last().unwrap();
+    assert_eq!((last.gl_type.as_str(), last.record.as_str(), last.segments[1].as_str()), ("R", "Consulting", "Sydney"));
+    rig.tenant.add_currency("EUR");
+    assert_eq!(rig.client.currencies().await.unwrap(), ["AUD", "EUR"]);
+    let terms = rig.client.all_terms().await.unwrap();
+    assert!(terms.iter().any(|row| !row.name.is_empty() && !row.xref.is_empty()), "{terms:?}");
     let callbacks = rig.client.callbacks().await.unwrap();
     let entry = &callbacks[0];
     assert_eq!((entry.kind.as_str(), entry.level.as_str(), entry.object_id), ("Invoice", "owner", Some(1)));

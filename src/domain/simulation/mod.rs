@@ -199,9 +199,9 @@ impl Simulated {
     #[must_use]
     pub fn held(mut self, reason: &HoldReason) -> Self {
         self.verdict = Verdict::Hold;
-        self.code = reason.code.as_str().to_owned();
+        reason.code.as_str().clone_into(&mut self.code);
         self.sentence = reason.sentence.to_string();
-        self.cure = reason.code.cure().to_owned();
+        reason.code.cure().clone_into(&mut self.cure);
         self
     }
 
@@ -209,8 +209,8 @@ impl Simulated {
     #[must_use]
     pub fn skipped(mut self, reason: SkipReason) -> Self {
         self.verdict = Verdict::Skip;
-        self.code = reason.as_str().to_owned();
-        self.sentence = reason.sentence().to_owned();
+        reason.as_str().clone_into(&mut self.code);
+        reason.sentence().clone_into(&mut self.sentence);
         self
     }
 }
@@ -439,7 +439,7 @@ mod tests {
         for id in 0..1_200 {
             let mut row = row(id);
             row.verdict = Verdict::Post;
-            row.total = "1.10".parse().unwrap();
+            row.total = Money::CENT * 110.into();
             row.calls = Calls { connectwise: 2, xero: 1 };
             let body = "x".repeat(10_000);
             row.requests =
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!((found.records, found.rows.len(), found.rows_left_out), (1_201, 1_000, 201));
         assert_eq!((found.count(Verdict::Post), found.count(Verdict::Hold)), (1_200, 1));
         assert_eq!(found.calls, Calls { connectwise: 2_400, xero: 1_200 });
-        assert_eq!(found.totals.first().unwrap().total, "1320".parse().unwrap());
+        assert_eq!(found.totals.first().unwrap().total, Money::CENT * 132_000.into());
         let held = found.reasons.first().unwrap();
         assert_eq!((held.code.as_str(), held.records, held.examples.len()), ("unknown_tax", 1, 1));
         let bytes: usize = found.rows.iter().flat_map(|row| &row.requests).map(|request| request.body.len()).sum();

@@ -102,12 +102,12 @@ impl Simulating<'_> {
             _ => existing.contact_id,
         };
         let sent = xero::sent(document.kind(), &xero::body(&document, Some(contact)));
-        let content = match self.in_list(subject).filter(|stated| stated.document.id == existing.id) {
-            Some(stated) => Some(stated.content.clone()),
-            None => {
-                let standing = subject.company.client.standing(existing.kind, existing.id).await;
-                standing.map_err(xero_failed)?.map(|standing| standing.content)
-            }
+        let listed = self.in_list(subject).filter(|stated| stated.document.id == existing.id);
+        let content = if let Some(stated) = listed {
+            Some(stated.content.clone())
+        } else {
+            let standing = subject.company.client.standing(existing.kind, existing.id).await;
+            standing.map_err(xero_failed)?.map(|standing| standing.content)
         };
         if let (Some(sent), Some(held)) = (sent, content) {
             unlike.0.extend(sent.differences(&held).into_iter().map(Unlike::from));

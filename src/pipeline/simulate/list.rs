@@ -67,6 +67,11 @@ impl Simulating<'_> {
             "Invoices that are in a batch already are compared by number, date and sums: ConnectWise previews the lines of what is unposted only."
                 .to_owned(),
         );
+        if let Some(start) = company.rules.start_date.filter(|start| *start > month.first()) {
+            notes.push(format!(
+                "`start_date` is {start}: what is dated before is not posted, and simulated here as if that were not so."
+            ));
+        }
         notes.push(
             "Of purchases, expenses and changes of the inventory only those that are unposted are listed by ConnectWise."
                 .to_owned(),

@@ -1,6 +1,6 @@
 //! What would become of one record: a step without the right to write.
 
-use super::{Candidate, Seen, Simulating, facts_of, known};
+use super::{Candidate, Seen, Simulating, facts_of, from_ever, known};
 use crate::connectwise::ConnectWise;
 use crate::domain::contact::ContactMatch;
 use crate::domain::delivery::{About, Record, State};
@@ -68,6 +68,8 @@ impl Simulating<'_> {
             return Ok(Counts::No);
         }
         let company = company.ok_or_else(|| Stop::Failed(hold(HoldCode::NoCompany, no_company(record.location()))))?;
+        let ever = self.month.map(|_| from_ever(company));
+        let company = ever.as_ref().unwrap_or(company);
         if let Some(decided) = decided(&known, row) {
             *row = decided;
             return Ok(Counts::Yes);

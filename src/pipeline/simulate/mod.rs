@@ -19,6 +19,7 @@ use crate::domain::delivery::{self, Record};
 use crate::domain::draft::DocumentKind;
 use crate::domain::facts::{Invoice, RecordFacts};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
+use crate::domain::rules::Rules;
 use crate::domain::simulation::{Adding, Estimate, Scope, Simulated, Simulation, Verdict};
 use crate::domain::statement::{Calls, Month};
 use crate::domain::trigger::Trigger;
@@ -167,8 +168,10 @@ impl Simulating<'_> {
     }
 
     /// Waits until the minute has calls for one more record.
-    async fn leave_room(&self) {
-        for company in self.company.map_or_else(|| self.parts.companies.iter().collect(), |company| vec![company]) {
+    async fn leave_room(&self, key: &RecordKey) {
+        let of_connection = |company: &&Company| company.connection == key.connection;
+        let may_take = self.parts.companies.iter().filter(of_connection);
+        for company in may_take.filter(|company| self.company.is_none_or(|ours| ours.id == company.id)) {
             while let Some(until) = company.client.spare_at(CALLS_OF_RECORD) {
                 self.wait(until).await;
             }
@@ -186,8 +189,8 @@ impl Simulating<'_> {
     /// What would become of one record; none when it is not what was asked for.
     async fn simulated(&self, candidate: &Candidate) -> Result<Option<Simulated>, String> {
         for _ in 0..WAITS_MAX {
-            self.leave_room().await;
-            match Box::pin(self.look(candidate)).await.map_err(|error| error.to_string())? {
+            self.leave_room(&candidate.key).await;
+            match Box::pin(self.look(candidate)).await? {
                 Seen::Row(row) => return Ok(Some(*row)),
                 Seen::Other => return Ok(None),
                 Seen::Waits(until) => self.wait(until).await,
@@ -198,6 +201,20 @@ impl Simulating<'_> {
         "The calls of the minute were used again and again; simulate this record by itself."
             .clone_into(&mut row.sentence);
         Ok(Some(row))
+    }
+}
+
+/// The company as if its rules had no `start_date`: whoever looks at a past month wants to see its documents.
+fn from_ever(company: &Company) -> Company {
+    Company {
+        id: company.id.clone(),
+        connection: company.connection.clone(),
+        locations: company.locations.clone(),
+        rules: Rules { start_date: None, ..company.rules.clone() },
+        client: Arc::clone(&company.client),
+        tenant: company.tenant,
+        webhook_key: None,
+        since: company.since,
     }
 }
 

@@ -128,12 +128,12 @@ impl ConnectWise {
     /// Adds a row to the GL mapping: its type such as `R`, what is mapped, and the segments in the captions' order.
     pub fn add_gl_account(&self, kind: &str, record: &str, segments: &[&str]) {
         let segments = segments.iter().map(|segment| (*segment).to_owned()).collect();
-        self.tenant.lock().gl_accounts.push((kind.to_owned(), record.to_owned(), segments));
+        self.state().gl_accounts.push((kind.to_owned(), record.to_owned(), segments));
     }
 
     /// Adds a currency.
     pub fn add_currency(&self, code: &str) {
-        self.tenant.lock().currencies.push(code.to_owned());
+        self.state().currencies.push(code.to_owned());
     }
 
     /// Replaces the GL segments; entries made before keep theirs.

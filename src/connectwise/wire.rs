@@ -7,6 +7,7 @@ mod expense;
 mod movement;
 mod payment;
 mod purchase;
+mod tables;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -30,6 +31,7 @@ pub(super) use purchase::{
     OrderLine, OrderStatus, PurchaseDetail, PurchaseExport, PurchaseOrder, PurchaseTaxRow, PurchaseTransaction,
     UnpostedPurchase, purchase_export_request,
 };
+pub(super) use tables::{BillingStatus, BillingTerm, Currency, TaxCode};
 
 /// GL segments of an entry at most.
 const SEGMENTS_MAX: usize = 10;
@@ -147,45 +149,6 @@ pub(super) struct InvoiceStatus {
     pub(super) name: String,
     #[serde(default, deserialize_with = "flag")]
     pub(super) is_closed: Option<bool>,
-}
-
-/// `/finance/billingStatuses`, where "closed" has another name than on an invoice.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BillingStatus {
-    #[serde(deserialize_with = "id")]
-    pub(super) id: i64,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) name: String,
-    #[serde(default, deserialize_with = "flag")]
-    pub(super) closed_flag: Option<bool>,
-}
-
-/// `/finance/billingTerms`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BillingTerm {
-    #[serde(deserialize_with = "id")]
-    pub(super) id: i64,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) name: String,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) terms_xref: String,
-}
-
-/// `/finance/currencies`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Currency {
-    #[serde(default, deserialize_with = "text")]
-    pub(super) currency_code: String,
-}
-
-/// `/finance/taxCodes`.
-#[derive(Debug, Deserialize)]
-pub(super) struct TaxCode {
-    #[serde(default, deserialize_with = "text")]
-    pub(super) identifier: String,
 }
 
 /// `/system/callbacks`.

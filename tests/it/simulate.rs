@@ -12,8 +12,10 @@ use readypost::simulator::connectwise::{Item, NewCompany, NewInvoice, NewLine};
 use readypost::simulator::faults::{Canned, Fault, Rule};
 use serde_json::{Value, json};
 
+use crate::expenses::Spending;
 use crate::harness::{Differently, TOKEN, VIEWER, World, dec, labour};
 use crate::purchases::Buying;
+use crate::{cost_of_goods, inventory};
 
 const PATH: &str = "/api/v1/simulate";
 
@@ -438,4 +440,52 @@ async fn what_cannot_be_read_is_said_of_its_record_alone() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it does not end");
+}
+
+#[tokio::test]
+async fn the_bodies_of_every_kind_are_those_that_are_sent() {
+    let rules = "untaxed_purchases = \"GST Free Expenses\"\npurchase_tax_names = { GST = \"GST on Expenses\" }\n\
+                 adjustments = \"journal\"\ncost_of_goods = \"journal\"\n";
+    let differently = Differently { rules, connectwise: cost_of_goods::of_row, ..Differently::default() };
+    let spending = Spending::with(differently).await;
+    let world = &spending.world;
+    let sold = world.invoice("6001", vec![labour("1", "100"), cost_of_goods::disks("2")]);
+    world.ready(sold);
+    let memo = NewInvoice {
+        number: "6002".to_owned(),
+        kind: "CreditMemo".to_owned(),
+        lines: vec![labour("1", "50")],
+        ..NewInvoice::default()
+    };
+    world.ready(world.invoice_like(memo));
+    let lunch = world.connectwise.add_expense(spending.meals());
+    world.connectwise.submit(lunch).unwrap();
+    world.connectwise.approve(lunch).unwrap();
+    let (_, adjustment) = inventory::closed(world, inventory::loss("Stock take"));
+    let before = untouched(world);
+    let simulation = simulate(world, &json!({"company": "acme-au", "unposted": true})).await;
+    assert_eq!(before, untouched(world));
+    assert_eq!(
+        (simulation.rows.len(), simulation.count(Verdict::Post)),
+        (4, 4),
+        "{:?} {:?}",
+        simulation.reasons,
+        simulation.notes
+    );
+    assert!(simulation.rows.iter().any(|row| row.key.to_string() == adjustment));
+    let mut foreseen: Vec<String> =
+        simulation.rows.iter().flat_map(|row| &row.requests).map(|request| request.body.clone()).collect();
+    world.settle().await;
+    inventory::sweep(world).await;
+    world.settle().await;
+    let puts = world.xero.server.requests().into_iter().filter(|request| request.method == Method::PUT);
+    let mut sent: Vec<String> = puts.map(|request| String::from_utf8(request.body.to_vec()).unwrap()).collect();
+    foreseen.sort();
+    sent.sort();
+    assert_eq!(foreseen.len(), 5, "the sale has a journal of its cost");
+    assert_eq!(foreseen, sent);
+    // Now that all of it is posted, the same look says so, and the month agrees with itself.
+    let posted = simulate(world, &json!({"company": "acme-au", "month": "2026-11"})).await;
+    let row = row(&posted, "6001");
+    assert_eq!((row.verdict, row.differences.len()), (Verdict::Posted, 0), "{row:?}");
 }

@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod facts;
 pub mod hold;
 pub mod hours;
+pub mod issue;
 pub mod journal;
 pub mod map;
 pub mod money;

@@ -299,19 +299,28 @@ fn unclaimed(lease: &Lease, record: &RecordFacts, parts: &Parts) -> Outcome {
     if lease.record.posted.as_ref().is_some_and(done) {
         return Outcome::Marked { batch: None, warnings: Vec::new() };
     }
-    let sentence = match removed(lease, parts) {
-        Some(company) => format!(
-            "The company '{company}', which took this record, is not in the configuration any more, and no other one {}.",
-            takes(record.location())
+    let location = record.location();
+    Outcome::Failed(match removed(lease, parts) {
+        Some(company) => of_nobody(
+            format!(
+                "The company '{company}', which took this record, is not in the configuration any more, and no other one {}.",
+                takes(location)
+            ),
+            location,
         ),
-        None => no_company(record.location()),
-    };
-    Outcome::Failed(hold(HoldCode::NoCompany, sentence))
+        None => no_company(location),
+    })
 }
 
 /// Says that no organisation is configured for records of a location.
-pub(super) fn no_company(location: Option<i64>) -> String {
-    format!("No configured Xero organisation {}.", takes(location))
+pub(super) fn no_company(location: Option<i64>) -> Failure {
+    of_nobody(format!("No configured Xero organisation {}.", takes(location)), location)
+}
+
+fn of_nobody(sentence: String, location: Option<i64>) -> Failure {
+    let location = location.map_or_else(|| "no location".to_owned(), |location| format!("location {location}"));
+    let reason = HoldReason::new(HoldCode::NoCompany, sentence).caused_by(location);
+    Failure::Never { reason, intent: IntentFate::LookFirst }
 }
 
 fn takes(location: Option<i64>) -> String {

@@ -239,7 +239,8 @@ impl Xero {
             let sentence = format!(
                 "The Xero app lacks the scope accounting.manualjournals ({said}). Enable it for the app and connect again, or let the rules post no journals."
             );
-            return XeroError::Refused(HoldReason::new(HoldCode::RefusedByXero, sentence));
+            let reason = HoldReason::new(HoldCode::RefusedByXero, sentence);
+            return XeroError::Refused(reason.caused_by("scope accounting.manualjournals"));
         }
         let (kind, cause) = if lacks_scope(answer) {
             let cause = format!(

@@ -70,10 +70,8 @@ pub(super) fn currency<'facts>(
     if organisation.currencies.iter().chain([&organisation.base_currency]).any(|enabled| *enabled == code) {
         return Ok(code);
     }
-    Err(HoldReason::new(
-        HoldCode::CurrencyNotEnabled,
-        format!("The Xero organisation does not have the currency {code}."),
-    ))
+    let sentence = format!("The Xero organisation does not have the currency {code}.");
+    Err(HoldReason::new(HoldCode::CurrencyNotEnabled, sentence).caused_by(format!("currency {code}")))
 }
 
 /// Quantity and price of one: ConnectWise's own price where it is what was charged, else derived.
@@ -109,11 +107,12 @@ fn charged(quantity: Decimal, price: Decimal) -> Money {
 pub(super) fn usable(code: &str, row: usize, organisation: &Organisation) -> Result<(), HoldReason> {
     let Some(account) = organisation.accounts.iter().find(|account| account.code == code) else {
         let sentence = format!("Line {row}: there is no account with the code '{}' in Xero.", shorten(code, 40));
-        return Err(HoldReason::new(HoldCode::UnknownAccount, sentence));
+        let cause = format!("account '{}'", shorten(code, 40));
+        return Err(HoldReason::new(HoldCode::UnknownAccount, sentence).caused_by(cause));
     };
     let named = |what: &str| {
         let sentence = format!("Line {row}: the account {code} {} {what}", account.name);
-        HoldReason::new(HoldCode::UnusableAccount, sentence)
+        HoldReason::new(HoldCode::UnusableAccount, sentence).caused_by(format!("account {code} {}", account.name))
     };
     if !account.active {
         return Err(named("is archived in Xero."));
@@ -135,7 +134,8 @@ pub(super) fn usable_in_journals(code: &str, row: usize, organisation: &Organisa
                 "Line {row}: the account {code} {} is of tracked inventory, which only Xero's own items move.",
                 account.name
             );
-            Err(HoldReason::new(HoldCode::UnusableAccount, sentence))
+            let cause = format!("account {code} {}", account.name);
+            Err(HoldReason::new(HoldCode::UnusableAccount, sentence).caused_by(cause))
         }
     }
 }
@@ -150,7 +150,8 @@ pub(super) fn own_currency(what: &str, code: Option<&str>, organisation: &Organi
                 "{what} is in {}, but a manual journal is always in the organisation's own {own}.",
                 other.to_ascii_uppercase()
             );
-            Err(HoldReason::new(HoldCode::JournalCurrency, sentence))
+            let cause = format!("currency {}", other.to_ascii_uppercase());
+            Err(HoldReason::new(HoldCode::JournalCurrency, sentence).caused_by(cause))
         }
     }
 }
@@ -169,7 +170,10 @@ pub(super) fn item(
         let sentence =
             format!("Line {row}: the product ID '{}' has more than {ITEM_CHARS_MAX} characters.", shorten(&code, 80));
         match scope.rules.long_item_codes {
-            LongItemCodes::Hold => return Err(HoldReason::new(HoldCode::ItemCodeTooLong, sentence)),
+            LongItemCodes::Hold => {
+                let cause = format!("product ID '{}'", shorten(&code, 80));
+                return Err(HoldReason::new(HoldCode::ItemCodeTooLong, sentence).caused_by(cause));
+            }
             LongItemCodes::Truncate => sent = code.chars().take(ITEM_CHARS_MAX).collect(),
             LongItemCodes::Omit => sent.clear(),
         }
@@ -207,7 +211,10 @@ pub(super) fn tracking(
         }
         let sentence = format!("Line {row}: Xero has no tracking option '{}' for '{caption}'.", shorten(value, 60));
         match rules.tracking_missing {
-            TrackingMissing::Hold => return Err(HoldReason::new(HoldCode::UnknownTracking, sentence)),
+            TrackingMissing::Hold => {
+                let cause = format!("tracking option '{}' of '{caption}'", shorten(value, 60));
+                return Err(HoldReason::new(HoldCode::UnknownTracking, sentence).caused_by(cause));
+            }
             TrackingMissing::Warn => warnings.push(Warning::new(WarningCode::TrackingMissing, sentence)),
         }
     }

@@ -17,6 +17,8 @@ mod damage;
 mod fresh;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/listing.rs"]
+mod listing;
 
 use std::collections::BTreeMap;
 use std::path::Path;

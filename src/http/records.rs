@@ -6,6 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,6 +34,9 @@ pub(super) struct Wanted {
     company: Option<String>,
     kind: Option<String>,
     state: Option<String>,
+    issue: Option<String>,
+    owner: Option<String>,
+    snoozed: Option<String>,
     reason: Option<String>,
     warning: Option<String>,
     since: Option<String>,
@@ -63,7 +67,7 @@ fn bad(detail: impl Into<String>) -> Problem {
 }
 
 impl Wanted {
-    fn filter(self) -> Result<Filter, Problem> {
+    fn filter(self, now: Timestamp) -> Result<Filter, Problem> {
         let state = self.state.map(|name| {
             let found = StateName::ALL.into_iter().find(|state| state.as_str() == name);
             found.ok_or_else(|| bad(format!("state {name:?} is none of: queued, held, done, skipped")))
@@ -72,8 +76,17 @@ impl Wanted {
         let since = self.since.map(|since| since.parse().map_err(|error| bad(format!("since {since:?}: {error}"))));
         let limit =
             self.limit.map(|limit| limit.parse().map_err(|_| bad(format!("limit {limit:?} is no whole number"))));
+        let issue = self.issue.map(|issue| issue.parse().map_err(bad));
+        let awake = match self.snoozed.as_deref() {
+            None | Some("show") => None,
+            Some("hide") => Some(now),
+            Some(other) => return Err(bad(format!("snoozed {other:?} is none of: show, hide"))),
+        };
         Ok(Filter {
             state: state.transpose()?,
+            issue: issue.transpose()?,
+            owner: self.owner,
+            awake,
             kind: kind.transpose()?,
             company: self.company,
             reason: self.reason,
@@ -106,7 +119,7 @@ pub(super) async fn list(
     _: Viewer,
     query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<PageView>, Problem> {
-    page(&surface, wanted(query)?.filter()?).await
+    page(&surface, wanted(query)?.filter(surface.parts.clock.now())?).await
 }
 
 /// `GET /api/v1/warnings`: records with warnings that nobody has acknowledged.
@@ -115,7 +128,7 @@ pub(super) async fn warnings(
     _: Viewer,
     query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<PageView>, Problem> {
-    let filter = wanted(query)?.filter()?;
+    let filter = wanted(query)?.filter(surface.parts.clock.now())?;
     let warning = filter.warning.clone().or_else(|| Some("any".to_owned()));
     page(&surface, Filter { warning, ..filter }).await
 }

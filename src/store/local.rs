@@ -18,7 +18,7 @@ use super::index::{Found, Index, IndexError};
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
-use super::page::{Filter, Page};
+use super::page::{Filter, Issue, Page};
 use super::queue::Lane;
 use super::writer::{self, Command, Done};
 use super::{
@@ -397,6 +397,11 @@ impl Store for LocalStore {
     async fn records(&self, filter: Filter) -> Result<Page, StoreError> {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || listing::list(&shared, &filter)).await.map_err(corrupt)?
+    }
+
+    async fn issues(&self) -> Result<(Vec<Issue>, bool), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || listing::issues(&shared)).await.map_err(corrupt)?
     }
 
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {

@@ -38,7 +38,7 @@ pub use history::Said;
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts, Swept};
-pub use page::{Filter, Page};
+pub use page::{Filter, Issue, Page};
 pub use queue::Lane;
 
 use crate::clock::Clock;
@@ -159,6 +159,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Records, newest first within a state, and where the next page begins.
     async fn records(&self, filter: Filter) -> Result<Page, StoreError>;
+
+    /// What records wait for, those first that the most wait for, and whether those are all.
+    async fn issues(&self) -> Result<(Vec<Issue>, bool), StoreError>;
 
     /// The last entries about a record, oldest first, at most `limit`.
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError>;

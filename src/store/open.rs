@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
-use super::index::{Index, Mark, Queued};
+use super::index::{Index, IndexError, Mark, Queued};
 use super::journal::{self, Begun, Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
 use super::{Options, StoreError};
@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
     let broken = path.join(BROKEN);
     let (index, mark) = if broken.exists() {
         tracing::warn!("the index failed while it was in use and is rebuilt");
-        let created = set_aside_and_create(&index_path, &directory)?;
+        let created = set_aside_and_create(&index_path, &directory, "broken")?;
         std::fs::remove_file(broken).map_err(unavailable)?;
         created
     } else {
@@ -52,7 +52,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
         Err(Unfit::Index(cause)) => {
             drop(index);
             tracing::warn!(cause, "the index does not fit the journal and is rebuilt");
-            let (index, _) = set_aside_and_create(&index_path, &directory)?;
+            let (index, _) = set_aside_and_create(&index_path, &directory, "broken")?;
             let (memory, scan) =
                 fold_journal(&directory, &index, None, options.rebuild_rows).map_err(Unfit::into_store_error)?;
             (index, memory, scan)
@@ -71,15 +71,19 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
 fn open_index(path: &Path, journal: &Path) -> Result<(Index, Option<Mark>), StoreError> {
     match Index::open(path, journal) {
         Ok((index, mark)) => Ok((index, mark)),
+        Err(IndexError::Older) => {
+            tracing::info!("the index is of an earlier version and is built anew from the journal");
+            set_aside_and_create(path, journal, "older")
+        }
         Err(error) => {
             tracing::warn!(%error, "the index cannot be used and is rebuilt");
-            set_aside_and_create(path, journal)
+            set_aside_and_create(path, journal, "broken")
         }
     }
 }
 
-fn set_aside_and_create(path: &Path, journal: &Path) -> Result<(Index, Option<Mark>), StoreError> {
-    let aside = Index::set_aside(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+fn set_aside_and_create(path: &Path, journal: &Path, why: &str) -> Result<(Index, Option<Mark>), StoreError> {
+    let aside = Index::set_aside(path, why).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     if let Some(aside) = aside {
         tracing::warn!(moved_to = %aside.display(), "the old index was moved aside");
     }

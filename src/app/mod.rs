@@ -111,6 +111,8 @@ impl App {
             bodies: Semaphore::new(BODIES_KIB_MAX.max(config.server.body_bytes_max.div_ceil(1 << 10))),
             started: clock.now(),
             statements: http::Statements::default(),
+            sessions: http::Sessions::default(),
+            bulks: http::Bulks::default(),
         });
         let limits = Limits { connections_max: config.server.connections_max };
         let listen = config.server.listen;

@@ -1,11 +1,13 @@
 //! The command line. `serve`, `demo`, `doctor` and `token` stand alone; `history`, `backup` and
 //! `restore` read the store's folder; everything else is a client of the running service.
 
+mod bulk;
 mod client;
 mod companies;
 mod demo;
 mod doctor;
 mod history;
+mod issues;
 mod print;
 mod reconcile;
 mod records;
@@ -48,6 +50,13 @@ enum Command {
     /// List, show and decide about records
     #[command(subcommand)]
     Records(records::Records),
+    /// List what records wait for, those first that the most wait for
+    Issues(issues::Issues),
+    /// Decide once about many records: plan, run, watch, cancel
+    #[command(subcommand)]
+    Bulk(bulk::Bulk),
+    /// After an outage: sweep for what was missed, and look again at what was held since
+    Recover(bulk::Recover),
     /// List, pause and resume the Xero organisations
     #[command(subcommand)]
     Companies(companies::Companies),
@@ -108,6 +117,9 @@ impl Cli {
                 Command::Doctor(file) => doctor::run(&file.config).await,
                 Command::Status(service) => status::run(&service).await,
                 Command::Records(records) => records.run().await,
+                Command::Issues(issues) => issues.run().await,
+                Command::Bulk(bulk) => bulk.run().await,
+                Command::Recover(recover) => recover.run().await,
                 Command::Companies(companies) => companies.run().await,
                 Command::Reconcile(reconcile) => reconcile.run().await,
                 Command::Reload(reload) => reload.run().await,

@@ -2,38 +2,46 @@
 
 mod access;
 mod body;
+mod bulk;
 mod callbacks;
 mod companies;
 mod error;
 mod health;
 mod history;
+mod issues;
 mod page;
 mod patience;
 mod reconcile;
 mod records;
 mod reload;
 mod serve;
+mod session;
+mod sides;
 mod status;
 mod sweep;
 mod view;
 mod xero;
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+pub use bulk::{BulkView, Bulks, RefusedView};
 pub use companies::CompanyView;
 pub use history::HistoryView;
+pub use issues::{IssueView, IssuesView};
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
+pub use session::Sessions;
+pub use sides::{SideView, SidesView};
 pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
-pub use view::{PageView, RecordView, StatusView};
+pub use view::{HourView, PageView, RecordView, StatusView};
 
-use crate::config::Operator;
+use crate::config::{Operator, Role};
 use crate::pipeline::Live;
 
 /// What the handlers share.
@@ -55,6 +63,19 @@ pub struct Surface {
     pub started: Timestamp,
     /// The months that were stated.
     pub statements: Statements,
+    /// Who is signed in on the page.
+    pub sessions: Sessions,
+    /// Decisions about many records.
+    pub bulks: Bulks,
+}
+
+impl Surface {
+    /// The names of all who may decide.
+    fn names(&self) -> Vec<String> {
+        let operators = self.operators.read().unwrap_or_else(PoisonError::into_inner);
+        let operators = operators.iter().filter(|operator| operator.role == Role::Operator);
+        operators.map(|operator| operator.name.clone()).collect()
+    }
 }
 
 /// All routes.
@@ -67,18 +88,22 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/status", get(status::show))
-        .route("/status/records/{connection}/{kind}/{source}", get(page::record))
         .route("/api/v1/companies", get(companies::list))
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
         .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
         .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
         .route("/api/v1/callbacks", post(sweep::callbacks))
+        .route("/api/v1/issues", get(issues::list))
+        .route("/api/v1/bulk", get(bulk::list).post(bulk::begin))
+        .route("/api/v1/bulk/{id}", get(bulk::show))
+        .route("/api/v1/bulk/{id}/{action}", post(bulk::act))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))
         .route(record, get(records::show))
         .route(&format!("{record}/exchanges"), get(records::exchanges))
         .route(&format!("{record}/{{action}}"), post(records::decide))
+        .merge(page::routes())
         .fallback(error::not_found)
         .with_state(surface)
 }

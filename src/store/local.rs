@@ -433,6 +433,7 @@ impl Store for LocalStore {
             counts: memory.totals.counts.clone(),
             oldest_due: memory.queue.oldest(),
             leased: memory.leases.len(),
+            activity: memory.totals.activity.clone(),
             last_posted: memory.totals.last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
             last_callback: memory
                 .totals

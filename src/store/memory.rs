@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::activity::Activity;
 use super::event::{Pause, Rest};
 use super::journal::{Link, Position};
 use super::queue::Queue;
@@ -183,6 +184,9 @@ pub(crate) struct Totals {
     pub(crate) last_posted: BTreeMap<CompanyId, Timestamp>,
     /// When ConnectWise last sent a callback, by connection.
     pub(crate) last_callback: BTreeMap<ConnectionId, Timestamp>,
+    /// What was posted in the hours gone by.
+    #[serde(default)]
+    pub(crate) activity: Activity,
     /// What is known of sweeps, by connection.
     #[serde(default)]
     pub(crate) sweeps: BTreeMap<ConnectionId, SweepStanding>,
@@ -199,6 +203,7 @@ impl Memory {
         }
         self.queue.insert(&new.record);
         self.totals.counts.add(&new.record);
+        self.totals.activity.note(old.map(|old| &old.record), &new.record);
         self.totals.fingerprint ^= fingerprint(key, new.sequence);
         if let (Some(posted), Some(company)) =
             (&new.record.posted, new.record.about.as_ref().and_then(|about| about.company.clone()))

@@ -5,6 +5,7 @@
 //! is missing, behind, stale or broken; `exchanges` holds what was said with both systems. One `writer` thread decides, journals, syncs once per
 //! group, applies, and answers; one indexing thread follows it, and one that compresses closed segments.
 
+mod activity;
 pub mod audit;
 mod compressor;
 mod event;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use activity::{ADJUSTED_CENTS, Activity, Hour, TOOK_SECONDS};
 pub use event::{Entry, Event, Exchanged, Pause, Rest};
 pub use head::Head;
 pub use history::Said;
@@ -98,6 +100,8 @@ pub struct Overview {
     pub leased: usize,
     /// When something was posted last, by company.
     pub last_posted: Vec<(CompanyId, Timestamp)>,
+    /// What was posted in the hours gone by.
+    pub activity: Activity,
     /// When a callback was last accepted, by connection.
     pub last_callback: Vec<(ConnectionId, Timestamp)>,
     /// What is known of sweeps, by connection.

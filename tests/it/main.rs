@@ -31,6 +31,7 @@ mod lost_store;
 mod matrix;
 mod month;
 mod operators;
+mod page;
 mod payment_faults;
 mod payments;
 mod posting;

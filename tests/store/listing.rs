@@ -29,8 +29,11 @@ fn settlement(id: u64) -> Option<Settlement> {
     Some(match id % 11 {
         0..=4 => Settlement::Mark { posted: posted(u128::from(id)), content: None, warnings },
         5 | 6 => Settlement::Hold {
-            reason: HoldReason::new([HoldCode::UnknownTax, HoldCode::NewContact][usize::from(id.is_multiple_of(2))], "held")
-                .caused_by(if id % 4 == 1 { "tax code 'GST'" } else { "Blue" }),
+            reason: HoldReason::new(
+                [HoldCode::UnknownTax, HoldCode::NewContact][usize::from(id.is_multiple_of(2))],
+                "held",
+            )
+            .caused_by(if id % 4 == 1 { "tax code 'GST'" } else { "Blue" }),
             posted: None,
             intent: IntentFate::Keep,
             warnings: Vec::new(),

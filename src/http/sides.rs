@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::content::Content;
-use crate::domain::delivery::Purpose;
-use crate::domain::settle::Settlement;
-use crate::store::{Entry, Event};
-use crate::xero;
+use crate::pipeline::sides;
+use crate::store::Entry;
 
 /// What both systems say of a record.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,16 +33,7 @@ impl From<Content> for SideView {
 impl SidesView {
     /// From a record's history, oldest first.
     pub(super) fn of(history: &[Entry]) -> Self {
-        let connectwise = history.iter().rev().find_map(|entry| match &entry.event {
-            Event::Settled { settlement: Settlement::Mark { content, .. }, .. } => content.as_deref().cloned(),
-            _ => None,
-        });
-        let xero = history.iter().rev().find_map(|entry| match &entry.event {
-            Event::Armed { intent, body, .. } if intent.purpose != Purpose::Void && intent.change.is_none() => {
-                xero::sent(intent.kind, body)
-            }
-            _ => None,
-        });
-        Self { connectwise: connectwise.map(SideView::from), xero: xero.map(|document| document.content().into()) }
+        let (connectwise, xero) = sides(history);
+        Self { connectwise: connectwise.map(SideView::from), xero: xero.map(SideView::from) }
     }
 }

@@ -20,6 +20,7 @@ mod reconcile;
 mod relations;
 mod report;
 mod send;
+mod sides;
 mod slots;
 mod sweep;
 mod unknown;
@@ -30,6 +31,7 @@ mod worker;
 pub use lanes::Closed;
 pub use parts::{CallbackRule, Company, Connection, Live, Parts};
 pub use reconcile::{Progress, reconcile};
+pub use sides::sides;
 pub use sweep::{
     AskedSweep, CallbackCheck, FoundRow, ListError, PassReport, accept_movements, ask as ask_sweep,
     asked as asked_sweep, check_callbacks, run as run_sweeps, sweep, sweep_within, sync_callbacks,

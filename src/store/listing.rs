@@ -1,10 +1,12 @@
 //! Pages of records, from the index and the queue in memory.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::StoreError;
 use super::index::{Group, Strands};
-use super::local::Shared;
+use super::local::{Shared, corrupt};
 use super::page::{Cursor, EXAMINED_MAX, Filter, Issue, ORDER, Page};
 use crate::domain::delivery::StateName;
 use crate::domain::issue::IssueId;
@@ -20,7 +22,16 @@ fn catch_up(shared: &Shared) {
 }
 
 /// The issues, those first that the most records wait with, and whether those are all.
-pub(super) fn issues(shared: &Shared) -> Result<(Vec<Issue>, bool), StoreError> {
+pub(super) async fn issues(shared: Arc<Shared>) -> Result<(Vec<Issue>, bool), StoreError> {
+    tokio::task::spawn_blocking(move || all_issues(&shared)).await.map_err(corrupt)?
+}
+
+/// One page, from an index that has caught up.
+pub(super) async fn list(shared: Arc<Shared>, filter: Filter) -> Result<Page, StoreError> {
+    tokio::task::spawn_blocking(move || page(&shared, &filter)).await.map_err(corrupt)?
+}
+
+fn all_issues(shared: &Shared) -> Result<(Vec<Issue>, bool), StoreError> {
     catch_up(shared);
     let (groups, complete) = shared.index.issues().map_err(|error| shared.index_failed(&error))?;
     let mut issues = Vec::new();
@@ -35,8 +46,7 @@ pub(super) fn issues(shared: &Shared) -> Result<(Vec<Issue>, bool), StoreError> 
     Ok((issues, complete))
 }
 
-/// One page, from an index that has caught up.
-pub(super) fn list(shared: &Shared, filter: &Filter) -> Result<Page, StoreError> {
+fn page(shared: &Shared, filter: &Filter) -> Result<Page, StoreError> {
     let start = filter.start().ok_or(StoreError::BadCursor)?;
     catch_up(shared);
     let mut page = Page { records: Vec::new(), next: None };

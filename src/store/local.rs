@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-fn corrupt(error: impl std::fmt::Display) -> StoreError {
+pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
@@ -395,13 +395,11 @@ impl Store for LocalStore {
     }
 
     async fn records(&self, filter: Filter) -> Result<Page, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || listing::list(&shared, &filter)).await.map_err(corrupt)?
+        listing::list(Arc::clone(&self.shared), filter).await
     }
 
     async fn issues(&self) -> Result<(Vec<Issue>, bool), StoreError> {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || listing::issues(&shared)).await.map_err(corrupt)?
+        listing::issues(Arc::clone(&self.shared)).await
     }
 
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {

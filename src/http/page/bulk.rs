@@ -44,7 +44,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, looker: Looker) ->
         h1 { "Bulk" }
         p.quiet { "One decision about all records of a filter or an issue: choose them in a list, plan it, look at the plan, run it. The last 20 are kept until readypost is started anew; each record keeps its decision for ever." }
         @if all.is_empty() { p { a href="/status/records?state=held" { "Choose records" } } } @else {
-            div.wide { table.rows {
+            div.wide tabindex="0" { table.rows {
                 thead { tr { th { "Planned" } th { "What" } th { "By" } th { "State" } th.amount { "Records" } } }
                 tbody { @for bulk in &all { tr {
                     td { a href={ "/status/bulk/" (bulk.id) } { (time(bulk.planned)) } }
@@ -127,7 +127,7 @@ fn one(bulk: &BulkView, form_key: Option<&str>, now: Timestamp) -> Markup {
         @if let Some(failed) = &bulk.failed { p.banner role="alert" { (failed) } }
         @if !bulk.causes.is_empty() {
             h2 { "Refused" }
-            div.wide { table.rows {
+            div.wide tabindex="0" { table.rows {
                 thead { tr { th { "Record" } th { "Why" } } }
                 tbody { @for refused in &bulk.causes { tr { td { (refused.key) } td { (refused.cause) } } } }
             } }
@@ -147,7 +147,7 @@ fn remaining(bulk: &BulkView, now: Timestamp) -> String {
 
 fn sample(bulk: &BulkView) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "State" } } }
             tbody { @for record in &bulk.sample { tr {
                 td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }

@@ -120,7 +120,7 @@ fn banners(status: &StatusView) -> Markup {
 /// Issues in a table, each leading to its records.
 pub(super) fn issue_rows(issues: &[IssueView]) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Issue" } th { "Records" } th { "Company" } th { "What helps" } th { "Since" } } }
             tbody { @for issue in issues { tr {
                 td { a href={ "/status/records?state=held&issue=" (issue.id) } { (issue.title) } br; span.code { (issue.code) } }
@@ -134,7 +134,7 @@ pub(super) fn issue_rows(issues: &[IssueView]) -> Markup {
 
 pub(super) fn held_rows(records: &[RecordView]) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "What is wrong, and what helps" } } }
             tbody { @for record in records { tr {
                 td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
@@ -149,7 +149,7 @@ pub(super) fn held_rows(records: &[RecordView]) -> Markup {
 
 pub(super) fn warned_rows(records: &[RecordView]) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "What to look at" } } }
             tbody { @for record in records { tr {
                 td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
@@ -163,7 +163,7 @@ pub(super) fn warned_rows(records: &[RecordView]) -> Markup {
 
 pub(super) fn waiting_rows(records: &[RecordView]) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "For" } } }
             tbody { @for record in records { tr {
                 td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
@@ -175,7 +175,7 @@ pub(super) fn waiting_rows(records: &[RecordView]) -> Markup {
 
 pub(super) fn done_rows(records: &[RecordView]) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "Posted" } th { "Batch in ConnectWise" } } }
             tbody { @for record in records { tr {
                 td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }
@@ -223,7 +223,7 @@ fn plots(hours: &[HourView]) -> Markup {
 fn systems(status: &StatusView) -> Markup {
     html! {
         h2 #systems { "Systems" }
-        div.wide { table {
+        div.wide tabindex="0" { table {
             thead { tr { th { "Xero organisation" } th { "Last posted" } th { "Calls in the last minute" } th { "Calls left today" } } }
             tbody { @for company in &status.companies { tr {
                 td { a href={ "/status/records?company=" (company.id) } { (company.id) } }
@@ -232,7 +232,7 @@ fn systems(status: &StatusView) -> Markup {
                 td { @if let Some(left) = company.calls_remaining_today { (left) } @else { "–" } }
             } } }
         } }
-        div.wide { table {
+        div.wide tabindex="0" { table {
             thead { tr {
                 th { "ConnectWise" } th { "Last callback" } th { "Last sweep" } th { "Its calls" }
                 th { "Missed in 7 days" } th { "Missed a week" }

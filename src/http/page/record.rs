@@ -62,7 +62,7 @@ fn why(reason: &ReasonView, issue: Option<&String>) -> Markup {
             @if let Some(issue) = issue { br; a href={ "/status/records?state=held&issue=" (issue) } { "All records of this issue" } }
         }
         @if !reason.differences.is_empty() {
-            div.wide { table {
+            div.wide tabindex="0" { table {
                 thead { tr { th { "Field" } th { "Posted" } th { "ConnectWise now" } } }
                 tbody { @for difference in &reason.differences { tr {
                     td { (difference.field) } td { (difference.posted) } td { (difference.now) }
@@ -124,7 +124,7 @@ fn warnings(record: &RecordView) -> Markup {
                 div.banner.calm { span.code { (warning.code) } " " (warning.sentence) br; span.quiet { (warning.meaning)
                     @if let Some(by) = &warning.acknowledged_by { " Acknowledged by " (by) "." } } }
                 @if !warning.parts.is_empty() {
-                    div.wide { table {
+                    div.wide tabindex="0" { table {
                         caption.quiet { "To the cent" }
                         tbody { @for (label, amount) in &warning.parts { tr { td { (label) } td.amount { (amount) } } } }
                     } }
@@ -137,7 +137,7 @@ fn warnings(record: &RecordView) -> Markup {
 fn document_rows(document: &DocumentView) -> Markup {
     html! {
         h2 { "Document in Xero" }
-        div.wide { table { tbody {
+        div.wide tabindex="0" { table { tbody {
             tr { th { "Number" } td { a href=(document.link) rel="noreferrer" { (document.number) " in Xero" } } }
             tr { th { "Total in ConnectWise" } td.amount { (document.total) } }
             tr { th { "Total in Xero" } td.amount { (document.xero_total) } }
@@ -179,11 +179,11 @@ fn side(side: Option<&SideView>) -> Markup {
         line.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
     };
     html! {
-        div.wide { table { tbody {
+        div.wide tabindex="0" { table { tbody {
             @for (name, value) in side.heading.iter().filter(|(_, value)| !value.is_empty()) { tr { th { (name) } td { (value) } } }
         } } }
         @if !side.lines.is_empty() {
-            div.wide { table {
+            div.wide tabindex="0" { table {
                 thead { tr { @for name in &names { th { (name) } } } }
                 tbody { @for line in &side.lines { tr { @for name in &names { td { (value(line, name)) } } } } }
             } }
@@ -194,7 +194,7 @@ fn side(side: Option<&SideView>) -> Markup {
 fn timeline(history: &[HistoryView]) -> Markup {
     html! {
         h2 { "Timeline" }
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "When" } th { "Event" } th { "What" } } }
             tbody { @for entry in history { tr {
                 td { (time(entry.at)) } td { (entry.event) }

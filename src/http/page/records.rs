@@ -79,7 +79,7 @@ fn rows(state: Option<StateName>, records: &[RecordView]) -> Markup {
 
 fn mixed_rows(records: &[RecordView]) -> Markup {
     html! {
-        div.wide { table.rows {
+        div.wide tabindex="0" { table.rows {
             thead { tr { th { "Record" } th { "Whose" } th.amount { "Total" } th { "State" } th { "Changed" } } }
             tbody { @for record in records { tr {
                 td { (link(record)) } td { (text(record.client.as_ref())) } td.amount { (amount(record)) }

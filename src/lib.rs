@@ -47,6 +47,7 @@
 //!
 //! # The modules
 //!
+//! - [`alerts`]: tells people what stands, by e-mail and webhooks.
 //! - [`app`]: the only place that names concrete types; from configuration to parts, run, reload, shut down.
 //! - [`cli`]: the commands; most of them ask the running service over HTTP.
 //! - [`clock`]: time as a value, so that tests own it.
@@ -62,7 +63,7 @@
 //! - [`vault`]: refresh tokens, encrypted at rest.
 //! - [`xero`]: the client of Xero: tokens, budget, contacts, settings, documents, look-ups and payments.
 //!
-//! A module uses only modules further down: `cli`; `app`; `http`; `pipeline` and `vault`; `telemetry`; then
+//! A module uses only modules further down: `cli`; `app`; `http`; `alerts`; `pipeline` and `vault`; `telemetry`; then
 //! `config`, `connectwise`, `xero` and `store`; then `remote`, `domain` and `clock`. The simulator uses `clock`
 //! alone, so that it cannot agree with the service by accident.
 //!
@@ -186,6 +187,7 @@
 //! [`triage`]: domain::plan::triage
 //! [`verify`]: domain::signature::verify
 
+pub mod alerts;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! The command line. `serve`, `demo`, `doctor` and `token` stand alone; `history`, `backup` and
 //! `restore` read the store's folder; everything else is a client of the running service.
 
+mod alerts;
 mod client;
 mod companies;
 mod demo;
@@ -67,6 +68,9 @@ enum Command {
     /// Check and mend the callbacks that ConnectWise has registered
     #[command(subcommand)]
     Callbacks(sweep::Callbacks),
+    /// Show what stands and test who is told
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -116,6 +120,7 @@ impl Cli {
                 Command::Restore(restore) => restore.run(),
                 Command::Sweep(sweep) => sweep.run().await,
                 Command::Callbacks(callbacks) => callbacks.run().await,
+                Command::Alerts(alerts) => alerts.run().await,
                 Command::Token(token) => token.run(),
             }
         });

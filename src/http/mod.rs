@@ -1,6 +1,7 @@
 //! The outer surface: the door for callbacks, and what operators and monitors ask.
 
 mod access;
+mod alerts;
 mod body;
 mod callbacks;
 mod companies;
@@ -25,14 +26,16 @@ use axum::routing::{get, post};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+pub use alerts::{AlertView, AlertsView, ChannelView, TestView};
 pub use companies::CompanyView;
 pub use history::HistoryView;
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
-pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
+pub use sweep::{CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
 pub use view::{PageView, RecordView, StatusView};
 
+use crate::alerts::Alerts;
 use crate::config::Operator;
 use crate::pipeline::Live;
 
@@ -53,6 +56,8 @@ pub struct Surface {
     pub bodies: tokio::sync::Semaphore,
     /// When the process was started.
     pub started: Timestamp,
+    /// What stands, and who is told.
+    pub alerts: Arc<Alerts>,
     /// The months that were stated.
     pub statements: Statements,
 }
@@ -73,6 +78,8 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
         .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
+        .route("/api/v1/alerts", get(alerts::list))
+        .route("/api/v1/alerts/test", post(alerts::test))
         .route("/api/v1/callbacks", post(sweep::callbacks))
         .route("/api/v1/records", get(records::list))
         .route("/api/v1/warnings", get(records::warnings))

@@ -78,7 +78,7 @@ pub(super) fn status(status: &StatusView, lists: &Lists) -> Response {
                     }
                 }
             }
-            @for alert in &status.alerts { p.banner role="alert" { span.code { (alert.code) } " " (alert.sentence) } }
+            @for alert in status.alerts.iter().filter(|alert| !alert.has_its_place()) { p.banner role="alert" { span.code { (alert.code) } " " (alert.sentence) } }
             (needs_you(lists))
             (waiting_and_posted(lists))
             (connections(status))

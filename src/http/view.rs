@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Surface;
+use super::alerts::{self, AlertView};
 use super::companies::{self, CompanyView};
-use super::sweep::{self, AlertView, ConnectionView};
+use super::sweep::{self, ConnectionView};
 use crate::domain::content::Difference;
 use crate::domain::delivery::{CostJournal, Record, State, StateName, Step};
 use crate::domain::draft::DocumentKind;
@@ -43,7 +44,7 @@ pub struct StatusView {
     /// Sequence and hash of the last entry of the history; none of an older version.
     #[serde(default)]
     pub history_head: Option<Head>,
-    /// What does not come by itself any more.
+    /// What stands that somebody should know of.
     #[serde(default)]
     pub alerts: Vec<AlertView>,
 }
@@ -218,7 +219,7 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
         companies: companies::all(surface, &overview),
         connections: sweep::connections(surface, &overview),
-        alerts: sweep::alerts(surface, &overview),
+        alerts: alerts::standing(surface, &overview),
         history_head: Some(overview.head),
     }
 }

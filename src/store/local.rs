@@ -22,8 +22,8 @@ use super::page::{Filter, Page};
 use super::queue::Lane;
 use super::writer::{self, Command, Done};
 use super::{
-    Head, Health, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history, indexer,
-    listing, open,
+    Head, Health, Incident, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history,
+    incident, indexer, listing, open,
 };
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
@@ -443,6 +443,15 @@ impl Store for LocalStore {
 
     fn trusted_since(&self) -> Timestamp {
         self.shared.memory().totals.trusted_since.unwrap_or(Timestamp::MAX)
+    }
+
+    fn incidents(&self) -> Vec<Incident> {
+        let gaps = {
+            let memory = self.shared.memory();
+            let count = u64::try_from(memory.totals.gaps.len()).unwrap_or(u64::MAX);
+            memory.totals.trusted_since.filter(|_| count > 0).map(|at| Incident::Gap { count, at })
+        };
+        incident::set_aside(&self.shared.folder).into_iter().chain(gaps).collect()
     }
 
     fn company(&self, company: &CompanyId) -> Company {

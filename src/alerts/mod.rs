@@ -270,6 +270,10 @@ impl Alerts {
 
     async fn save(&self) {
         let _one = self.saving.lock().await;
+        // Where nobody is told, there is nothing that a restart would tell again.
+        if self.running().is_empty() {
+            return;
+        }
         let names: Vec<String> = self.running().iter().map(|channel| channel.name.clone()).collect();
         let kept = self.memory().kept(&names);
         let saved = tokio::task::spawn_blocking(move || kept.write()).await;

@@ -41,6 +41,7 @@
 //! | unpost | [`Step::Unpost`](domain::delivery::Step), [`Undo`](domain::undo::Undo) | a posted record | its document void, its batch deleted | no |
 //! | sweep | [`sweep`](pipeline::sweep), [`compare`](domain::sweep::compare) | the unposted lists, what the store knows | triggers | only the second |
 //! | state | [`reconcile`](pipeline::reconcile), then [`sections`](domain::statement::sections) | a month of both systems | [`Statement`](domain::statement::Statement) | only the second |
+//! | alert | [`standing`](pipeline::standing), then [`Told::due`](domain::alert::Told::due) | the store, both clients | a message to a channel, or none | only the second |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
 //!
 //! The door is in [`http`], the steps are in [`pipeline`], and [`app`] puts them together.
@@ -124,6 +125,8 @@
 //! | settlement | What happens after a step, as it is journalled: [`Settlement`]. |
 //! | company | One Xero organisation: [`CompanyId`]. What ConnectWise calls a company is a *client* here. |
 //! | connection | One ConnectWise system: [`ConnectionId`]. |
+//! | alert | Something that stands and that somebody should know of: [`Alert`](domain::alert::Alert). |
+//! | channel | Who is told of alerts, and by what: [`Alerts`](alerts::Alerts). |
 //! | batch | What marks a record as posted in ConnectWise, one for each: [`batch::name`]. |
 //!
 //! [`Accepted`]: domain::delivery::Accepted

@@ -4,6 +4,7 @@
 //! that hangs keeps no other one waiting. What was told is remembered in a file, after it was told: whoever loses it,
 //! or dies in between, tells it once more.
 
+mod channel;
 mod email;
 mod hook;
 mod letter;
@@ -11,7 +12,6 @@ mod line;
 mod memory;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,20 +21,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::domain::alert::{Alert, AlertKey, AlertKind, Due, Message, Rule, Told};
+use crate::domain::alert::{Alert, AlertKind, Due, Message, Told};
 use crate::domain::delivery::StateName;
 use crate::pipeline::{self, Live};
 use crate::store::{Filter, Health, Overview};
+use channel::{Channel, Giving};
 use letter::Letter;
-use line::{Line, Refusal};
 use memory::Memory;
 
 /// The longest time between two looks.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(15);
-/// The longest time for telling one channel, with all tries.
-const DELIVERY_MAX: Duration = Duration::from_secs(25);
-/// The longest wait after failures.
-const PAUSE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// Held records that are named for each reason, where details are wanted.
 const NAMED_MAX: usize = 5;
 
@@ -47,28 +43,6 @@ pub struct Alerts {
     /// One writer of the file at a time, so that an older one never wins.
     saving: tokio::sync::Mutex<()>,
     exchanged: Notify,
-}
-
-/// One channel of the configuration.
-#[derive(Debug)]
-struct Channel {
-    name: String,
-    line: Line,
-    rule: Rule,
-    details: bool,
-    /// It is being told something.
-    busy: AtomicBool,
-    failing: Mutex<Option<Failing>>,
-}
-
-/// How a channel has failed since it was told something the last time.
-#[derive(Clone, Debug)]
-struct Failing {
-    cause: String,
-    since: Timestamp,
-    times: u32,
-    /// When it is tried again.
-    until: Timestamp,
 }
 
 /// All channels of a configuration, ready to be used.
@@ -174,7 +148,7 @@ impl Alerts {
                 let live = Arc::clone(&self.live);
                 let test = async move {
                     let began = tokio::time::Instant::now();
-                    let outcome = channel.send(&Letter::test(&channel.name, now), &live).await;
+                    let outcome = channel.send(&Letter::test(&channel.name, now), &*live.clock).await;
                     let (name, kind) = (channel.name.clone(), channel.line.name());
                     Tested { name, channel: kind, outcome: outcome.map_err(|error| error.cause), took: began.elapsed() }
                 };
@@ -235,7 +209,7 @@ impl Alerts {
         }
         let number = self.memory().told(&channel.name).messages();
         let letter = Letter::new(&channel.name, number, &message);
-        let outcome = channel.send(&letter, &self.live).await;
+        let outcome = channel.send(&letter, &*self.live.clock).await;
         let now = self.live.clock.now();
         self.live.metrics.alert_sent(&channel.name, if outcome.is_ok() { "sent" } else { "failed" });
         match outcome {
@@ -277,12 +251,8 @@ impl Alerts {
         let names: Vec<String> = self.running().iter().map(|channel| channel.name.clone()).collect();
         let kept = self.memory().kept(&names);
         let saved = tokio::task::spawn_blocking(move || kept.write()).await;
-        match saved {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "what alerts were told is not on disk: a restart tells them again")
-            }
-            Err(error) => tracing::warn!(%error, "what alerts were told is not on disk: a restart tells them again"),
+        if let Err(error) = saved.map_err(std::io::Error::other).and_then(|saved| saved) {
+            tracing::warn!(%error, "what alerts were told is not on disk: a restart tells them again");
         }
     }
 
@@ -302,72 +272,6 @@ impl Channels {
     /// When the TLS roots of the system cannot be read.
     pub fn new(wanted: &[config::Alert]) -> anyhow::Result<Self> {
         Ok(Self(wanted.iter().map(|alert| Channel::new(alert).map(Arc::new)).collect::<anyhow::Result<_>>()?))
-    }
-}
-
-impl Channel {
-    fn new(alert: &config::Alert) -> anyhow::Result<Self> {
-        Ok(Self {
-            name: alert.name.clone(),
-            line: Line::new(&alert.channel)?,
-            rule: alert.rule.clone(),
-            details: alert.details,
-            busy: AtomicBool::new(false),
-            failing: Mutex::default(),
-        })
-    }
-
-    /// Takes it, unless it is being told something.
-    fn take(&self) -> bool {
-        !self.busy.swap(true, Ordering::AcqRel)
-    }
-
-    fn give(&self) {
-        self.busy.store(false, Ordering::Release);
-    }
-
-    fn failing(&self) -> MutexGuard<'_, Option<Failing>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn send(&self, letter: &Letter, live: &Live) -> Result<String, Refusal> {
-        let sent = tokio::time::timeout(DELIVERY_MAX, self.line.send(letter, &*live.clock));
-        sent.await.unwrap_or_else(|_| Err(Refusal::new(format!("no answer within {} s", DELIVERY_MAX.as_secs()))))
-    }
-
-    fn failed(&self, refusal: Refusal, now: Timestamp) {
-        let mut failing = self.failing();
-        let times = failing.as_ref().map_or(1, |failing| failing.times.saturating_add(1));
-        let since = failing.as_ref().map_or(now, |failing| failing.since);
-        let minutes = 1_i64.checked_shl(times.saturating_sub(1)).unwrap_or(i64::MAX);
-        let pause = SignedDuration::from_mins(minutes.clamp(1, 60)).min(PAUSE_MAX);
-        let asked = refusal.wait.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
-        let until = now.saturating_add(pause.max(asked.min(PAUSE_MAX))).unwrap_or(now);
-        tracing::warn!(channel = self.name, times, cause = refusal.cause, %until, "a channel of alerts cannot be told");
-        *failing = Some(Failing { cause: refusal.cause, since, times, until });
-    }
-
-    /// That it cannot be told is an alert, too.
-    fn alert(&self) -> Option<Alert> {
-        let failing = self.failing().clone()?;
-        let (name, cause) = (&self.name, failing.cause);
-        let until = failing.until.strftime("%Y-%m-%d %H:%M UTC");
-        let sentence = format!(
-            "The channel {name} ({}) cannot be told of alerts: {cause}. It is tried again at {until}; nothing is lost. \
-             `readypost alerts test --channel {name}` tries it now.",
-            self.line.name()
-        );
-        let key = AlertKey { kind: AlertKind::Delivery, subject: name.clone() };
-        Some(Alert { key, level: 0, sentence, since: failing.since })
-    }
-}
-
-/// Gives a channel back, however the telling ended.
-struct Giving<'a>(&'a Channel);
-
-impl Drop for Giving<'_> {
-    fn drop(&mut self) {
-        self.0.give();
     }
 }
 

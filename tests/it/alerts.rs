@@ -253,9 +253,9 @@ async fn a_flood_of_a_hundred_alerts_stays_within_the_budget_of_the_hour() {
     let world = with(&webhook("few", &hook, "digest_minutes = 0\nper_hour = 10")).await;
     for number in 0..100 {
         if number % 2 == 0 {
-            pause(&world, None).await
+            pause(&world, None).await;
         } else {
-            resume(&world).await
+            resume(&world).await;
         }
         world.clock.advance(SignedDuration::from_secs(35));
         look(&world).await;

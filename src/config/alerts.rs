@@ -197,3 +197,75 @@ fn email(section: &Section<'_, '_>) -> Option<Email> {
     }
     Some(Email { host, port, security, user, password, from: from?, to })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    const FULL: &str = include_str!("../../fixtures/config/full.toml");
+
+    #[test]
+    fn the_example_has_each_sort_of_channel() {
+        let alerts = parse(FULL, &|_| None).unwrap().alerts;
+        let [office, slack, teams, hook] = alerts.as_slice() else { panic!("{alerts:?}") };
+        assert!(matches!(&office.channel, Channel::Email(email) if email.port == 587 && email.to.len() == 2));
+        assert!(matches!(&slack.channel, Channel::Slack { .. }) && slack.rule.kinds.len() == AlertKind::ALL.len());
+        assert!(matches!(&teams.channel, Channel::Teams { .. }) && !teams.details);
+        let usual = Rule { kinds: [].into(), digest: jiff::SignedDuration::from_mins(60), per_hour: 10 };
+        assert!(matches!(&hook.channel, Channel::Webhook { .. }) && hook.rule == usual && office.rule == usual);
+        let shown = format!("{alerts:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_channel_is_said_without_its_secrets() {
+        let part = &FULL[FULL.find("[[alert]]").unwrap()..];
+        let rows: &[(&str, &str, &str)] = &[
+            ("name = \"office\"", "name = \"The Office\"", "is not a usable name"),
+            ("name = \"team\"", "name = \"office\"", "alert: two of them have the same name"),
+            ("channel = \"email\"", "", "alert.channel: is missing"),
+            ("channel = \"slack\"", "channel = \"email\"", "alert.host: is missing"),
+            ("security = \"starttls\"", "security = \"none\"", "none is for a relay on this machine only"),
+            ("host = \"smtp.example.com\"", "", "alert.host: is missing"),
+            ("to = [", "to = [\"nobody\", ", "alert.to: \"nobody\": "),
+            ("to = [", "cc = [", "alert.to: is missing"),
+            ("from = \"readypost <readypost@example.com>\"", "from = \"readypost\"", "alert.from: \"readypost\": "),
+            ("user = \"s3cret-user\"", "", "alert.user: is missing: user and password belong together"),
+            ("https://hooks.slack.com", "http://hooks.slack.com", "alert.url: must be an address with https"),
+            ("https://hooks.slack.com", "https://s3cret:x@hooks.slack.com", "alert.url: must be an address with https"),
+            ("url = \"https://example.com/hooks/s3cret\"", "", "or the variable READYPOST_ALERT_TEAM_URL"),
+            ("whsec_s3cret", "s3cret", "alert.secret: must be `whsec_` and base64"),
+            (
+                "url = \"https://example",
+                "secret = \"s3cret\"\nurl = \"https://example",
+                "alert.secret: is not a setting",
+            ),
+            ("digest_minutes = 60", "digest_minutes = 10081", "must be at most 10080"),
+            ("digest_minutes = 60", "digest_minutes = -1", "alert.digest_minutes: \"-1\""),
+            ("per_hour = 10", "per_hour = 0", "alert.per_hour: must be at least 1"),
+            ("\"silent\", ", "\"silence\", ", "\"silence\" is none of: silent, callbacks"),
+        ];
+        for (from, to, says) in rows {
+            assert!(part.contains(from), "{from}");
+            let text = FULL.replace(part, &part.replacen(from, to, 1));
+            let faults = parse(&text, &|_| None).unwrap_err();
+            let listed: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            let listed = listed.join("\n");
+            assert!(listed.contains(says), "{from} -> {to}: {listed}");
+            assert!(!listed.contains("s3cret"), "{listed}");
+        }
+    }
+
+    #[test]
+    fn a_relay_without_tls_is_on_this_machine() {
+        for (host, is_here) in
+            [("localhost", true), ("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("[::1]", true)]
+                .into_iter()
+                .chain([("10.0.0.1", false), ("localhost.evil.test", false), ("2001:db8::1", false)])
+        {
+            let text = FULL.replace("smtp.example.com", host).replace("security = \"starttls\"", "security = \"none\"");
+            assert_eq!(parse(&text, &|_| None).is_ok(), is_here, "{host}");
+        }
+    }
+}

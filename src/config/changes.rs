@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn every_change_is_named_and_no_value_is_shown() {
-        let last = FULL.rfind("[[company]]").unwrap();
+        let (last, alerts) = (FULL.rfind("[[company]]").unwrap(), FULL.find("[[alert]]").unwrap());
         let rows: &[Row] = &[
             (&[], &[]),
             (&[("public_url", "# public_url")], &["restart server.public_url"]),
@@ -312,7 +312,7 @@ mod tests {
                 &["alert office changed details per_hour", "alert team changed url"],
             ),
             (&[("name = \"monitor\"", "name = \"m\"")], &["operator m added", "operator monitor removed"]),
-            (&[(&FULL[last..], "")], &["company acme-nz removed"]),
+            (&[(&FULL[last..alerts], "")], &["company acme-nz removed"]),
             (
                 &[("127.0.0.1:8080", "127.0.0.1:8081"), ("s3cret-of-the-store", "s3cret-of-the-other")],
                 &["restart server.listen", "restart store.key"],

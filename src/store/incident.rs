@@ -4,6 +4,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::memory::Totals;
+
 /// What the name of an index begins with that was moved aside.
 const ASIDE: &str = "index.broken";
 
@@ -34,4 +36,10 @@ pub(super) fn set_aside(folder: &Path) -> Option<Incident> {
     aside.sort_unstable();
     let count = u64::try_from(aside.len()).unwrap_or(u64::MAX);
     Some(Incident::SetAside { count, folder: aside.pop()? })
+}
+
+/// The places at which the journal lacks entries.
+pub(super) fn gaps(totals: &Totals) -> Option<Incident> {
+    let count = u64::try_from(totals.gaps.len()).unwrap_or(u64::MAX);
+    totals.trusted_since.filter(|_| count > 0).map(|at| Incident::Gap { count, at })
 }

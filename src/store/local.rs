@@ -446,11 +446,7 @@ impl Store for LocalStore {
     }
 
     fn incidents(&self) -> Vec<Incident> {
-        let gaps = {
-            let memory = self.shared.memory();
-            let count = u64::try_from(memory.totals.gaps.len()).unwrap_or(u64::MAX);
-            memory.totals.trusted_since.filter(|_| count > 0).map(|at| Incident::Gap { count, at })
-        };
+        let gaps = incident::gaps(&self.shared.memory().totals);
         incident::set_aside(&self.shared.folder).into_iter().chain(gaps).collect()
     }
 

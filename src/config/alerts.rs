@@ -167,7 +167,8 @@ fn webhook(section: &Section<'_, '_>) -> Option<Channel> {
 }
 
 fn email(section: &Section<'_, '_>) -> Option<Email> {
-    let host = section.required("host");
+    // An address of IPv6 may stand in brackets, as in other addresses.
+    let host = section.required("host").trim_matches(['[', ']']).to_owned();
     let security = section.choice("security", Security::Starttls, "starttls, tls, none");
     let port = section.parsed("port").unwrap_or(security.port());
     let (user, password) = (section.secret("user", "user_file"), section.secret("password", "password_file"));
@@ -189,8 +190,7 @@ fn email(section: &Section<'_, '_>) -> Option<Email> {
         section
             .fault(if user.is_some() { "password" } else { "user" }, "is missing: user and password belong together");
     }
-    let here =
-        Host::parse(host.trim_start_matches('[').trim_end_matches(']')).or_else(|_| Host::parse(&format!("[{host}]")));
+    let here = Host::parse(&host).or_else(|_| Host::parse(&format!("[{host}]")));
     let on_loopback = here.is_ok_and(|host| is_loopback(&host));
     if security == Security::None && !on_loopback && !host.is_empty() {
         section.fault("security", "none is for a relay on this machine only, such as localhost; use starttls or tls");

@@ -21,6 +21,8 @@ use crate::remote::Secrets;
 
 /// The longest time for one answer of the mail server.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// A shorter user or password could be part of anything that is said.
+const SECRET_BYTES_MIN: usize = 8;
 /// The longest text of an answer that is kept, in characters.
 const SAID_CHARS_MAX: usize = 300;
 
@@ -31,6 +33,8 @@ pub(super) struct Mail {
     to: Vec<Mailbox>,
     /// What the server may repeat and nobody may read.
     secrets: Secrets,
+    /// One of them is too short to be found in a text, so that no refusal is quoted.
+    is_quiet: bool,
 }
 
 impl std::fmt::Debug for Mail {
@@ -49,16 +53,17 @@ impl Mail {
         };
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&email.host);
         transport = transport.port(email.port).tls(tls).timeout(Some(ANSWER_MAX));
-        let mut secrets = Secrets::default();
+        let (mut secrets, mut is_quiet) = (Secrets::default(), false);
         if let (Some(user), Some(password)) = (&email.user, &email.password) {
             let (user, password) = (user.expose_secret(), password.expose_secret());
             for said in [user.to_owned(), password.to_owned(), format!("\0{user}\0{password}")] {
                 secrets.add(&said);
                 secrets.add(&STANDARD.encode(said));
             }
+            is_quiet = [user, password].iter().any(|secret| secret.len() < SECRET_BYTES_MIN);
             transport = transport.credentials(Credentials::new(user.to_owned(), password.to_owned()));
         }
-        Ok(Self { transport: transport.build(), from: email.from.clone(), to: email.to.clone(), secrets })
+        Ok(Self { transport: transport.build(), from: email.from.clone(), to: email.to.clone(), secrets, is_quiet })
     }
 
     /// Sends a letter; what the server said.
@@ -102,6 +107,7 @@ impl Mail {
             Some(code) if [530, 534, 535, 538].contains(&u16::from(code)) => {
                 format!("the mail server does not accept user and password ({code})")
             }
+            Some(code) if self.is_quiet => format!("the mail server refused ({code})"),
             _ => self.shown(&text),
         }
     }

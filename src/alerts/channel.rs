@@ -64,6 +64,12 @@ impl Channel {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it is left alone after a failure. A time too far ahead was noted under a clock that was wrong.
+    pub(super) fn rests(&self, now: Timestamp) -> bool {
+        let left = self.failing().as_ref().map(|failing| failing.until.duration_since(now));
+        left.is_some_and(|left| left.is_positive() && left <= PAUSE_MAX)
+    }
+
     pub(super) async fn send(&self, letter: &Letter, clock: &dyn Clock) -> Result<String, Refusal> {
         let sent = tokio::time::timeout(DELIVERY_MAX, self.line.send(letter, clock));
         sent.await.unwrap_or_else(|_| Err(Refusal::new(format!("no answer within {} s", DELIVERY_MAX.as_secs()))))

@@ -175,7 +175,7 @@ impl Alerts {
         let standing = self.standing(&overview);
         let (mut changed, mut tellings) = (self.memory().remember(&standing), Vec::new());
         for channel in self.running() {
-            if channel.failing().as_ref().is_some_and(|failing| now < failing.until) || !channel.take() {
+            if channel.rests(now) || !channel.take() {
                 continue;
             }
             // A channel is not told of itself: what it could not be told, it is told when it can be.

@@ -184,6 +184,32 @@ async fn a_webhook_that_fails_is_tried_again_under_the_same_id_and_is_an_alert_m
     assert_eq!((&listed["channels"][0]["problem"], &listed["channels"][0]["messages"]), (&Value::Null, &json!(2)));
 }
 
+#[tokio::test]
+async fn a_channel_that_asks_for_time_gets_it_and_one_that_fails_for_long_is_tried_rarely() {
+    let hook = Hook::start().await;
+    let world = with(&webhook("busy", &hook, "")).await;
+    hook.says([Says::Busy("600")]);
+    pause(&world, None).await;
+    look(&world).await;
+    assert_eq!(hook.take().len(), 1, "it is not asked again at once");
+    world.clock.advance(SignedDuration::from_secs(599));
+    look(&world).await;
+    assert_eq!(hook.got().len(), 0);
+    hook.says([Says::Status(410, "gone")]);
+    let mut tries = Vec::new();
+    for minute in 0..180 {
+        world.clock.advance(SignedDuration::from_mins(1));
+        look(&world).await;
+        tries.extend(hook.take().iter().map(|_| minute));
+    }
+    assert_eq!(tries, [0, 2, 6, 14, 30, 60, 90, 120, 150]);
+    // A clock that is set back does not lengthen it.
+    world.clock.set(world.clock_now() - SignedDuration::from_hours(48));
+    hook.says([Says::Status(200, "")]);
+    look(&world).await;
+    assert_eq!(told(&hook.got()), ["+paused/acme-au"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_that_hang_keep_no_other_one_waiting() {
     let (hook, other) = (Hook::start().await, Hook::start().await);

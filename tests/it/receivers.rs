@@ -39,6 +39,8 @@ impl Got {
 pub(crate) enum Says {
     /// A status and a body.
     Status(u16, &'static str),
+    /// 429, and to come again after so many seconds.
+    Busy(&'static str),
     /// A status, with all that was asked as its body.
     Echo(u16),
     /// Nothing, for ever.
@@ -92,6 +94,7 @@ async fn answer(State((got, says)): State<Shared>, request: Request) -> Response
     let status = |code: u16| StatusCode::from_u16(code).unwrap();
     match next.unwrap_or(Says::Status(200, "ok")) {
         Says::Status(code, body) => (status(code), body).into_response(),
+        Says::Busy(seconds) => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", seconds)], "slow down").into_response(),
         Says::Echo(code) => (status(code), asked).into_response(),
         Says::Hangs => std::future::pending().await,
     }

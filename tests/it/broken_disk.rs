@@ -80,11 +80,9 @@ async fn all_known(world: &Traced, service: &Service, invoices: &[i64]) {
 async fn a_disk_that_is_full_gets_429_until_there_is_room_and_is_told_of_before_the_end() {
     let Some((world, disk)) = on_a_disk().await else { return };
     let hook = Hook::start().await;
-    let mut text = std::fs::read_to_string(world.path("readypost.toml")).unwrap();
-    text += &format!(
-        "\n[[alert]]\nname = \"one\"\nchannel = \"slack\"\nkinds = [\"store\"]\nurl = \"{}/x\"\n",
-        hook.address
-    );
+    let text = std::fs::read_to_string(world.path("readypost.toml")).unwrap();
+    let channel = "\n[[alert]]\nname = \"one\"\nchannel = \"slack\"\nkinds = [\"store\"]\n";
+    let text = format!("{text}{channel}url = \"{}/x\"\n", hook.address);
     std::fs::write(world.path("readypost.toml"), text).unwrap();
     let service = world.start(&[]).await;
     let mut kept = send(&world, &service, 0..20).await;

@@ -1,5 +1,6 @@
 //! Logs and metrics.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::iter;
 use std::sync::atomic::AtomicU64;
@@ -15,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
+use crate::domain::alert::AlertKind;
 use crate::domain::delivery::StateName;
 use crate::domain::hold::SkipReason;
 use crate::domain::record::RecordKind;
@@ -76,6 +78,12 @@ struct StateLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: Text,
+    outcome: Text,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -157,6 +165,8 @@ pub struct Metrics {
     depth: Family<StateLabels, Gauge>,
     held: Family<CodeLabels, Gauge>,
     warnings: Family<CodeLabels, Gauge>,
+    alerts: Family<CodeLabels, Gauge>,
+    alerts_sent: Family<ChannelLabels, Counter>,
     oldest: Gauge,
     entries: Gauge,
     calls_remaining: Family<CompanyLabels, Gauge>,
@@ -182,6 +192,8 @@ impl Default for Metrics {
             depth: Family::default(),
             held: Family::default(),
             warnings: Family::default(),
+            alerts: Family::default(),
+            alerts_sent: Family::default(),
             oldest: Gauge::default(),
             entries: Gauge::default(),
             calls_remaining: Family::default(),
@@ -207,6 +219,9 @@ impl Default for Metrics {
         registry.register("queue_depth", "Records by state", metrics.depth.clone());
         registry.register("records_held", "Held records by reason", metrics.held.clone());
         registry.register("warnings_open", "Warnings that nobody has acknowledged, by code", metrics.warnings.clone());
+        registry.register("alerts", "Alerts that stand, by code", metrics.alerts.clone());
+        let help = "Messages to channels of alerts by whether they were taken";
+        registry.register("alerts_sent", help, metrics.alerts_sent.clone());
         registry.register_with_unit(
             "oldest_pending_age",
             "How long the oldest due record waits",
@@ -235,6 +250,20 @@ impl Metrics {
         let labels = Verdict { connection: Text(connection.to_owned()), verdict: Text(verdict.to_owned()) };
         self.callbacks.get_or_create(&labels).inc();
         self.ack.observe(took.as_secs_f64());
+    }
+
+    /// A channel of alerts was told, or could not be.
+    pub fn alert_sent(&self, channel: &str, outcome: &'static str) {
+        let labels = ChannelLabels { channel: Text(channel.to_owned()), outcome: Text(outcome.to_owned()) };
+        self.alerts_sent.get_or_create(&labels).inc();
+    }
+
+    /// What stands, by its code; for the next time that the metrics are shown.
+    pub fn alerts(&self, standing: &BTreeMap<String, u32>) {
+        for kind in AlertKind::ALL {
+            let count = standing.get(kind.as_str()).copied().unwrap_or_default();
+            self.alerts.get_or_create(&CodeLabels { code: Text(kind.as_str().to_owned()) }).set(i64::from(count));
+        }
     }
 
     /// An event of a webhook was looked at; `company` is empty when it is nobody's.

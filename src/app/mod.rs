@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use clients::{connectwise_client, xero_client};
 
+use crate::alerts::{self, Alerts, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
@@ -51,6 +52,17 @@ pub struct App {
     asked: Mutex<Option<mpsc::Receiver<Reload>>>,
 }
 
+/// Tells the channels of alerts what stands, besides the intervals at which the running service does.
+#[derive(Clone, Debug)]
+pub struct Alerter(Arc<Alerts>);
+
+impl Alerter {
+    /// Looks once, and returns when every channel was told what it was to be told, or could not be.
+    pub async fn look(&self) {
+        self.0.look().await;
+    }
+}
+
 /// Asks both systems for what nobody told of, besides the intervals at which the running service does.
 #[derive(Clone, Debug)]
 pub struct Sweeper(Arc<Live>);
@@ -70,6 +82,12 @@ impl App {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper(Arc::clone(&self.parts))
+    }
+
+    /// What tells of alerts by hand while the service runs.
+    #[must_use]
+    pub fn alerter(&self) -> Alerter {
+        Alerter(Arc::clone(&self.surface.alerts))
     }
 
     /// Builds everything that the configuration asks for and opens the store.
@@ -100,6 +118,8 @@ impl App {
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
         }));
+        let channels = Channels::new(&config.alerts).context("making the channels of alerts")?;
+        let alerts = Arc::new(Alerts::new(Arc::clone(&parts), &config.store.path, channels));
         let (reloads, asked) = mpsc::channel(RELOADS_MAX);
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
@@ -110,6 +130,7 @@ impl App {
             // Never less than the largest body that is allowed.
             bodies: Semaphore::new(BODIES_KIB_MAX.max(config.server.body_bytes_max.div_ceil(1 << 10))),
             started: clock.now(),
+            alerts,
             statements: http::Statements::default(),
             sessions: http::Sessions::default(),
             bulks: http::Bulks::default(),
@@ -166,12 +187,14 @@ impl App {
         let working = tokio::spawn(pipeline::run(Arc::clone(&self.parts), shutdown.clone()));
         let sweeping = tokio::spawn(pipeline::run_sweeps(Arc::clone(&self.parts), shutdown.clone()));
         let noting = tokio::spawn(head::run(Arc::clone(&self.parts), shutdown.clone()));
+        let telling = tokio::spawn(alerts::run(Arc::clone(&self.surface.alerts), shutdown.clone()));
         let poisoned = self.watch_store(shutdown.clone());
         let serving = self.serve_only(listener, shutdown.clone());
         let (cause, ()) = tokio::join!(poisoned, serving);
         working.await.context("the worker stopped")?;
         sweeping.await.context("the sweeps stopped")?;
         noting.await.context("the daily look at the history stopped")?;
+        telling.await.context("the alerts stopped")?;
         self.parts.store.close().await;
         match cause {
             None => Ok(()),

@@ -85,6 +85,8 @@ impl Reloader {
         let systems = self.workshop.systems(&wanted, Some((&live.current(), &changes)));
         let (connections, companies) =
             systems.map_err(|error| vec![fault("clients", &format!("they cannot be made: {error:#}"))])?;
+        let channels = self.surface.alerts.channels(&wanted.alerts, |name| changes.keep_alert(name));
+        let channels = channels.map_err(|error| vec![fault("alert", &format!("it cannot be made: {error:#}"))])?;
         if dry_run {
             return Ok(changes);
         }
@@ -94,6 +96,7 @@ impl Reloader {
         noted.map_err(|error| vec![fault("store", &format!("the history cannot take the rules: {error}"))])?;
         live.exchange(connections, companies, rules.name);
         self.surface.operators.write().unwrap_or_else(PoisonError::into_inner).clone_from(&wanted.operators);
+        self.surface.alerts.exchange(channels);
         // What needs a restart goes on as it is, and is named again at the next reload.
         let Config { server, store, log, .. } = running.clone();
         (wanted.server, wanted.store, wanted.log) = (server, store, log);

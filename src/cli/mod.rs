@@ -1,6 +1,7 @@
 //! The command line. `serve`, `demo`, `doctor` and `token` stand alone; `history`, `backup` and
 //! `restore` read the store's folder; everything else is a client of the running service.
 
+mod alerts;
 mod bulk;
 mod client;
 mod companies;
@@ -76,6 +77,9 @@ enum Command {
     /// Check and mend the callbacks that ConnectWise has registered
     #[command(subcommand)]
     Callbacks(sweep::Callbacks),
+    /// Show what stands and test who is told
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -128,6 +132,7 @@ impl Cli {
                 Command::Restore(restore) => restore.run(),
                 Command::Sweep(sweep) => sweep.run().await,
                 Command::Callbacks(callbacks) => callbacks.run().await,
+                Command::Alerts(alerts) => alerts.run().await,
                 Command::Token(token) => token.run(),
             }
         });

@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Company, Config, Connection, Log, Operator, Server, Store, XeroAccess};
+use super::{Alert, Channel, Company, Config, Connection, Email, Log, Operator, Server, Store, XeroAccess};
+use crate::domain::alert::Rule;
 use crate::domain::hours::Listening;
 use crate::domain::text::hex;
 
@@ -22,6 +23,9 @@ pub struct Changes {
     pub connections: Vec<Change>,
     /// `[[operator]]`.
     pub operators: Vec<Change>,
+    /// `[[alert]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Change>,
     /// Settings that are other in the file, and stay as they are until the service is restarted.
     pub needs_restart: Vec<String>,
 }
@@ -77,6 +81,7 @@ impl Changes {
             operators: compare(&running.operators, &wanted.operators, |operator| {
                 (operator.name.as_str(), of_operator(operator))
             }),
+            alerts: compare(&running.alerts, &wanted.alerts, |alert| (alert.name.as_str(), of_alert(alert))),
             needs_restart,
         }
     }
@@ -91,7 +96,8 @@ impl Changes {
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &Change)> {
         let companies = self.companies.iter().map(|change| ("company", change));
         let connections = self.connections.iter().map(|change| ("connectwise", change));
-        companies.chain(connections).chain(self.operators.iter().map(|change| ("operator", change)))
+        let operators = self.operators.iter().map(|change| ("operator", change));
+        companies.chain(connections).chain(operators).chain(self.alerts.iter().map(|change| ("alert", change)))
     }
 
     /// Whether the company's client in Xero can go on: it is not new, and none of its own settings changed.
@@ -102,6 +108,12 @@ impl Changes {
             let of_client = |setting: &String| setting.starts_with("xero.") && setting != WEBHOOK_KEY;
             change.change == How::Changed && !change.settings.iter().any(of_client)
         })
+    }
+
+    /// Whether the channel of alerts can go on.
+    #[must_use]
+    pub fn keep_alert(&self, alert: &str) -> bool {
+        self.alerts.iter().all(|change| change.name != alert)
     }
 
     /// Whether the connection's client can go on.
@@ -205,6 +217,35 @@ fn of_operator(operator: &Operator) -> Settings {
     named([("role", format!("{role:?}")), ("token_sha256", token_sha256.clone())])
 }
 
+fn of_alert(alert: &Alert) -> Settings {
+    let Alert { name: _, channel, rule, details } = alert;
+    let Rule { kinds, digest, per_hour } = rule;
+    let mut settings = named([
+        ("kinds", format!("{kinds:?}")),
+        ("digest_minutes", digest.as_mins().to_string()),
+        ("per_hour", per_hour.to_string()),
+        ("details", details.to_string()),
+    ]);
+    settings.extend(match channel {
+        Channel::Email(Email { host, port, security, user, password, from, to }) => named([
+            ("channel", "email".to_owned()),
+            ("host", host.clone()),
+            ("port", port.to_string()),
+            ("security", format!("{security:?}")),
+            ("user", user.as_ref().map(secret).unwrap_or_default()),
+            ("password", password.as_ref().map(secret).unwrap_or_default()),
+            ("from", from.to_string()),
+            ("to", format!("{to:?}")),
+        ]),
+        Channel::Slack { url } => named([("channel", "slack".to_owned()), ("url", secret(url))]),
+        Channel::Teams { url } => named([("channel", "teams".to_owned()), ("url", secret(url))]),
+        Channel::Webhook { url, secret: key } => {
+            named([("channel", "webhook".to_owned()), ("url", secret(url)), ("secret", secret(key))])
+        }
+    });
+    settings
+}
+
 /// What is fixed at the start.
 fn fixed(config: &Config) -> Settings {
     let Server { listen, public_url, body_bytes_max, connections_max, callbacks } = &config.server;
@@ -249,7 +290,7 @@ mod tests {
 
     #[test]
     fn every_change_is_named_and_no_value_is_shown() {
-        let last = FULL.rfind("[[company]]").unwrap();
+        let (last, alerts) = (FULL.rfind("[[company]]").unwrap(), FULL.find("[[alert]]").unwrap());
         let rows: &[Row] = &[
             (&[], &[]),
             (&[("public_url", "# public_url")], &["restart server.public_url"]),
@@ -266,8 +307,12 @@ mod tests {
             ),
             (&[("s3cret-private-key", "s3cret")], &["connectwise acme changed private_key"]),
             (&[("role = \"operator\"", "role = \"viewer\"  ")], &["operator finance-desk changed role"]),
+            (
+                &[("per_hour = 10", "per_hour = 5"), ("hooks/s3cret", "hooks/s3cret-of-today"), ("details = true", "")],
+                &["alert office changed details per_hour", "alert team changed url"],
+            ),
             (&[("name = \"monitor\"", "name = \"m\"")], &["operator m added", "operator monitor removed"]),
-            (&[(&FULL[last..], "")], &["company acme-nz removed"]),
+            (&[(&FULL[last..alerts], "")], &["company acme-nz removed"]),
             (
                 &[("127.0.0.1:8080", "127.0.0.1:8081"), ("s3cret-of-the-store", "s3cret-of-the-other")],
                 &["restart server.listen", "restart store.key"],

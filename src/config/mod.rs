@@ -2,6 +2,7 @@
 //!
 //! Every default is written here or in [`Rules`]. All faults are listed together, before any port opens.
 
+mod alerts;
 mod changes;
 mod reader;
 mod rules;
@@ -17,6 +18,7 @@ use toml::de::DeTable;
 use url::Url;
 use uuid::Uuid;
 
+pub use alerts::{Alert, Channel, Email, Security};
 pub use changes::{Change, Changes, How};
 pub use reader::Fault;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub connections: Vec<Connection>,
     /// `[[company]]`.
     pub companies: Vec<Company>,
+    /// `[[alert]]`.
+    pub alerts: Vec<Alert>,
 }
 
 /// Where and how to listen.
@@ -225,6 +229,7 @@ pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         operators: root.sections("operator").into_iter().map(operator).collect(),
         connections: root.sections("connectwise").into_iter().filter_map(connection).collect(),
         companies: root.sections("company").into_iter().filter_map(company).collect(),
+        alerts: root.sections("alert").into_iter().filter_map(alerts::read).collect(),
     };
     check(&config, &root);
     root.finish();
@@ -442,6 +447,10 @@ fn check(config: &Config, root: &Section<'_, '_>) {
     let operators: BTreeSet<&str> = config.operators.iter().map(|operator| operator.name.as_str()).collect();
     if operators.len() < config.operators.len() {
         root.fault("operator", "two of them have the same name");
+    }
+    let alerts: BTreeSet<&str> = config.alerts.iter().map(|alert| alert.name.as_str()).collect();
+    if alerts.len() < config.alerts.len() {
+        root.fault("alert", "two of them have the same name");
     }
     for (index, company) in config.companies.iter().enumerate() {
         if !names.contains(company.connection.as_str()) {

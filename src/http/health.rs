@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::Surface;
 use super::access::Viewer;
-use super::companies;
-use super::sweep::{self, ConnectionView};
+use super::sweep::ConnectionView;
 use super::view::status;
+use super::{alerts, companies};
 use crate::store::Health;
 use crate::telemetry::{CompanyGauges, ConnectionGauges};
 
@@ -21,7 +21,7 @@ pub(super) async fn alive() -> &'static str {
 }
 
 /// `GET /readyz`: callbacks can be stored. A company that rests or is paused is named, but does not make the
-/// process unready. Of alerts only their codes and how many connections have them: it is asked without a token, and
+/// process unready. Of alerts only their codes and how many there are: it is asked without a token, and
 /// their sentences tell of the books.
 pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
     let store = surface.parts.store.health().borrow().clone();
@@ -41,7 +41,7 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
         Health::Poisoned(cause) => (StatusCode::SERVICE_UNAVAILABLE, Some(cause.as_str())),
     };
     let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "resting": resting, "paused": paused,
-        "alerts": sweep::alert_counts(&surface, &overview) });
+        "alerts": alerts::counts(&alerts::standing(&surface, &overview)) });
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
@@ -73,6 +73,7 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
         connection: connection.name.clone(),
     };
     let connections: Vec<ConnectionGauges> = view.connections.iter().map(gauges).collect();
+    surface.parts.metrics.alerts(&alerts::counts(&view.alerts));
     let text = surface.parts.metrics.render(&overview, age, (&companies, &connections), view.ready);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

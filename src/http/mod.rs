@@ -1,6 +1,7 @@
 //! The outer surface: the door for callbacks, and what operators and monitors ask.
 
 mod access;
+mod alerts;
 mod body;
 mod bulk;
 mod callbacks;
@@ -29,6 +30,7 @@ use axum::routing::{get, post};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+pub use alerts::{AlertView, AlertsView, ChannelView, TestView};
 pub use bulk::{BulkView, Bulks, RefusedView};
 pub use companies::CompanyView;
 pub use history::HistoryView;
@@ -38,9 +40,10 @@ pub use reload::Reload;
 pub use serve::{Limits, serve};
 pub use session::Sessions;
 pub use sides::{SideView, SidesView};
-pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
+pub use sweep::{CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
 pub use view::{HourView, PageView, RecordView, StatusView};
 
+use crate::alerts::Alerts;
 use crate::config::{Operator, Role};
 use crate::pipeline::Live;
 
@@ -61,6 +64,8 @@ pub struct Surface {
     pub bodies: tokio::sync::Semaphore,
     /// When the process was started.
     pub started: Timestamp,
+    /// What stands, and who is told.
+    pub alerts: Arc<Alerts>,
     /// The months that were stated.
     pub statements: Statements,
     /// Who is signed in on the page.
@@ -93,6 +98,8 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
         .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
+        .route("/api/v1/alerts", get(alerts::list))
+        .route("/api/v1/alerts/test", post(alerts::test))
         .route("/api/v1/callbacks", post(sweep::callbacks))
         .route("/api/v1/issues", get(issues::list))
         .route("/api/v1/bulk", get(bulk::list).post(bulk::begin))

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Surface;
+use super::alerts::{self, AlertView};
 use super::companies::{self, CompanyView};
-use super::sweep::{self, AlertView, ConnectionView};
+use super::sweep::{self, ConnectionView};
 use crate::domain::content::Difference;
 use crate::domain::delivery::{CostJournal, Record, State, StateName, Step};
 use crate::domain::draft::DocumentKind;
@@ -47,7 +48,7 @@ pub struct StatusView {
     /// Sequence and hash of the last entry of the history; none of an older version.
     #[serde(default)]
     pub history_head: Option<Head>,
-    /// What does not come by itself any more.
+    /// What stands that somebody should know of.
     #[serde(default)]
     pub alerts: Vec<AlertView>,
     /// What was posted in the last 24 hours, oldest first.
@@ -250,7 +251,7 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
         companies: companies::all(surface, &overview),
         connections: sweep::connections(surface, &overview),
-        alerts: sweep::alerts(surface, &overview),
+        alerts: alerts::standing(surface, &overview),
         history_head: Some(overview.head),
         hours: overview.activity.last(HOURS_SHOWN, now).into_iter().map(hour).collect(),
     }

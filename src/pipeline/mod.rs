@@ -3,6 +3,7 @@
 //! All branching between the two systems is here; nothing below calls back up.
 
 mod again;
+mod alerts;
 mod allocation;
 mod contact;
 mod cost;
@@ -28,6 +29,7 @@ mod unpost;
 mod update;
 mod worker;
 
+pub use alerts::standing;
 pub use lanes::Closed;
 pub use parts::{CallbackRule, Company, Connection, Live, Parts};
 pub use reconcile::{Progress, reconcile};

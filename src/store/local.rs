@@ -22,8 +22,8 @@ use super::page::{Filter, Issue, Page};
 use super::queue::Lane;
 use super::writer::{self, Command, Done};
 use super::{
-    Head, Health, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history, indexer,
-    listing, open,
+    Head, Health, Incident, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history,
+    incident, indexer, listing, open,
 };
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
@@ -447,6 +447,11 @@ impl Store for LocalStore {
 
     fn trusted_since(&self) -> Timestamp {
         self.shared.memory().totals.trusted_since.unwrap_or(Timestamp::MAX)
+    }
+
+    fn incidents(&self) -> Vec<Incident> {
+        let gaps = incident::gaps(&self.shared.memory().totals);
+        incident::set_aside(&self.shared.folder).into_iter().chain(gaps).collect()
     }
 
     fn company(&self, company: &CompanyId) -> Company {

@@ -54,6 +54,9 @@ pub struct Company {
     /// The last refresh token, encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
+    /// When it was received; none of one that an older version received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_at: Option<Timestamp>,
     /// Contacts by ConnectWise company id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) contacts: BTreeMap<i64, Uuid>,
@@ -62,9 +65,9 @@ pub struct Company {
 impl Company {
     /// All but its contacts, which may be thousands.
     pub(crate) fn without_contacts(&self) -> Self {
-        let Self { rest, pauses, swept, token, contacts: _ } = self;
+        let Self { rest, pauses, swept, token, token_at, contacts: _ } = self;
         let (rest, pauses, swept, token) = (rest.clone(), pauses.clone(), swept.clone(), token.clone());
-        Self { rest, pauses, swept, token, contacts: BTreeMap::new() }
+        Self { rest, pauses, swept, token, token_at: *token_at, contacts: BTreeMap::new() }
     }
 
     /// The pause that stops records of a kind.

@@ -13,6 +13,7 @@ mod exchanges;
 mod fold;
 mod head;
 mod history;
+mod incident;
 mod index;
 mod indexer;
 mod journal;
@@ -37,6 +38,7 @@ pub use activity::{ADJUSTED_CENTS, Activity, Hour, TOOK_SECONDS};
 pub use event::{Entry, Event, Exchanged, Pause, Rest};
 pub use head::Head;
 pub use history::Said;
+pub use incident::Incident;
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts, Swept};
@@ -186,6 +188,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Records closed before this instant may have been posted without this store knowing.
     fn trusted_since(&self) -> Timestamp;
+
+    /// What happened to the store that a person should know of.
+    fn incidents(&self) -> Vec<Incident>;
 
     /// What is known of a Xero organisation, but for its contacts.
     fn company(&self, company: &CompanyId) -> Company;

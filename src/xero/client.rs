@@ -116,6 +116,12 @@ impl Xero {
         })
     }
 
+    /// Whether it lives on a refresh token, which ends when it is not used.
+    #[must_use]
+    pub fn refreshes(&self) -> bool {
+        self.tokens.refreshes()
+    }
+
     /// What is left of the calls.
     #[must_use]
     pub fn budget(&self) -> BudgetView {

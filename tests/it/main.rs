@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
+mod alert_commands;
+mod alert_kinds;
+mod alerts;
 mod attacks;
 mod broken_disk;
 mod cells;
@@ -38,6 +41,7 @@ mod posting;
 mod process;
 mod purchase_faults;
 mod purchases;
+mod receivers;
 mod reconcile;
 mod reload;
 mod secrets;

@@ -113,7 +113,7 @@ fn banners(status: &StatusView) -> Markup {
                 }
             }
         }
-        @for alert in &status.alerts { p.banner role="alert" { span.code { (alert.code) } " " (alert.sentence) } }
+        @for alert in status.alerts.iter().filter(|alert| !alert.has_its_place()) { p.banner role="alert" { span.code { (alert.code) } " " (alert.sentence) } }
     }
 }
 

@@ -26,6 +26,7 @@ mod history;
 mod hostile;
 mod inventory;
 mod inventory_faults;
+mod json_log;
 mod key_urls;
 mod lost_store;
 mod matrix;

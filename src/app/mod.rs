@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ pub use clients::{connectwise_client, xero_client};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
-use crate::http::{self, Limits, Reload, Surface};
+use crate::http::{self, Limits, Reload, Shown, Surface};
 use crate::pipeline::{self, CallbackRule, Live, Parts};
 use crate::store::{self, Health};
 use crate::telemetry::Metrics;
@@ -46,6 +47,8 @@ pub struct App {
     surface: Arc<Surface>,
     limits: Limits,
     listen: SocketAddr,
+    /// How the door speaks; none = plain HTTP.
+    tls: Option<Arc<ServerConfig>>,
     reloader: Arc<Reloader>,
     /// What is asked of the reloader; taken by whoever serves.
     asked: Mutex<Option<mpsc::Receiver<Reload>>>,
@@ -100,6 +103,7 @@ impl App {
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
         }));
+        parts.metrics.started(clock.now().as_second());
         let (reloads, asked) = mpsc::channel(RELOADS_MAX);
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
@@ -114,8 +118,11 @@ impl App {
         });
         let limits = Limits { connections_max: config.server.connections_max };
         let listen = config.server.listen;
-        let reloader = Reloader::new(Arc::clone(&surface), workshop, config);
-        Ok(Self { parts, surface, limits, listen, reloader: Arc::new(reloader), asked: Mutex::new(Some(asked)) })
+        let certificate = config.server.tls.as_ref().map(|tls| Arc::new(Shown::new(Arc::clone(&tls.identity))));
+        let tls = certificate.clone().map(Shown::speaking).transpose().context("opening the door for TLS")?;
+        let reloader = Reloader::new(Arc::clone(&surface), workshop, config, certificate);
+        let (reloader, asked) = (Arc::new(reloader), Mutex::new(Some(asked)));
+        Ok(Self { parts, surface, limits, listen, tls: tls.map(Arc::new), reloader, asked })
     }
 
     /// Names the file that a reload reads; without one the configuration stays as it was built.
@@ -145,7 +152,8 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let serving = http::serve(listener, http::router(Arc::clone(&self.surface)), self.limits, shutdown);
+        let router = http::router(Arc::clone(&self.surface));
+        let serving = http::serve(listener, router, self.limits, self.tls.clone(), shutdown);
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reloading = Arc::clone(&self.reloader).run(asked);
         async move {
@@ -156,6 +164,12 @@ impl App {
         }
     }
 
+    /// How the door is spoken to.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Runs until `shutdown`: the door closes first, steps that were begun finish, the store is flushed last.
     ///
     /// # Errors
@@ -163,7 +177,7 @@ impl App {
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let working = tokio::spawn(pipeline::run(Arc::clone(&self.parts), shutdown.clone()));
         let sweeping = tokio::spawn(pipeline::run_sweeps(Arc::clone(&self.parts), shutdown.clone()));
-        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), shutdown.clone()));
+        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), Arc::clone(&self.reloader), shutdown.clone()));
         let poisoned = self.watch_store(shutdown.clone());
         let serving = self.serve_only(listener, shutdown.clone());
         let (cause, ()) = tokio::join!(poisoned, serving);

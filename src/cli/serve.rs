@@ -28,7 +28,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     tokio::spawn(reload_on_signal(hangups, app.reloads()));
     let listener = app.bind().await?;
     // As one line, so that scripts can read it; a service goes on when nobody does.
-    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+    let _ = writeln!(std::io::stdout(), "listening on {}://{}", app.scheme(), listener.local_addr()?);
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
     app.run(listener, shutdown).await?;

@@ -5,6 +5,7 @@
 mod changes;
 mod reader;
 mod rules;
+mod tls;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use changes::{Change, Changes, How};
 pub use reader::Fault;
+pub use tls::{Tls, Validity};
 
 use crate::domain::callback::KeyHost;
 use crate::domain::hours::{BusinessHours, Listening};
@@ -62,6 +64,8 @@ pub struct Server {
     pub connections_max: usize,
     /// What is done about callbacks that are missing or switched off.
     pub callbacks: Keeping,
+    /// The certificate of the door; none = plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// Where the journal and the index are.
@@ -258,6 +262,7 @@ fn server(section: Section<'_, '_>) -> Server {
         body_bytes_max: section.parsed("body_bytes_max").unwrap_or(1 << 20),
         connections_max: section.parsed("connections_max").unwrap_or(2048),
         callbacks: section.choice("callbacks", Keeping::Keep, "keep, report, off"),
+        tls: tls::read(&section),
     };
     section.finish();
     server

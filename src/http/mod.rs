@@ -15,6 +15,7 @@ mod reload;
 mod serve;
 mod status;
 mod sweep;
+mod tls;
 mod view;
 mod xero;
 
@@ -31,6 +32,7 @@ pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
 pub use sweep::{AlertView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
+pub use tls::Shown;
 pub use view::{PageView, RecordView, StatusView};
 
 use crate::config::Operator;

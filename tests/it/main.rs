@@ -6,6 +6,7 @@
 mod attacks;
 mod broken_disk;
 mod cells;
+mod certificate;
 mod companies;
 mod cost_of_goods;
 mod credits;
@@ -44,5 +45,6 @@ mod secrets;
 mod slow;
 mod sweep;
 mod sweep_limits;
+mod tls;
 mod unpost;
 mod webhooks;

@@ -5,6 +5,7 @@ mod client;
 mod companies;
 mod demo;
 mod doctor;
+mod health;
 mod history;
 mod print;
 mod reconcile;
@@ -45,6 +46,8 @@ enum Command {
     Doctor(ConfigFile),
     /// Show the service at a glance
     Status(Service),
+    /// Ask, without a token, whether the service is ready
+    Health(Service),
     /// List, show and decide about records
     #[command(subcommand)]
     Records(records::Records),
@@ -107,6 +110,7 @@ impl Cli {
                 Command::Demo(demo) => demo.run().await,
                 Command::Doctor(file) => doctor::run(&file.config).await,
                 Command::Status(service) => status::run(&service).await,
+                Command::Health(service) => health::run(&service).await,
                 Command::Records(records) => records.run().await,
                 Command::Companies(companies) => companies.run().await,
                 Command::Reconcile(reconcile) => reconcile.run().await,

@@ -31,6 +31,7 @@ mod json_log;
 mod key_urls;
 mod lost_store;
 mod matrix;
+mod monitors;
 mod month;
 mod operators;
 mod payment_faults;

@@ -186,6 +186,9 @@ pub(crate) struct Totals {
     /// What is known of sweeps, by connection.
     #[serde(default)]
     pub(crate) sweeps: BTreeMap<ConnectionId, SweepStanding>,
+    /// The newest form that was written, and the version of readypost that did.
+    #[serde(default)]
+    pub(crate) form: (u32, String),
 }
 
 impl Memory {

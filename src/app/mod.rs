@@ -21,7 +21,7 @@ pub use clients::{connectwise_client, xero_client};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
-use crate::http::{self, Limits, Reload, Shown, Surface};
+use crate::http::{self, Limits, Pace, Reload, Shown, Surface};
 use crate::pipeline::{self, CallbackRule, Live, Parts};
 use crate::store::{self, Health};
 use crate::telemetry::Metrics;
@@ -108,6 +108,7 @@ impl App {
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
             operators: RwLock::new(config.operators.clone()),
+            pace: Pace::new(config.server.requests_per_minute),
             reloads,
             body_bytes_max: config.server.body_bytes_max,
             verifying: Semaphore::new(VERIFYING_MAX),

@@ -228,7 +228,8 @@ fn of_tls(tls: &Tls) -> Settings {
 
 /// What is fixed at the start.
 fn fixed(config: &Config) -> Settings {
-    let Server { listen, public_url, body_bytes_max, connections_max, callbacks, tls } = &config.server;
+    let Server { listen, public_url, body_bytes_max, connections_max, callbacks, requests_per_minute, tls } =
+        &config.server;
     let (Store { path, key, exchanges_days }, Log { format, filter }) = (&config.store, &config.log);
     named([
         ("server.listen", listen.to_string()),
@@ -236,6 +237,7 @@ fn fixed(config: &Config) -> Settings {
         ("server.callbacks", format!("{callbacks:?}")),
         ("server.body_bytes_max", body_bytes_max.to_string()),
         ("server.connections_max", connections_max.to_string()),
+        ("server.requests_per_minute", requests_per_minute.to_string()),
         ("server.tls_certificate", tls.is_some().to_string()),
         ("store.path", path.display().to_string()),
         ("store.key", key.as_ref().map(secret).unwrap_or_default()),

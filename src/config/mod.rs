@@ -64,6 +64,8 @@ pub struct Server {
     pub connections_max: usize,
     /// What is done about callbacks that are missing or switched off.
     pub callbacks: Keeping,
+    /// Requests a minute that each token may make; 0 = no limit.
+    pub requests_per_minute: u32,
     /// The certificate of the door; none = plain HTTP.
     pub tls: Option<Tls>,
 }
@@ -262,6 +264,7 @@ fn server(section: Section<'_, '_>) -> Server {
         body_bytes_max: section.parsed("body_bytes_max").unwrap_or(1 << 20),
         connections_max: section.parsed("connections_max").unwrap_or(2048),
         callbacks: section.choice("callbacks", Keeping::Keep, "keep, report, off"),
+        requests_per_minute: section.parsed("requests_per_minute").unwrap_or(1200),
         tls: tls::read(&section),
     };
     section.finish();

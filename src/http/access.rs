@@ -58,7 +58,12 @@ fn identify(parts: &request::Parts, surface: &Surface) -> Result<Operator, Probl
     };
     let digest = hex(&Sha256::digest(token.as_bytes()));
     let operators = surface.operators.read().unwrap_or_else(PoisonError::into_inner);
-    operators.iter().find(|operator| same(&operator.token_sha256, &digest)).cloned().ok_or_else(problem)
+    let Some(operator) = operators.iter().find(|operator| same(&operator.token_sha256, &digest)) else {
+        surface.pace.stranger().map_err(Problem::too_many)?;
+        return Err(problem());
+    };
+    surface.pace.take(&operator.name).map_err(Problem::too_many)?;
+    Ok(operator.clone())
 }
 
 /// Compares without telling by time where two texts differ.

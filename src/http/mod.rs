@@ -7,6 +7,7 @@ mod companies;
 mod error;
 mod health;
 mod history;
+mod pace;
 mod page;
 mod patience;
 mod reconcile;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 
 pub use companies::CompanyView;
 pub use history::HistoryView;
+pub use pace::Pace;
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
@@ -45,6 +47,8 @@ pub struct Surface {
     pub parts: Arc<Live>,
     /// Who may look and decide.
     pub operators: RwLock<Vec<Operator>>,
+    /// How many requests each of them still has.
+    pub pace: Pace,
     /// Where reloads are asked for.
     pub reloads: mpsc::Sender<Reload>,
     /// The largest callback, in bytes.

@@ -34,6 +34,7 @@ mod matrix;
 mod monitors;
 mod month;
 mod operators;
+mod pace;
 mod payment_faults;
 mod payments;
 mod posting;

@@ -123,8 +123,8 @@ fn missing(expression: &str, texts: &[String], served: &Served) -> Vec<String> {
                 continue;
             }
             let served = known.get(&label).is_some_and(|values| values.contains(&value));
-            let possible = served || (known.contains_key(&label) && is_known(&label, &value));
-            if !possible {
+            let fits = served || (known.contains_key(&label) && is_known(&label, &value));
+            if !fits {
                 wrong.push(format!("{name} has no {label} of {value:?}: {expression}"));
             }
         }

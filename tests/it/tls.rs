@@ -92,6 +92,11 @@ async fn callbacks_arrive_over_tls_whatever_silent_clients_do() {
             }
             begun.elapsed()
         });
+        if kind % 50 == 49 {
+            // No more at once than the system lets wait: what it forgets, no service can end.
+            let health = client.get(format!("{}/healthz", service.url));
+            assert_eq!(health.send().await.unwrap().status(), 200);
+        }
     }
     let mut worst = Duration::ZERO;
     for number in 0..30 {
@@ -113,7 +118,7 @@ async fn callbacks_arrive_over_tls_whatever_silent_clients_do() {
 /// Says a little each second, until the other side ends it.
 async fn ends(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, said: &[u8]) {
     let mut answer = [0; 512];
-    loop {
+    for _ in 0..60 {
         match tokio::time::timeout(Duration::from_secs(1), stream.read(&mut answer)).await {
             Ok(Ok(0) | Err(_)) => return,
             Ok(Ok(_)) => {}
@@ -124,6 +129,7 @@ async fn ends(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Un
             }
         }
     }
+    panic!("a slow client was never cut");
 }
 
 #[tokio::test]
@@ -161,6 +167,8 @@ async fn a_reload_shows_a_new_certificate_and_a_wrong_one_changes_nothing() {
     // A warning and no fault: the service does its work, and only clients that look refuse it.
     assert!(client(&expired).get(&health).send().await.is_err());
     wait_for(&world, "has expired: clients refuse it").await;
+    let said = run(&["doctor", "--config", world.path("readypost.toml").to_str().unwrap()], None).await.1;
+    assert!(said.contains("WRONG  tls_certificate        the certificate in "), "{said}");
     let certificate = good();
     certificate.write(folder.path());
     service.hangup().await;
@@ -181,6 +189,12 @@ async fn a_reload_shows_a_new_certificate_and_a_wrong_one_changes_nothing() {
         let answer = request.json(&json!({ "dry_run": dry_run })).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
+    // Commands believe what the system believes, or the roots in a file.
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, certificate.pem()).unwrap();
+    assert_eq!(run(&["health", "--url", &service.url], Some(&root)).await, (Some(0), "ready\n".to_owned()));
+    let (code, said) = run(&["health", "--url", &service.url], None).await;
+    assert!(code == Some(1) && said.contains("certificate"), "{said}");
     // A key of another certificate, files that are gone: nothing changes.
     std::fs::write(folder.path().join("tls.key"), expired.key()).unwrap();
     let (status, answer) = reload(false).await;
@@ -203,6 +217,17 @@ async fn a_reload_shows_a_new_certificate_and_a_wrong_one_changes_nothing() {
     assert_eq!((status, &answer["needs_restart"]), (200, &json!(["server.tls_certificate"])));
     assert_eq!(http.get(&health).send().await.unwrap().status(), 200, "as it was: nothing was shown of the next");
     service.kill().await;
+}
+
+/// Runs a command, with other roots than the system's; its exit code and what it said.
+async fn run(arguments: &[&str], roots: Option<&Path>) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_readypost"));
+    command.args(arguments).env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+    if let Some(roots) = roots {
+        command.env("SSL_CERT_FILE", roots);
+    }
+    let output = command.output().await.unwrap();
+    (output.status.code(), [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat())
 }
 
 /// Waits until the log says this.

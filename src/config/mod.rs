@@ -524,7 +524,7 @@ mod tests {
         // What a supervisor sets to nothing does not hide what the file says.
         assert_eq!(faults(key, key, &|_| Some(" ".to_owned())), [""; 0]);
         let found = faults("key = \"s3cret-of-the-store\"", "key = \"0123456789abcde\"", &|_| None);
-        assert_eq!(found, ["line 12: store.key: must have at least 16 characters; make it long and random"]);
+        assert_eq!(found, ["line 15: store.key: must have at least 16 characters; make it long and random"]);
     }
 
     #[test]

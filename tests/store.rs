@@ -13,6 +13,8 @@
 mod compressed;
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/form.rs"]
+mod form;
 #[path = "store/fresh.rs"]
 mod fresh;
 #[path = "store/history.rs"]

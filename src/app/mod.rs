@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::alerts::{self, Alerts, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
-use crate::http::{self, Limits, Reload, Surface};
+use crate::http::{self, Limits, Pace, Reload, Shown, Surface};
 use crate::pipeline::{self, CallbackRule, Live, Parts};
 use crate::store::{self, Health};
 use crate::telemetry::Metrics;
@@ -47,6 +48,8 @@ pub struct App {
     surface: Arc<Surface>,
     limits: Limits,
     listen: SocketAddr,
+    /// How the door speaks; none = plain HTTP.
+    tls: Option<Arc<ServerConfig>>,
     reloader: Arc<Reloader>,
     /// What is asked of the reloader; taken by whoever serves.
     asked: Mutex<Option<mpsc::Receiver<Reload>>>,
@@ -120,10 +123,12 @@ impl App {
         }));
         let channels = Channels::new(&config.alerts).context("making the channels of alerts")?;
         let alerts = Arc::new(Alerts::new(Arc::clone(&parts), &config.store.path, channels));
+        parts.metrics.started(clock.now().as_second());
         let (reloads, asked) = mpsc::channel(RELOADS_MAX);
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
             operators: RwLock::new(config.operators.clone()),
+            pace: Pace::new(config.server.requests_per_minute),
             reloads,
             body_bytes_max: config.server.body_bytes_max,
             verifying: Semaphore::new(VERIFYING_MAX),
@@ -137,8 +142,11 @@ impl App {
         });
         let limits = Limits { connections_max: config.server.connections_max };
         let listen = config.server.listen;
-        let reloader = Reloader::new(Arc::clone(&surface), workshop, config);
-        Ok(Self { parts, surface, limits, listen, reloader: Arc::new(reloader), asked: Mutex::new(Some(asked)) })
+        let certificate = config.server.tls.as_ref().map(|tls| Arc::new(Shown::new(Arc::clone(&tls.identity))));
+        let tls = certificate.clone().map(Shown::speaking).transpose().context("opening the door for TLS")?;
+        let reloader = Reloader::new(Arc::clone(&surface), workshop, config, certificate);
+        let (reloader, asked) = (Arc::new(reloader), Mutex::new(Some(asked)));
+        Ok(Self { parts, surface, limits, listen, tls: tls.map(Arc::new), reloader, asked })
     }
 
     /// Names the file that a reload reads; without one the configuration stays as it was built.
@@ -168,7 +176,8 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let serving = http::serve(listener, http::router(Arc::clone(&self.surface)), self.limits, shutdown);
+        let router = http::router(Arc::clone(&self.surface));
+        let serving = http::serve(listener, router, self.limits, self.tls.clone(), shutdown);
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reloading = Arc::clone(&self.reloader).run(asked);
         async move {
@@ -179,6 +188,12 @@ impl App {
         }
     }
 
+    /// How the door is spoken to.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Runs until `shutdown`: the door closes first, steps that were begun finish, the store is flushed last.
     ///
     /// # Errors
@@ -186,7 +201,7 @@ impl App {
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let working = tokio::spawn(pipeline::run(Arc::clone(&self.parts), shutdown.clone()));
         let sweeping = tokio::spawn(pipeline::run_sweeps(Arc::clone(&self.parts), shutdown.clone()));
-        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), shutdown.clone()));
+        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), Arc::clone(&self.reloader), shutdown.clone()));
         let telling = tokio::spawn(alerts::run(Arc::clone(&self.surface.alerts), shutdown.clone()));
         let poisoned = self.watch_store(shutdown.clone());
         let serving = self.serve_only(listener, shutdown.clone());

@@ -7,6 +7,7 @@ mod client;
 mod companies;
 mod demo;
 mod doctor;
+mod health;
 mod history;
 mod issues;
 mod print;
@@ -48,6 +49,8 @@ enum Command {
     Doctor(ConfigFile),
     /// Show the service at a glance
     Status(Service),
+    /// Ask, without a token, whether the service is ready
+    Health(Service),
     /// List, show and decide about records
     #[command(subcommand)]
     Records(records::Records),
@@ -120,6 +123,7 @@ impl Cli {
                 Command::Demo(demo) => demo.run().await,
                 Command::Doctor(file) => doctor::run(&file.config).await,
                 Command::Status(service) => status::run(&service).await,
+                Command::Health(service) => health::run(&service).await,
                 Command::Records(records) => records.run().await,
                 Command::Issues(issues) => issues.run().await,
                 Command::Bulk(bulk) => bulk.run().await,

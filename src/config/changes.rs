@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::tls::{self, Tls};
 use super::{Alert, Channel, Company, Config, Connection, Email, Log, Operator, Server, Store, XeroAccess};
 use crate::domain::alert::Rule;
 use crate::domain::hours::Listening;
@@ -26,6 +27,9 @@ pub struct Changes {
     /// `[[alert]]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Change>,
+    /// The certificate of `[server]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server: Vec<Change>,
     /// Settings that are other in the file, and stay as they are until the service is restarted.
     pub needs_restart: Vec<String>,
 }
@@ -82,6 +86,7 @@ impl Changes {
                 (operator.name.as_str(), of_operator(operator))
             }),
             alerts: compare(&running.alerts, &wanted.alerts, |alert| (alert.name.as_str(), of_alert(alert))),
+            server: compare(certificate(running, wanted), certificate(wanted, running), |tls| ("tls", of_tls(tls))),
             needs_restart,
         }
     }
@@ -97,7 +102,9 @@ impl Changes {
         let companies = self.companies.iter().map(|change| ("company", change));
         let connections = self.connections.iter().map(|change| ("connectwise", change));
         let operators = self.operators.iter().map(|change| ("operator", change));
-        companies.chain(connections).chain(operators).chain(self.alerts.iter().map(|change| ("alert", change)))
+        let companies = companies.chain(connections).chain(operators);
+        let companies = companies.chain(self.alerts.iter().map(|change| ("alert", change)));
+        companies.chain(self.server.iter().map(|change| ("server", change)))
     }
 
     /// Whether the company's client in Xero can go on: it is not new, and none of its own settings changed.
@@ -246,9 +253,25 @@ fn of_alert(alert: &Alert) -> Settings {
     settings
 }
 
+/// The certificate of `config`, where the other one has one, too: whether there is one is fixed at the start.
+fn certificate<'config>(config: &'config Config, other: &Config) -> &'config [Tls] {
+    other.server.tls.as_ref().and(config.server.tls.as_ref()).map(std::slice::from_ref).unwrap_or_default()
+}
+
+fn of_tls(tls: &Tls) -> Settings {
+    let Tls { certificate, key, identity, valid: _ } = tls;
+    let chain = identity.cert.iter().fold(Sha256::new(), Sha256::chain_update);
+    // The key fits its certificate: another one comes with another certificate, or in a file of another name.
+    named([
+        (tls::CERTIFICATE, format!("{} {}", certificate.display(), hex(&chain.finalize()))),
+        (tls::KEY, key.display().to_string()),
+    ])
+}
+
 /// What is fixed at the start.
 fn fixed(config: &Config) -> Settings {
-    let Server { listen, public_url, body_bytes_max, connections_max, callbacks } = &config.server;
+    let Server { listen, public_url, body_bytes_max, connections_max, callbacks, requests_per_minute, tls } =
+        &config.server;
     let (Store { path, key, exchanges_days }, Log { format, filter }) = (&config.store, &config.log);
     named([
         ("server.listen", listen.to_string()),
@@ -256,6 +279,8 @@ fn fixed(config: &Config) -> Settings {
         ("server.callbacks", format!("{callbacks:?}")),
         ("server.body_bytes_max", body_bytes_max.to_string()),
         ("server.connections_max", connections_max.to_string()),
+        ("server.requests_per_minute", requests_per_minute.to_string()),
+        ("server.tls_certificate", tls.is_some().to_string()),
         ("store.path", path.display().to_string()),
         ("store.key", key.as_ref().map(secret).unwrap_or_default()),
         ("store.exchanges_days", exchanges_days.to_string()),

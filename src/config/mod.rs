@@ -6,6 +6,7 @@ mod alerts;
 mod changes;
 mod reader;
 mod rules;
+mod tls;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use alerts::{Alert, Channel, Email, Security};
 pub use changes::{Change, Changes, How};
 pub use reader::Fault;
+pub use tls::{Tls, Validity};
 
 use crate::domain::callback::KeyHost;
 use crate::domain::hours::{BusinessHours, Listening};
@@ -66,6 +68,10 @@ pub struct Server {
     pub connections_max: usize,
     /// What is done about callbacks that are missing or switched off.
     pub callbacks: Keeping,
+    /// Requests a minute that each token may make; 0 = no limit.
+    pub requests_per_minute: u32,
+    /// The certificate of the door; none = plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// Where the journal and the index are.
@@ -263,6 +269,8 @@ fn server(section: Section<'_, '_>) -> Server {
         body_bytes_max: section.parsed("body_bytes_max").unwrap_or(1 << 20),
         connections_max: section.parsed("connections_max").unwrap_or(2048),
         callbacks: section.choice("callbacks", Keeping::Keep, "keep, report, off"),
+        requests_per_minute: section.parsed("requests_per_minute").unwrap_or(1200),
+        tls: tls::read(&section),
     };
     section.finish();
     server
@@ -525,7 +533,7 @@ mod tests {
         // What a supervisor sets to nothing does not hide what the file says.
         assert_eq!(faults(key, key, &|_| Some(" ".to_owned())), [""; 0]);
         let found = faults("key = \"s3cret-of-the-store\"", "key = \"0123456789abcde\"", &|_| None);
-        assert_eq!(found, ["line 12: store.key: must have at least 16 characters; make it long and random"]);
+        assert_eq!(found, ["line 15: store.key: must have at least 16 characters; make it long and random"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, Method, StatusCode, header, request};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -71,6 +71,7 @@ impl FromRequestParts<Arc<Surface>> for Looker {
 
     async fn from_request_parts(parts: &mut request::Parts, surface: &Arc<Surface>) -> Result<Self, Response> {
         if let Some((operator, session)) = signed_in(&parts.headers, surface) {
+            surface.pace.take(&operator.name).map_err(|wait| Problem::too_many(wait).into_response())?;
             return Ok(Self { operator, session: Some(session) });
         }
         match identify(parts, surface) {
@@ -114,6 +115,7 @@ fn identify(parts: &request::Parts, surface: &Surface) -> Result<Operator, Probl
     if matches!(parts.method, Method::GET | Method::HEAD)
         && let Some((operator, _)) = signed_in(&parts.headers, surface)
     {
+        surface.pace.take(&operator.name).map_err(Problem::too_many)?;
         return Ok(operator);
     }
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(problem)?;
@@ -129,7 +131,12 @@ fn identify(parts: &request::Parts, surface: &Surface) -> Result<Operator, Probl
         }
         _ => return Err(problem()),
     };
-    operator_of(&token, surface).ok_or_else(problem)
+    let Some(operator) = operator_of(&token, surface) else {
+        surface.pace.stranger().map_err(Problem::too_many)?;
+        return Err(problem());
+    };
+    surface.pace.take(&operator.name).map_err(Problem::too_many)?;
+    Ok(operator)
 }
 
 /// Compares without telling by time where two texts differ.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::Surface;
@@ -54,6 +55,8 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
         .map(|company| CompanyGauges {
             company: company.id.clone(),
             day_remaining: company.calls_remaining_today,
+            minute_used: company.calls_last_minute,
+            last_posted: company.last_posted.map(Timestamp::as_second),
             resting: company.resting.is_some(),
             paused: company.paused.iter().map(|pause| pause.kind.clone()).collect(),
         })
@@ -64,12 +67,14 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
     let alerted =
         |name: &str, code: &str| view.alerts.iter().any(|alert| alert.connection == name && alert.code == code);
     let gauges = |connection: &ConnectionView| ConnectionGauges {
+        last_callback: connection.last_callback.map(Timestamp::as_second),
         silent: alerted(&connection.name, "silent"),
         callbacks_wrong: alerted(&connection.name, "callbacks"),
         sweep_incomplete: alerted(&connection.name, "sweep"),
         missed_week: connection.missed_in_7_days,
         sweep_calls: connection.last_sweep.as_ref().map_or(0, |last| last.calls.saturating_add(last.xero_calls)),
         swept: connection.last_sweep.as_ref().map(|last| last.began.as_second()),
+        completed: connection.last_complete_sweep.map(Timestamp::as_second),
         connection: connection.name.clone(),
     };
     let connections: Vec<ConnectionGauges> = view.connections.iter().map(gauges).collect();

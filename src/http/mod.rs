@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod history;
 mod issues;
+mod pace;
 mod page;
 mod patience;
 mod reconcile;
@@ -20,6 +21,7 @@ mod session;
 mod sides;
 mod status;
 mod sweep;
+mod tls;
 mod view;
 mod xero;
 
@@ -35,12 +37,14 @@ pub use bulk::{BulkView, Bulks, RefusedView};
 pub use companies::CompanyView;
 pub use history::HistoryView;
 pub use issues::{IssueView, IssuesView};
+pub use pace::Pace;
 pub use reconcile::{StatementView, Statements};
 pub use reload::Reload;
 pub use serve::{Limits, serve};
 pub use session::Sessions;
 pub use sides::{SideView, SidesView};
 pub use sweep::{CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
+pub use tls::Shown;
 pub use view::{HourView, PageView, RecordView, StatusView};
 
 use crate::alerts::Alerts;
@@ -54,6 +58,8 @@ pub struct Surface {
     pub parts: Arc<Live>,
     /// Who may look and decide.
     pub operators: RwLock<Vec<Operator>>,
+    /// How many requests each of them still has.
+    pub pace: Pace,
     /// Where reloads are asked for.
     pub reloads: mpsc::Sender<Reload>,
     /// The largest callback, in bytes.

@@ -1,5 +1,7 @@
 //! One step for one lease: read the record, decide, act, settle.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 
 use crate::domain::delivery::{About, CostJournal, Intent, Posted};
@@ -81,10 +83,13 @@ pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Resu
     let (key, attempts) =
         (lease.record.key.clone(), Attempts { all: lease.record.attempt, faults: lease.record.faults });
     let first_seen = lease.record.first_seen;
+    let begun = Instant::now();
     let Ended { lease, outcome, about } = Box::pin(step(lease, &mut slot, parts)).await?;
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
-    parts.metrics.step(key.kind, &outcome, now.duration_since(first_seen));
+    let currency = about.as_ref().map_or("", |about| about.currency.as_str());
+    parts.metrics.step(key.kind, &outcome, currency, now.duration_since(first_seen));
+    tracing::Span::current().record("duration_ms", u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
     log(&key, &outcome);
     let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
     // The settlement comes first: without it the step would be repeated.

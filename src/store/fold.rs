@@ -64,6 +64,9 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::Compared { connection, result } => {
             memory.totals.sweeps.entry(connection.clone()).or_default().ended((**result).clone(), at);
         }
+        Event::Configured { form, version, .. } if *form > memory.totals.form.0 => {
+            memory.totals.form = (*form, version.clone());
+        }
         Event::Linked { company, client, contact } => {
             memory.company(company).contacts.insert(*client, *contact);
         }

@@ -22,7 +22,7 @@ use super::page::{Filter, Issue, Page};
 use super::queue::Lane;
 use super::writer::{self, Command, Done};
 use super::{
-    Head, Health, Incident, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history,
+    Health, Incident, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history,
     incident, indexer, listing, open,
 };
 use crate::clock::Clock;
@@ -426,23 +426,7 @@ impl Store for LocalStore {
     }
 
     fn overview(&self) -> Overview {
-        let memory = self.shared.memory();
-        Overview {
-            counts: memory.totals.counts.clone(),
-            oldest_due: memory.queue.oldest(),
-            leased: memory.leases.len(),
-            activity: memory.totals.activity.clone(),
-            last_posted: memory.totals.last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
-            last_callback: memory
-                .totals
-                .last_callback
-                .iter()
-                .map(|(connection, at)| (connection.clone(), *at))
-                .collect(),
-            sweeps: memory.totals.sweeps.iter().map(|(name, standing)| (name.clone(), standing.clone())).collect(),
-            entries: memory.applied.map_or(0, |(link, _)| link.sequence),
-            head: memory.applied.map_or(Head::START, |(link, _)| link.into()),
-        }
+        self.shared.memory().overview()
     }
 
     fn trusted_since(&self) -> Timestamp {

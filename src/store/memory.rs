@@ -13,6 +13,7 @@ use super::activity::Activity;
 use super::event::{Pause, Rest};
 use super::journal::{Link, Position};
 use super::queue::Queue;
+use super::{Head, Overview};
 use crate::domain::delivery::{Record, State, StateName, Sweep};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 use crate::domain::sweep::SweepStanding;
@@ -193,6 +194,9 @@ pub(crate) struct Totals {
     /// What is known of sweeps, by connection.
     #[serde(default)]
     pub(crate) sweeps: BTreeMap<ConnectionId, SweepStanding>,
+    /// The newest form that was written, and the version of readypost that did.
+    #[serde(default)]
+    pub(crate) form: (u32, String),
 }
 
 impl Memory {
@@ -215,6 +219,22 @@ impl Memory {
             *last = posted.at.max(*last);
         }
         self.recent.insert(key.clone(), new);
+    }
+
+    /// Counts and times.
+    pub(crate) fn overview(&self) -> Overview {
+        let Totals { counts, activity, last_posted, last_callback, sweeps, .. } = &self.totals;
+        Overview {
+            counts: counts.clone(),
+            oldest_due: self.queue.oldest(),
+            leased: self.leases.len(),
+            activity: activity.clone(),
+            last_posted: last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
+            last_callback: last_callback.iter().map(|(connection, at)| (connection.clone(), *at)).collect(),
+            sweeps: sweeps.iter().map(|(name, standing)| (name.clone(), standing.clone())).collect(),
+            entries: self.applied.map_or(0, |(link, _)| link.sequence),
+            head: self.applied.map_or(Head::START, |(link, _)| link.into()),
+        }
     }
 
     /// What is known of an organisation, about to be changed.

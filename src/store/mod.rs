@@ -211,6 +211,10 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
+/// The form of the journal and the index. A version that writes what the one before would misread, or not read at all,
+/// raises it by one; then the one before refuses the folder at its start instead of finding out in the middle.
+pub const FORM: u32 = 1;
+
 /// What may be chosen when a store is opened. The service keeps to the defaults; tests need them smaller.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -10,7 +10,7 @@ use super::fold::{self, Folded};
 use super::index::{Index, IndexError, Mark, Queued};
 use super::journal::{self, Begun, Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
-use super::{Options, StoreError};
+use super::{FORM, Options, StoreError};
 use crate::clock::Clock;
 
 /// A file of this name says that the index failed while it was in use, so that it must not be opened again.
@@ -127,6 +127,7 @@ fn fold_journal(
             Queued::First(key, due) => memory.queue.insert_first(key, due),
         });
         queued.map_err(|error| Unfit::Index(error.to_string()))?;
+        known_form(&memory)?;
     }
     let mut failure = None;
     let scan = Journal::scan(directory, from, &mut |scanned| {
@@ -147,7 +148,9 @@ fn fold_journal(
 fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Result<(), Unfit> {
     let sequence = scanned.link.sequence;
     let entry: Entry = serde_json::from_slice(scanned.payload).map_err(|error| {
-        Unfit::Journal(StoreError::Corrupt(format!("entry {sequence} is not of this version of readypost: {error}")))
+        Unfit::Journal(StoreError::Corrupt(format!(
+            "entry {sequence} is not of this version of readypost: {error}. If a newer one has written it, start that one, or restore a backup from before it was started"
+        )))
     })?;
     if let Some(key) = entry.event.key() {
         let current = match memory.newer_than_index(key) {
@@ -160,7 +163,20 @@ fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Resu
         }
     }
     fold::surroundings(memory, &entry);
-    Ok(())
+    known_form(memory)
+}
+
+/// Nothing is done with a folder that a newer version has written in a form of its own.
+fn known_form(memory: &Memory) -> Result<(), Unfit> {
+    let (form, version) = &memory.totals.form;
+    if *form <= FORM {
+        return Ok(());
+    }
+    let message = format!(
+        "readypost {version} has written it in form {form}, and this is readypost {} with form {FORM}: start {version} again, or restore a backup from before it was started",
+        env!("CARGO_PKG_VERSION")
+    );
+    Err(Unfit::Journal(StoreError::Corrupt(message)))
 }
 
 /// Moves rows from memory to the index when there are as many as `rebuild_rows`.

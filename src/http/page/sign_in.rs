@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{Here, Sheet};
 use crate::http::Surface;
 use crate::http::access::operator_of;
+use crate::http::error::Problem;
 use crate::http::session::set_cookie;
 
 /// Where to go once signed in.
@@ -77,6 +78,9 @@ pub(super) async fn begin(
 ) -> Response {
     let now = surface.parts.clock.now();
     let Some(operator) = operator_of(token.trim(), &surface) else {
+        if let Err(wait) = surface.pace.stranger() {
+            return Problem::too_many(wait).into_response();
+        }
         tracing::warn!("somebody tried to sign in with a token that is not known");
         return (StatusCode::FORBIDDEN, form(&next, Some("This token is not in the configuration."))).into_response();
     };

@@ -197,7 +197,8 @@ pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answe
     Box::pin(exchange(system, request, false)).await
 }
 
-/// The same for a request that is about credentials: the history keeps that it was sent, and nothing that was said.
+/// The same for a request that is about credentials, or whose address is one: the history keeps that it was sent, and
+/// nothing that was said, and the log leaves the address out.
 ///
 /// # Errors
 /// As [`send`].
@@ -212,7 +213,9 @@ async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -
     let (client, request) = request.build_split();
     let request = request.map_err(transport)?;
     let secrets = Secrets::of(&request);
-    let (method, path, sent) = (request.method().clone(), request.url().path().to_owned(), Instant::now());
+    // The address of a channel of alerts is a secret itself.
+    let path = if secret { "…".to_owned() } else { request.url().path().to_owned() };
+    let (method, sent) = (request.method().clone(), Instant::now());
     let begun = recording::begin(system, &request, secret);
     let outcome = async {
         let mut response = client.execute(request).await.map_err(transport)?;

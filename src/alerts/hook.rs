@@ -15,7 +15,7 @@ use super::letter::Letter;
 use super::line::Refusal;
 use crate::clock::Clock;
 use crate::domain::signature::WebhookSecret;
-use crate::remote::{Answer, RemoteError, Secrets, http_client, send, with_retry};
+use crate::remote::{Answer, RemoteError, Secrets, http_client, send_secret, with_retry};
 
 /// The longest time for one try.
 const TRY_MAX: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ impl Hook {
             request = request.header("webhook-id", &letter.id).header("webhook-timestamp", at.to_string());
             request = request.header("webhook-signature", signature);
         }
-        let answer = send(system, request.body(body.to_owned())).await?;
+        let answer = send_secret(system, request.body(body.to_owned())).await?;
         let cause = || format!("HTTP {} {}", answer.status.as_u16(), answer.excerpt()).trim_end().to_owned();
         match answer.status {
             status if status.is_success() => Ok(answer),

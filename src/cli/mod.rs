@@ -10,6 +10,7 @@ mod doctor;
 mod health;
 mod history;
 mod issues;
+mod manual;
 mod print;
 mod reconcile;
 mod records;
@@ -83,6 +84,10 @@ enum Command {
     /// Show what stands and test who is told
     #[command(subcommand)]
     Alerts(alerts::Alerts),
+    /// Print the completions of a shell
+    Completions(manual::Completions),
+    /// Print the manual page
+    Man,
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -137,6 +142,8 @@ impl Cli {
                 Command::Sweep(sweep) => sweep.run().await,
                 Command::Callbacks(callbacks) => callbacks.run().await,
                 Command::Alerts(alerts) => alerts.run().await,
+                Command::Completions(completions) => Ok(completions.run()),
+                Command::Man => manual::man(),
                 Command::Token(token) => token.run(),
             }
         });

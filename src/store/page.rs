@@ -33,7 +33,8 @@ pub struct Filter {
     pub warning: Option<String>,
     /// Changed since.
     pub since: Option<Timestamp>,
-    /// The beginning of the number, part of the client's name, or the key or its last part, whatever the case.
+    /// The beginning of the number or the packing slip, part of the client's name, or the key or its last part, whatever
+    /// the case.
     pub q: Option<String>,
     /// Where the page begins: [`Page::next`] of the page before.
     pub cursor: Option<String>,
@@ -97,7 +98,8 @@ impl Filter {
                 about.number.to_lowercase().starts_with(&text) || about.client.as_str().to_lowercase().contains(&text)
             });
             let key = &record.key;
-            in_about || key.source.as_str().to_lowercase() == text || key.to_string().to_lowercase() == text
+            let slip = key.packing_slip().is_some_and(|slip| slip.to_lowercase().starts_with(&text));
+            in_about || slip || key.source.as_str().to_lowercase() == text || key.to_string().to_lowercase() == text
         };
         self.kind.is_none_or(|wanted| record.key.kind == wanted)
             && self.company.as_ref().is_none_or(|wanted| company() == Some(wanted))

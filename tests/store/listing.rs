@@ -98,7 +98,9 @@ fn is_wanted(record: &Record, filter: &Filter) -> bool {
         let of_about = about.is_some_and(|about| {
             about.number.to_lowercase().starts_with(&text) || about.client.as_str().to_lowercase().contains(&text)
         });
-        of_about || [record.key.to_string(), record.key.source.as_str().to_owned()].contains(&text)
+        let slip = format!("ps {}", record.key.source.as_str().split('-').next().unwrap());
+        let of_slip = record.key.kind == RecordKind::Purchase && slip.starts_with(&text);
+        of_about || of_slip || [record.key.to_string(), record.key.source.as_str().to_owned()].contains(&text)
     };
     let company = about.and_then(|about| about.company.as_ref()).map(ToString::to_string);
     filter.state.is_none_or(|state| record.state.name() == state)
@@ -140,6 +142,7 @@ fn filters() -> Vec<Filter> {
         Filter { q: some("102"), ..usual() },
         Filter { q: some("acme/invoice/102"), ..usual() },
         Filter { q: some("v-4"), ..usual() },
+        Filter { q: some("PS 1"), ..usual() },
         Filter { q: some("blue"), reason: some("new_contact"), ..usual() },
     ];
     for state in StateName::ALL {

@@ -35,7 +35,7 @@ pub(crate) enum By<'filter> {
     Reason(&'filter str),
     /// The code of a warning that nobody has acknowledged, or `any`.
     Warning(&'filter str),
-    /// The beginning of a number, part of a client's name, or a key or its last part.
+    /// The beginning of a number or a packing slip, part of a client's name, or a key or its last part.
     Text(&'filter str),
 }
 
@@ -71,6 +71,7 @@ pub(super) fn keys(record: &Record) -> Vec<Vec<u8>> {
         strands.push(strand(b'p', state, &about.client.as_str().to_lowercase()));
         strands.push(strand(b'n', state, &about.number.to_lowercase()));
     }
+    strands.extend(record.key.packing_slip().map(|slip| strand(b'n', state, &slip.to_lowercase())));
     match &record.state {
         State::Held { reason } => {
             strands.push(strand(b'g', state, reason.code.as_str()));

@@ -50,7 +50,8 @@ impl Browser {
         let mut stream = TcpStream::connect(host)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(stream, "DELETE /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-        stream.read_to_end(&mut Vec::new()).map(drop)
+        // It answers once the browser has ended, and keeps the connection.
+        stream.read(&mut [0; 512]).map(drop)
     }
 
     /// A window of this size; dark or light.

@@ -43,12 +43,14 @@
 //! | simulate | [`simulate`](pipeline::simulate) | a record, a month, or all that is unposted | [`Simulation`](domain::simulation::Simulation) | no, and it writes nothing |
 //! | compare names | [`map_check`](pipeline::map_check), then [`check`](domain::mapcheck::check) | the set-up of both systems, [`Rules`] | [`MapCheck`](domain::mapcheck::MapCheck) | only the second |
 //! | state | [`reconcile`](pipeline::reconcile), then [`sections`](domain::statement::sections) | a month of both systems | [`Statement`](domain::statement::Statement) | only the second |
+//! | alert | [`standing`](pipeline::standing), then [`Told::due`](domain::alert::Told::due) | the store, both clients | a message to a channel, or none | only the second |
 //! | review | [`Store::records`], [`Store::resolve`] | [`Filter`]; [`Decision`] | [`Record`] | no |
 //!
 //! The door is in [`http`], the steps are in [`pipeline`], and [`app`] puts them together.
 //!
 //! # The modules
 //!
+//! - [`alerts`]: tells people what stands, by e-mail and webhooks.
 //! - [`app`]: the only place that names concrete types; from configuration to parts, run, reload, shut down.
 //! - [`cli`]: the commands; most of them ask the running service over HTTP.
 //! - [`clock`]: time as a value, so that tests own it.
@@ -64,7 +66,7 @@
 //! - [`vault`]: refresh tokens, encrypted at rest.
 //! - [`xero`]: the client of Xero: tokens, budget, contacts, settings, documents, look-ups and payments.
 //!
-//! A module uses only modules further down: `cli`; `app`; `http`; `pipeline` and `vault`; `telemetry`; then
+//! A module uses only modules further down: `cli`; `app`; `http`; `alerts`; `pipeline` and `vault`; `telemetry`; then
 //! `config`, `connectwise`, `xero` and `store`; then `remote`, `domain` and `clock`. The simulator uses `clock`
 //! alone, so that it cannot agree with the service by accident.
 //!
@@ -125,6 +127,8 @@
 //! | settlement | What happens after a step, as it is journalled: [`Settlement`]. |
 //! | company | One Xero organisation: [`CompanyId`]. What ConnectWise calls a company is a *client* here. |
 //! | connection | One ConnectWise system: [`ConnectionId`]. |
+//! | alert | Something that stands and that somebody should know of: [`Alert`](domain::alert::Alert). |
+//! | channel | Who is told of alerts, and by what: [`Alerts`](alerts::Alerts). |
 //! | batch | What marks a record as posted in ConnectWise, one for each: [`batch::name`]. |
 //!
 //! [`Accepted`]: domain::delivery::Accepted
@@ -188,6 +192,7 @@
 //! [`triage`]: domain::plan::triage
 //! [`verify`]: domain::signature::verify
 
+pub mod alerts;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -4,7 +4,7 @@ mod recording;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
@@ -197,7 +197,8 @@ pub async fn send(system: &'static str, request: RequestBuilder) -> Result<Answe
     Box::pin(exchange(system, request, false)).await
 }
 
-/// The same for a request that is about credentials: the history keeps that it was sent, and nothing that was said.
+/// The same for a request that is about credentials, or whose address is one: the history keeps that it was sent, and
+/// nothing that was said, and the log leaves the address out.
 ///
 /// # Errors
 /// As [`send`].
@@ -212,6 +213,9 @@ async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -
     let (client, request) = request.build_split();
     let request = request.map_err(transport)?;
     let secrets = Secrets::of(&request);
+    // The address of a channel of alerts is a secret itself.
+    let path = if secret { "…".to_owned() } else { request.url().path().to_owned() };
+    let (method, sent) = (request.method().clone(), Instant::now());
     let begun = recording::begin(system, &request, secret);
     let outcome = async {
         let mut response = client.execute(request).await.map_err(transport)?;
@@ -226,6 +230,15 @@ async fn exchange(system: &'static str, request: RequestBuilder, secret: bool) -
         Ok(Answer { status, headers, body: secrets.mask(body) })
     };
     let outcome = outcome.await;
+    let duration_ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match &outcome {
+        Ok(answer) => {
+            // Their support asks for it.
+            let id = answer.header("x-cw-request-id").or_else(|| answer.header("xero-correlation-id"));
+            tracing::debug!(system, %method, path, status = answer.status.as_u16(), request_id = id, duration_ms, "answered");
+        }
+        Err(error) => tracing::debug!(system, %method, path, %error, duration_ms, "not answered"),
+    }
     if let Some(begun) = begun {
         begun.end(&outcome);
     }

@@ -1,5 +1,8 @@
 //! Logs and metrics.
 
+mod lines;
+
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::iter;
 use std::sync::atomic::AtomicU64;
@@ -11,15 +14,19 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
+use crate::domain::alert::AlertKind;
 use crate::domain::delivery::StateName;
 use crate::domain::hold::SkipReason;
 use crate::domain::record::RecordKind;
-use crate::domain::settle::{Failure, Outcome};
+use crate::domain::settle::{Failure, Outcome, Paid};
+use crate::domain::warning::Warning;
 use crate::store::Overview;
+use lines::Lines;
 
 /// Starts logging to standard error; does nothing when logging was started before.
 ///
@@ -33,7 +40,7 @@ pub fn start(log: &Log) -> Result<(), tracing_subscriber::filter::ParseError> {
         .with_ansi(std::io::stderr().is_terminal());
     // A second start, as in a test of several services, keeps the first.
     let _ = match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.json().event_format(Lines).try_init(),
         LogFormat::Pretty => builder.with_target(false).try_init(),
     };
     Ok(())
@@ -79,6 +86,21 @@ struct CodeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: Text,
+    outcome: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AmountLabels {
+    code: Text,
+    currency: Text,
+}
+
+/// None: of the process as a whole.
+type NoLabels = [(&'static str, &'static str); 0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CompanyLabels {
     company: Text,
 }
@@ -92,7 +114,8 @@ struct ConnectionLabels {
 type ConnectionGauge = (&'static str, &'static str, fn(&ConnectionGauges) -> Option<i64>);
 
 /// What is shown of each connection.
-const CONNECTION_GAUGES: [ConnectionGauge; 6] = [
+const CONNECTION_GAUGES: [ConnectionGauge; 8] = [
+    ("last_callback", "When a callback was last accepted, in seconds since 1970", |known| known.last_callback),
     ("connection_silent", "1 while no callback has come for too many business hours", |known| {
         Some(known.silent.into())
     }),
@@ -105,6 +128,9 @@ const CONNECTION_GAUGES: [ConnectionGauge; 6] = [
     }),
     ("sweep_calls", "Calls of the last sweep to both systems", |known| Some(known.sweep_calls.into())),
     ("sweep_began", "When the last sweep began, in seconds since 1970", |known| known.swept),
+    ("sweep_completed", "When a sweep last ended that could compare everything, in seconds since 1970", |known| {
+        known.completed
+    }),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -120,6 +146,10 @@ pub struct CompanyGauges {
     pub company: String,
     /// Calls left today, when Xero said so.
     pub day_remaining: Option<u32>,
+    /// Calls in the last minute.
+    pub minute_used: u32,
+    /// When something was posted last, in seconds since 1970.
+    pub last_posted: Option<i64>,
     /// Whether nothing can be posted to it for now.
     pub resting: bool,
     /// The kinds that operators paused; none = all.
@@ -131,6 +161,8 @@ pub struct CompanyGauges {
 pub struct ConnectionGauges {
     /// Name of the connection.
     pub connection: String,
+    /// When a callback was last accepted, in seconds since 1970.
+    pub last_callback: Option<i64>,
     /// Whether no callback has come for too long.
     pub silent: bool,
     /// Whether callbacks are missing or switched off.
@@ -143,6 +175,8 @@ pub struct ConnectionGauges {
     pub sweep_calls: u32,
     /// When the last sweep began, in seconds since 1970; none before the first.
     pub swept: Option<i64>,
+    /// When a sweep last ended that could compare everything, in seconds since 1970.
+    pub completed: Option<i64>,
 }
 
 /// Everything that is counted. Labels are outcomes and configured names, never records or customers.
@@ -154,15 +188,23 @@ pub struct Metrics {
     ack: Histogram,
     steps: Family<StepLabels, Counter>,
     event_to_posted: Histogram,
+    raised: Family<CodeLabels, Counter>,
+    adjusted: Family<AmountLabels, Counter>,
     depth: Family<StateLabels, Gauge>,
     held: Family<CodeLabels, Gauge>,
     warnings: Family<CodeLabels, Gauge>,
+    alerts: Family<CodeLabels, Gauge>,
+    alerts_sent: Family<ChannelLabels, Counter>,
     oldest: Gauge,
     entries: Gauge,
     calls_remaining: Family<CompanyLabels, Gauge>,
+    minute_calls: Family<CompanyLabels, Gauge>,
+    last_posted: Family<CompanyLabels, Gauge>,
     resting: Family<CompanyLabels, Gauge>,
     paused: Family<PauseLabels, Gauge>,
-    connections: [Family<ConnectionLabels, Gauge>; 6],
+    connections: [Family<ConnectionLabels, Gauge>; 8],
+    certificate: Family<NoLabels, Gauge>,
+    started: Gauge,
     ready: Gauge<u64, AtomicU64>,
     /// Held while the gauges are brought up to date and shown.
     rendering: Mutex<()>,
@@ -179,62 +221,100 @@ impl Default for Metrics {
             ack,
             steps: Family::default(),
             event_to_posted,
+            raised: Family::default(),
+            adjusted: Family::default(),
             depth: Family::default(),
             held: Family::default(),
             warnings: Family::default(),
+            alerts: Family::default(),
+            alerts_sent: Family::default(),
             oldest: Gauge::default(),
             entries: Gauge::default(),
             calls_remaining: Family::default(),
+            minute_calls: Family::default(),
+            last_posted: Family::default(),
             resting: Family::default(),
             paused: Family::default(),
             connections: Default::default(),
+            certificate: Family::default(),
+            started: Gauge::default(),
             ready: Gauge::default(),
             rendering: Mutex::default(),
         };
-        let registry = &mut metrics.registry;
-        registry.register("callbacks_received", "Callbacks by what became of them", metrics.callbacks.clone());
-        let help = "Events of Xero's webhooks by what became of them";
-        registry.register("webhook_events", help, metrics.webhook_events.clone());
-        registry.register_with_unit(
-            "callback_ack",
-            "Time from a callback's arrival to its answer",
-            Unit::Seconds,
-            metrics.ack.clone(),
-        );
-        registry.register("steps", "Steps by kind of record and how they ended", metrics.steps.clone());
-        let help = "Time from the first news of a record to its document in Xero";
-        registry.register_with_unit("event_to_posted", help, Unit::Seconds, metrics.event_to_posted.clone());
-        registry.register("queue_depth", "Records by state", metrics.depth.clone());
-        registry.register("records_held", "Held records by reason", metrics.held.clone());
-        registry.register("warnings_open", "Warnings that nobody has acknowledged, by code", metrics.warnings.clone());
-        registry.register_with_unit(
-            "oldest_pending_age",
-            "How long the oldest due record waits",
-            Unit::Seconds,
-            metrics.oldest.clone(),
-        );
-        registry.register("journal_entries", "Entries in the journal", metrics.entries.clone());
-        registry.register(
-            "xero_calls_remaining_today",
-            "Calls left today, as Xero said last",
-            metrics.calls_remaining.clone(),
-        );
-        registry.register("company_resting", "1 while nothing can be posted to the company", metrics.resting.clone());
-        registry.register("company_paused", "1 while an operator lets nothing be posted", metrics.paused.clone());
-        for (family, (name, help, _)) in metrics.connections.iter().zip(CONNECTION_GAUGES) {
-            registry.register(name, help, family.clone());
-        }
-        registry.register("ready", "1 while callbacks can be stored", metrics.ready.clone());
+        metrics.register();
         metrics
     }
 }
 
 impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("build", "The version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("started", "When the process was started, in seconds since 1970", self.started.clone());
+        registry.register("callbacks_received", "Callbacks by what became of them", self.callbacks.clone());
+        let help = "Events of Xero's webhooks by what became of them";
+        registry.register("webhook_events", help, self.webhook_events.clone());
+        let help = "Time from a callback's arrival to its answer";
+        registry.register_with_unit("callback_ack", help, Unit::Seconds, self.ack.clone());
+        registry.register("steps", "Steps by kind of record and how they ended", self.steps.clone());
+        let help = "Time from the first news of a record to its document in Xero";
+        registry.register_with_unit("event_to_posted", help, Unit::Seconds, self.event_to_posted.clone());
+        registry.register("warnings_raised", "Warnings that were raised, by code", self.raised.clone());
+        let help = "What warnings say was made up, in cents, whichever way, by code and currency";
+        registry.register("adjusted_cents", help, self.adjusted.clone());
+        registry.register("queue_depth", "Records by state", self.depth.clone());
+        registry.register("records_held", "Held records by reason", self.held.clone());
+        registry.register("warnings_open", "Warnings that nobody has acknowledged, by code", self.warnings.clone());
+        registry.register("alerts", "Alerts that stand, by code", self.alerts.clone());
+        let help = "Messages to channels of alerts by whether they were taken";
+        registry.register("alerts_sent", help, self.alerts_sent.clone());
+        let help = "How long the oldest due record waits";
+        registry.register_with_unit("oldest_pending_age", help, Unit::Seconds, self.oldest.clone());
+        registry.register("journal_entries", "Entries in the journal", self.entries.clone());
+        let help = "Calls left today, as Xero said last";
+        registry.register("xero_calls_remaining_today", help, self.calls_remaining.clone());
+        registry.register("xero_calls_last_minute", "Calls to Xero in the last minute", self.minute_calls.clone());
+        let help = "When something was last posted, in seconds since 1970";
+        registry.register("last_posted", help, self.last_posted.clone());
+        registry.register("company_resting", "1 while nothing can be posted to the company", self.resting.clone());
+        registry.register("company_paused", "1 while an operator lets nothing be posted", self.paused.clone());
+        for (family, (name, help, _)) in self.connections.iter().zip(CONNECTION_GAUGES) {
+            registry.register(name, help, family.clone());
+        }
+        let help = "When the certificate of the door ends, in seconds since 1970";
+        registry.register("tls_certificate_expires", help, self.certificate.clone());
+        registry.register("ready", "1 while callbacks can be stored", self.ready.clone());
+    }
+
+    /// When the process was started, in seconds since 1970.
+    pub fn started(&self, at: i64) {
+        self.started.set(at);
+    }
+
+    /// When the certificate of the door ends, in seconds since 1970.
+    pub fn certificate(&self, until: i64) {
+        self.certificate.get_or_create(&[]).set(until);
+    }
+
     /// A callback was answered.
     pub fn callback(&self, connection: &str, verdict: &'static str, took: std::time::Duration) {
         let labels = Verdict { connection: Text(connection.to_owned()), verdict: Text(verdict.to_owned()) };
         self.callbacks.get_or_create(&labels).inc();
         self.ack.observe(took.as_secs_f64());
+    }
+
+    /// A channel of alerts was told, or could not be.
+    pub fn alert_sent(&self, channel: &str, outcome: &'static str) {
+        let labels = ChannelLabels { channel: Text(channel.to_owned()), outcome: Text(outcome.to_owned()) };
+        self.alerts_sent.get_or_create(&labels).inc();
+    }
+
+    /// What stands, by its code; for the next time that the metrics are shown.
+    pub fn alerts(&self, standing: &BTreeMap<String, u32>) {
+        for kind in AlertKind::ALL {
+            let count = standing.get(kind.as_str()).copied().unwrap_or_default();
+            self.alerts.get_or_create(&CodeLabels { code: Text(kind.as_str().to_owned()) }).set(i64::from(count));
+        }
     }
 
     /// An event of a webhook was looked at; `company` is empty when it is nobody's.
@@ -243,8 +323,14 @@ impl Metrics {
         self.webhook_events.get_or_create(&labels).inc();
     }
 
-    /// A step of a record of this kind ended, `since_first_seen` after the first news of it.
-    pub fn step(&self, kind: RecordKind, outcome: &Outcome, since_first_seen: SignedDuration) {
+    /// A step of a record of this kind and currency ended, `since_first_seen` after the first news of it.
+    pub fn step(&self, kind: RecordKind, outcome: &Outcome, currency: &str, since_first_seen: SignedDuration) {
+        match outcome {
+            Outcome::Posted { warnings, .. }
+            | Outcome::Marked { warnings, .. }
+            | Outcome::Paid(Paid { warnings, .. }) => self.warned(warnings, currency),
+            _ => {}
+        }
         let (name, reason) = match outcome {
             Outcome::Posted { .. } => ("posted", ""),
             Outcome::Marked { .. } => ("marked", ""),
@@ -265,6 +351,17 @@ impl Metrics {
         self.steps.get_or_create(&StepLabels { kind, outcome, reason }).inc();
         if name == "posted" {
             self.event_to_posted.observe(since_first_seen.as_secs_f64());
+        }
+    }
+
+    fn warned(&self, warnings: &[Warning], currency: &str) {
+        for warning in warnings {
+            let code = Text(warning.code.as_str().to_owned());
+            self.raised.get_or_create(&CodeLabels { code: code.clone() }).inc();
+            if let Some(amount) = warning.made_up() {
+                let labels = AmountLabels { code, currency: Text(currency.to_owned()) };
+                self.adjusted.get_or_create(&labels).inc_by(amount.cents());
+            }
         }
     }
 
@@ -307,6 +404,8 @@ impl Metrics {
         self.resting.clear();
         self.paused.clear();
         self.calls_remaining.clear();
+        self.minute_calls.clear();
+        self.last_posted.clear();
         for company in companies {
             let labels = CompanyLabels { company: Text(company.company.clone()) };
             self.resting.get_or_create(&labels).set(i64::from(company.resting));
@@ -315,6 +414,10 @@ impl Metrics {
                 let kind = Text(kind.unwrap_or_else(|| "all".to_owned()));
                 let labels = PauseLabels { company: Text(company.company.clone()), kind };
                 self.paused.get_or_create(&labels).set(paused);
+            }
+            self.minute_calls.get_or_create(&labels).set(company.minute_used.into());
+            if let Some(at) = company.last_posted {
+                self.last_posted.get_or_create(&labels).set(at);
             }
             if let Some(remaining) = company.day_remaining {
                 self.calls_remaining.get_or_create(&labels).set(i64::from(remaining));

@@ -66,6 +66,7 @@ fn every_setting_has_its_row() {
         ("company", "**`[[company]]`**"),
         ("company.xero", "**`[company.xero]`**"),
         ("company.rules", "**`[company.rules]`**"),
+        ("alert", "**`[[alert]]`**"),
     ];
     let mut unknown = FULL.to_owned();
     for (section, _) in headings {

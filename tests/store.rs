@@ -13,10 +13,14 @@
 mod compressed;
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/form.rs"]
+mod form;
 #[path = "store/fresh.rs"]
 mod fresh;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/listing.rs"]
+mod listing;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 ///
 /// The simulators stand beside the product: they know neither its words nor its wire modules, because a
 /// misreading of either system must not be mirrored in what it is tested against.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("main", &["cli"]),
     ("lib", &[]),
     (
@@ -28,8 +28,24 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "xero",
         ],
     ),
-    ("app", &["clock", "config", "connectwise", "domain", "http", "pipeline", "store", "telemetry", "vault", "xero"]),
-    ("http", &["clock", "config", "connectwise", "domain", "pipeline", "store", "telemetry"]),
+    (
+        "app",
+        &[
+            "alerts",
+            "clock",
+            "config",
+            "connectwise",
+            "domain",
+            "http",
+            "pipeline",
+            "store",
+            "telemetry",
+            "vault",
+            "xero",
+        ],
+    ),
+    ("http", &["alerts", "clock", "config", "connectwise", "domain", "pipeline", "store", "telemetry"]),
+    ("alerts", &["clock", "config", "domain", "pipeline", "remote", "store"]),
     ("pipeline", &["clock", "connectwise", "domain", "remote", "store", "telemetry", "xero"]),
     ("telemetry", &["config", "domain", "store"]),
     ("vault", &["clock", "domain", "store", "xero"]),

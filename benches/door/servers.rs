@@ -34,7 +34,7 @@ const LIMITS: Limits = Limits { connections_max: 1024 };
 pub(crate) async fn start(router: Router, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(serve(listener, router, LIMITS, stop));
+    tokio::spawn(serve(listener, router, LIMITS, None, stop));
     Ok(address)
 }
 

@@ -1,4 +1,4 @@
-//! Once a day: the head of the history goes to the log, and exchanges that are old go.
+//! Once a day: the head of the history goes to the log, exchanges that are old go, and the certificate is looked at.
 //!
 //! A log that leaves the machine makes the head known where whoever owns the store's disk cannot change it.
 
@@ -7,14 +7,16 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
+use super::reload::Reloader;
 use crate::pipeline::Live;
 
 /// How often.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Runs until `shutdown`; the first time at once.
-pub(super) async fn run(live: Arc<Live>, shutdown: CancellationToken) {
+pub(super) async fn run(live: Arc<Live>, reloader: Arc<Reloader>, shutdown: CancellationToken) {
     loop {
+        reloader.look_at_certificate();
         let now = live.clock.now();
         match live.store.expire(now).await {
             Ok(0) => {}

@@ -11,16 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use clients::{connectwise_client, xero_client};
 
+use crate::alerts::{self, Alerts, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::settle::RetryPolicy;
-use crate::http::{self, Limits, Reload, Surface};
+use crate::http::{self, Limits, Pace, Reload, Shown, Surface};
 use crate::pipeline::{self, CallbackRule, Live, Parts};
 use crate::store::{self, Health};
 use crate::telemetry::Metrics;
@@ -46,9 +48,22 @@ pub struct App {
     surface: Arc<Surface>,
     limits: Limits,
     listen: SocketAddr,
+    /// How the door speaks; none = plain HTTP.
+    tls: Option<Arc<ServerConfig>>,
     reloader: Arc<Reloader>,
     /// What is asked of the reloader; taken by whoever serves.
     asked: Mutex<Option<mpsc::Receiver<Reload>>>,
+}
+
+/// Tells the channels of alerts what stands, besides the intervals at which the running service does.
+#[derive(Clone, Debug)]
+pub struct Alerter(Arc<Alerts>);
+
+impl Alerter {
+    /// Looks once, and returns when every channel was told what it was to be told, or could not be.
+    pub async fn look(&self) {
+        self.0.look().await;
+    }
 }
 
 /// Asks both systems for what nobody told of, besides the intervals at which the running service does.
@@ -70,6 +85,12 @@ impl App {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper(Arc::clone(&self.parts))
+    }
+
+    /// What tells of alerts by hand while the service runs.
+    #[must_use]
+    pub fn alerter(&self) -> Alerter {
+        Alerter(Arc::clone(&self.surface.alerts))
     }
 
     /// Builds everything that the configuration asks for and opens the store.
@@ -100,24 +121,34 @@ impl App {
             policy: RetryPolicy::default(),
             metrics: Arc::new(Metrics::default()),
         }));
+        let channels = Channels::new(&config.alerts).context("making the channels of alerts")?;
+        let alerts = Arc::new(Alerts::new(Arc::clone(&parts), &config.store.path, channels));
+        parts.metrics.started(clock.now().as_second());
         let (reloads, asked) = mpsc::channel(RELOADS_MAX);
         let surface = Arc::new(Surface {
             parts: Arc::clone(&parts),
             operators: RwLock::new(config.operators.clone()),
+            pace: Pace::new(config.server.requests_per_minute),
             reloads,
             body_bytes_max: config.server.body_bytes_max,
             verifying: Semaphore::new(VERIFYING_MAX),
             // Never less than the largest body that is allowed.
             bodies: Semaphore::new(BODIES_KIB_MAX.max(config.server.body_bytes_max.div_ceil(1 << 10))),
             started: clock.now(),
+            alerts,
             statements: http::Statements::default(),
             simulations: http::Simulations::default(),
             map_checks: http::MapChecks::default(),
+            sessions: http::Sessions::default(),
+            bulks: http::Bulks::default(),
         });
         let limits = Limits { connections_max: config.server.connections_max };
         let listen = config.server.listen;
-        let reloader = Reloader::new(Arc::clone(&surface), workshop, config);
-        Ok(Self { parts, surface, limits, listen, reloader: Arc::new(reloader), asked: Mutex::new(Some(asked)) })
+        let certificate = config.server.tls.as_ref().map(|tls| Arc::new(Shown::new(Arc::clone(&tls.identity))));
+        let tls = certificate.clone().map(Shown::speaking).transpose().context("opening the door for TLS")?;
+        let reloader = Reloader::new(Arc::clone(&surface), workshop, config, certificate);
+        let (reloader, asked) = (Arc::new(reloader), Mutex::new(Some(asked)));
+        Ok(Self { parts, surface, limits, listen, tls: tls.map(Arc::new), reloader, asked })
     }
 
     /// Names the file that a reload reads; without one the configuration stays as it was built.
@@ -147,7 +178,8 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let serving = http::serve(listener, http::router(Arc::clone(&self.surface)), self.limits, shutdown);
+        let router = http::router(Arc::clone(&self.surface));
+        let serving = http::serve(listener, router, self.limits, self.tls.clone(), shutdown);
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reloading = Arc::clone(&self.reloader).run(asked);
         async move {
@@ -158,6 +190,12 @@ impl App {
         }
     }
 
+    /// How the door is spoken to.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Runs until `shutdown`: the door closes first, steps that were begun finish, the store is flushed last.
     ///
     /// # Errors
@@ -165,13 +203,15 @@ impl App {
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let working = tokio::spawn(pipeline::run(Arc::clone(&self.parts), shutdown.clone()));
         let sweeping = tokio::spawn(pipeline::run_sweeps(Arc::clone(&self.parts), shutdown.clone()));
-        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), shutdown.clone()));
+        let noting = tokio::spawn(head::run(Arc::clone(&self.parts), Arc::clone(&self.reloader), shutdown.clone()));
+        let telling = tokio::spawn(alerts::run(Arc::clone(&self.surface.alerts), shutdown.clone()));
         let poisoned = self.watch_store(shutdown.clone());
         let serving = self.serve_only(listener, shutdown.clone());
         let (cause, ()) = tokio::join!(poisoned, serving);
         working.await.context("the worker stopped")?;
         sweeping.await.context("the sweeps stopped")?;
         noting.await.context("the daily look at the history stopped")?;
+        telling.await.context("the alerts stopped")?;
         self.parts.store.close().await;
         match cause {
             None => Ok(()),

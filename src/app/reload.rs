@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::clients::Workshop;
 use super::rules::InForce;
-use crate::config::{self, Changes, Config, Fault, Grant};
-use crate::http::{Reload, Surface};
+use crate::config::{self, Changes, Config, Fault, Grant, Server};
+use crate::http::{Reload, Shown, Surface};
 
 /// Exchanges the systems, the rules and the operators of a running service.
 #[derive(Clone, Debug)]
@@ -19,12 +19,19 @@ pub(super) struct Reloader {
     path: Option<PathBuf>,
     /// What is in force.
     running: Arc<Mutex<Config>>,
+    /// What the door shows where it speaks TLS.
+    certificate: Option<Arc<Shown>>,
 }
 
 impl Reloader {
     /// For a service that was built from this configuration.
-    pub(super) fn new(surface: Arc<Surface>, workshop: Workshop, running: Config) -> Self {
-        Self { surface, workshop, path: None, running: Arc::new(Mutex::new(running)) }
+    pub(super) fn new(
+        surface: Arc<Surface>,
+        workshop: Workshop,
+        running: Config,
+        certificate: Option<Arc<Shown>>,
+    ) -> Self {
+        Self { surface, workshop, path: None, running: Arc::new(Mutex::new(running)), certificate }
     }
 
     /// With the file that is read.
@@ -40,6 +47,7 @@ impl Reloader {
             let this = Arc::clone(&self);
             // Files are read, and certificates for the new clients.
             let outcome = tokio::task::spawn_blocking(move || this.reload(&by, dry_run)).await;
+            self.look_at_certificate();
             let outcome = outcome.unwrap_or_else(|_| Err(vec![fault("file", "the reload failed; its log says where")]));
             // Whoever asked may be gone; the log has it, too.
             let _ = answer.send(outcome);
@@ -85,6 +93,8 @@ impl Reloader {
         let systems = self.workshop.systems(&wanted, Some((&live.current(), &changes)));
         let (connections, companies) =
             systems.map_err(|error| vec![fault("clients", &format!("they cannot be made: {error:#}"))])?;
+        let channels = self.surface.alerts.channels(&wanted.alerts, |name| changes.keep_alert(name));
+        let channels = channels.map_err(|error| vec![fault("alert", &format!("it cannot be made: {error:#}"))])?;
         if dry_run {
             return Ok(changes);
         }
@@ -94,11 +104,29 @@ impl Reloader {
         noted.map_err(|error| vec![fault("store", &format!("the history cannot take the rules: {error}"))])?;
         live.exchange(connections, companies, rules.name);
         self.surface.operators.write().unwrap_or_else(PoisonError::into_inner).clone_from(&wanted.operators);
+        self.surface.alerts.exchange(channels);
+        let mut tls = running.server.tls.clone();
+        if let (Some(shown), Some(wanted)) = (&self.certificate, &wanted.server.tls) {
+            shown.exchange(Arc::clone(&wanted.identity));
+            tls = Some(wanted.clone());
+        }
         // What needs a restart goes on as it is, and is named again at the next reload.
         let Config { server, store, log, .. } = running.clone();
-        (wanted.server, wanted.store, wanted.log) = (server, store, log);
+        (wanted.server, wanted.store, wanted.log) = (Server { tls, ..server }, store, log);
         *running = wanted;
         Ok(changes)
+    }
+
+    /// Says in the log and the metrics how long the certificate of the door is good.
+    pub(super) fn look_at_certificate(&self) {
+        let (running, live) = (self.running.lock().unwrap_or_else(PoisonError::into_inner), &self.surface.parts);
+        let Some(tls) = &running.server.tls else { return };
+        if let Some(valid) = tls.valid {
+            live.metrics.certificate(valid.until.as_second());
+        }
+        if let Some(complaint) = tls.complaint(live.clock.now()) {
+            tracing::warn!("{complaint}");
+        }
     }
 
     /// Refresh tokens are encrypted with the key that the store was opened with.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Config;
 use crate::domain::record::CompanyId;
 use crate::domain::text::hex;
-use crate::store::Event;
+use crate::store::{Event, FORM};
 
 /// The rules of a configuration, under the name that steps carry.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ impl InForce {
         Event::Configured {
             rules: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            form: FORM,
             companies: self.companies.clone(),
             by: by.map(str::to_owned),
         }

@@ -44,13 +44,27 @@ impl Remote {
         self.read(send("readypost", request).await)
     }
 
-    fn read(&self, answer: Result<Answer, crate::remote::RemoteError>) -> anyhow::Result<Value> {
+    /// Asks without a token: whether the answer is a good one, and what it says.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    pub async fn ask(&self, path: &str) -> anyhow::Result<(bool, Value)> {
+        let (answer, body) = self.body(send("readypost", self.http.get(format!("{}{path}", self.url))).await)?;
+        Ok((answer.status.is_success(), body))
+    }
+
+    fn body(&self, answer: Result<Answer, crate::remote::RemoteError>) -> anyhow::Result<(Answer, Value)> {
         let advice = || {
             format!("is the service running? Start it with `readypost serve`, or name it with --url (now {})", self.url)
         };
         let answer = answer.with_context(advice)?;
         let body: Value = serde_json::from_slice(&answer.body)
             .map_err(|_| anyhow!("{} is not a readypost service (HTTP {})", self.url, answer.status))?;
+        Ok((answer, body))
+    }
+
+    fn read(&self, answer: Result<Answer, crate::remote::RemoteError>) -> anyhow::Result<Value> {
+        let (answer, body) = self.body(answer)?;
         if answer.status.is_success() {
             return Ok(body);
         }

@@ -1,11 +1,16 @@
 //! The command line. `serve`, `demo`, `doctor` and `token` stand alone; `history`, `backup` and
 //! `restore` read the store's folder; everything else is a client of the running service.
 
+mod alerts;
+mod bulk;
 mod client;
 mod companies;
 mod demo;
 mod doctor;
+mod health;
 mod history;
+mod issues;
+mod manual;
 mod map;
 mod print;
 mod reconcile;
@@ -47,9 +52,18 @@ enum Command {
     Doctor(ConfigFile),
     /// Show the service at a glance
     Status(Service),
+    /// Ask, without a token, whether the service is ready
+    Health(Service),
     /// List, show and decide about records
     #[command(subcommand)]
     Records(records::Records),
+    /// List what records wait for, those first that the most wait for
+    Issues(issues::Issues),
+    /// Decide once about many records: plan, run, watch, cancel
+    #[command(subcommand)]
+    Bulk(bulk::Bulk),
+    /// After an outage: sweep for what was missed, and look again at what was held since
+    Recover(bulk::Recover),
     /// List, pause and resume the Xero organisations
     #[command(subcommand)]
     Companies(companies::Companies),
@@ -74,6 +88,13 @@ enum Command {
     /// Check and mend the callbacks that ConnectWise has registered
     #[command(subcommand)]
     Callbacks(sweep::Callbacks),
+    /// Show what stands and test who is told
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    /// Print the completions of a shell
+    Completions(manual::Completions),
+    /// Print the manual page
+    Man,
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -114,7 +135,11 @@ impl Cli {
                 Command::Demo(demo) => demo.run().await,
                 Command::Doctor(file) => doctor::run(&file.config).await,
                 Command::Status(service) => status::run(&service).await,
+                Command::Health(service) => health::run(&service).await,
                 Command::Records(records) => records.run().await,
+                Command::Issues(issues) => issues.run().await,
+                Command::Bulk(bulk) => bulk.run().await,
+                Command::Recover(recover) => recover.run().await,
                 Command::Companies(companies) => companies.run().await,
                 Command::Reconcile(reconcile) => reconcile.run().await,
                 Command::Map(map) => map.run().await,
@@ -125,6 +150,9 @@ impl Cli {
                 Command::Restore(restore) => restore.run(),
                 Command::Sweep(sweep) => sweep.run().await,
                 Command::Callbacks(callbacks) => callbacks.run().await,
+                Command::Alerts(alerts) => alerts.run().await,
+                Command::Completions(completions) => Ok(completions.run()),
+                Command::Man => manual::man(),
                 Command::Token(token) => token.run(),
             }
         });

@@ -10,6 +10,7 @@ use super::client::{Remote, print_json, view};
 use super::print::out;
 use super::said;
 use super::status::time;
+use crate::clock::{Clock, SystemClock};
 use crate::domain::record::RecordKey;
 use crate::domain::text::shorten;
 use crate::http::{HistoryView, PageView, RecordView};
@@ -36,10 +37,15 @@ pub(super) enum Records {
     Acknowledge(Decide),
     /// Take back all that was posted of a record: void its document, delete its batch
     Unpost(Decide),
+    /// Say who looks after a record
+    Assign(Assign),
+    /// Do not show a record among what needs somebody for some days
+    Snooze(Snooze),
 }
 
+/// Which records.
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct Which {
     /// queued, held, done or skipped
     #[arg(long)]
     state: Option<String>,
@@ -49,18 +55,52 @@ pub(super) struct List {
     /// A Xero organisation
     #[arg(long)]
     company: Option<String>,
+    /// An issue, as `readypost issues` names it
+    #[arg(long)]
+    issue: Option<String>,
     /// A reason code, such as `unknown_tax`
     #[arg(long)]
     reason: Option<String>,
     /// A warning code that nobody has acknowledged, or any
     #[arg(long)]
     warning: Option<String>,
-    /// Changed since, such as 2026-11-01T00:00:00Z
+    /// Who looks after it, or nobody
+    #[arg(long)]
+    owner: Option<String>,
+    /// hide leaves out what is snoozed
+    #[arg(long)]
+    snoozed: Option<String>,
+    /// Changed since, such as 2026-11-01 or 2026-11-01T08:00:00Z
     #[arg(long)]
     since: Option<String>,
-    /// Part of the number or the client's name
+    /// The beginning of the number, part of the client's name, or the key
     #[arg(long, short)]
     query: Option<String>,
+}
+
+impl Which {
+    /// The filters that were given, by the names that the service knows them by.
+    pub(super) fn given(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("state", &self.state),
+            ("kind", &self.kind),
+            ("company", &self.company),
+            ("issue", &self.issue),
+            ("reason", &self.reason),
+            ("warning", &self.warning),
+            ("owner", &self.owner),
+            ("snoozed", &self.snoozed),
+            ("since", &self.since),
+            ("q", &self.query),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    which: Which,
     /// Records per page
     #[arg(long, default_value = "50")]
     limit: u16,
@@ -105,6 +145,32 @@ pub(super) struct Adopt {
     decide: Decide,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Assign {
+    /// Who looks after it; empty for nobody
+    #[arg(long)]
+    owner: String,
+    #[command(flatten)]
+    decide: Decide,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Snooze {
+    /// For so many days; 0 shows it again
+    #[arg(long, value_parser = clap::value_parser!(u16).range(0..=366))]
+    days: u16,
+    #[command(flatten)]
+    decide: Decide,
+}
+
+impl Snooze {
+    fn body(&self) -> Value {
+        let hours = i64::from(self.days).saturating_mul(24);
+        let until = SystemClock.now().saturating_add(jiff::SignedDuration::from_hours(hours)).ok();
+        json!({ "until": until.filter(|_| self.days > 0) })
+    }
+}
+
 impl Records {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
@@ -117,6 +183,11 @@ impl Records {
             Self::Adopt(adopt) => adopt.decide.run("adopt", json!({ "document": adopt.document })).await?,
             Self::Acknowledge(decide) => decide.run("acknowledge", json!({})).await?,
             Self::Unpost(decide) => decide.run("unpost", json!({})).await?,
+            Self::Assign(assign) => assign.decide.run("assign", json!({ "owner": assign.owner })).await?,
+            Self::Snooze(snooze) => {
+                let body = snooze.body();
+                snooze.decide.run("snooze", body).await?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -124,20 +195,10 @@ impl Records {
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let limit = self.limit.to_string();
-        let asked = [
-            ("state", self.state.as_deref()),
-            ("kind", self.kind.as_deref()),
-            ("company", self.company.as_deref()),
-            ("reason", self.reason.as_deref()),
-            ("warning", self.warning.as_deref()),
-            ("since", self.since.as_deref()),
-            ("q", self.query.as_deref()),
-            ("cursor", self.cursor.as_deref()),
-            ("limit", Some(limit.as_str())),
-        ];
-        let query: Vec<(&str, &str)> =
-            asked.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+        let mut asked = self.which.given();
+        asked.push(("limit", self.limit.to_string()));
+        asked.extend(self.cursor.map(|cursor| ("cursor", cursor)));
+        let query: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = Remote::new(&self.service)?.get("/api/v1/records", &query).await?;
         if self.service.json {
             return print_json(&answer);
@@ -160,7 +221,7 @@ fn print_page(page: &PageView) {
 }
 
 /// One line: key, state, number, amount, client, and what is to know.
-fn row(record: &RecordView) -> String {
+pub(super) fn row(record: &RecordView) -> String {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let note = match (&record.reason, &record.waiting) {
         (Some(reason), _) => format!("{}: {}", reason.code, reason.sentence),

@@ -23,12 +23,13 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     telemetry::start(&config.log)?;
     allow_open_files();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let app = App::build(config, &clock)?.with_file(path);
+    // Before the store is opened, which may take a while: until then a SIGHUP would end the process.
     let hangups = signal(SignalKind::hangup())?;
+    let app = App::build(config, &clock)?.with_file(path);
     tokio::spawn(reload_on_signal(hangups, app.reloads()));
     let listener = app.bind().await?;
     // As one line, so that scripts can read it; a service goes on when nobody does.
-    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+    let _ = writeln!(std::io::stdout(), "listening on {}://{}", app.scheme(), listener.local_addr()?);
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
     app.run(listener, shutdown).await?;

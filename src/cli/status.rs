@@ -69,7 +69,7 @@ fn print(status: &StatusView) {
             );
         }
     }
-    for alert in &status.alerts {
+    for alert in status.alerts.iter().filter(|alert| !alert.has_its_place()) {
         out!("ALERT {}: {}", alert.code, alert.sentence);
     }
     if count("held") > 0 {

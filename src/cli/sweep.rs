@@ -47,28 +47,45 @@ impl Sweep {
     /// Asks for a sweep and waits for its end; the exit code is 1 when it found something.
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let remote = Remote::new(&self.service)?;
-        let mut answer = remote.post("/api/v1/sweep", &json!({ "dry_run": self.dry_run })).await?;
-        let progress = !self.service.json && std::io::stderr().is_terminal();
-        let sweep = loop {
-            let sweep: SweepView = view(&answer)?;
-            if progress {
-                show(&sweep);
-            }
-            if sweep.ended.is_some() {
-                break sweep;
-            }
-            tokio::time::sleep(POLL_EVERY).await;
-            answer = remote.get("/api/v1/sweep", &[]).await?;
-        };
+        let answer = sweep(&remote, self.dry_run).await?;
         if self.service.json {
             print_json(&answer)?;
-        } else {
-            for report in &sweep.reports {
-                print(report, self.dry_run);
-            }
+            return ended(&answer);
         }
-        Ok(if sweep.reports.iter().any(needs_somebody) { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
+        told(&answer)
     }
+}
+
+/// Asks for a sweep and waits for its end.
+pub(super) async fn sweep(remote: &Remote, dry_run: bool) -> anyhow::Result<Value> {
+    let mut answer = remote.post("/api/v1/sweep", &json!({ "dry_run": dry_run })).await?;
+    let progress = std::io::stderr().is_terminal();
+    loop {
+        let sweep: SweepView = view(&answer)?;
+        if progress {
+            show(&sweep);
+        }
+        if sweep.ended.is_some() {
+            return Ok(answer);
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+        answer = remote.get("/api/v1/sweep", &[]).await?;
+    }
+}
+
+/// Prints what a sweep found.
+pub(super) fn told(answer: &Value) -> anyhow::Result<ExitCode> {
+    let sweep: SweepView = view(answer)?;
+    for report in &sweep.reports {
+        print(report, sweep.dry_run);
+    }
+    ended(answer)
+}
+
+/// The exit code is 1 when a sweep found something.
+pub(super) fn ended(answer: &Value) -> anyhow::Result<ExitCode> {
+    let sweep: SweepView = view(answer)?;
+    Ok(if sweep.reports.iter().any(needs_somebody) { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
 /// Whether a sweep found what nobody told of, or could not look.

@@ -6,7 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Company, Config, Connection, Log, Operator, Server, Store, XeroAccess};
+use super::tls::{self, Tls};
+use super::{Alert, Channel, Company, Config, Connection, Email, Log, Operator, Server, Store, XeroAccess};
+use crate::domain::alert::Rule;
 use crate::domain::hours::Listening;
 use crate::domain::text::hex;
 
@@ -22,6 +24,12 @@ pub struct Changes {
     pub connections: Vec<Change>,
     /// `[[operator]]`.
     pub operators: Vec<Change>,
+    /// `[[alert]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Change>,
+    /// The certificate of `[server]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server: Vec<Change>,
     /// Settings that are other in the file, and stay as they are until the service is restarted.
     pub needs_restart: Vec<String>,
 }
@@ -77,6 +85,8 @@ impl Changes {
             operators: compare(&running.operators, &wanted.operators, |operator| {
                 (operator.name.as_str(), of_operator(operator))
             }),
+            alerts: compare(&running.alerts, &wanted.alerts, |alert| (alert.name.as_str(), of_alert(alert))),
+            server: compare(certificate(running, wanted), certificate(wanted, running), |tls| ("tls", of_tls(tls))),
             needs_restart,
         }
     }
@@ -91,7 +101,10 @@ impl Changes {
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &Change)> {
         let companies = self.companies.iter().map(|change| ("company", change));
         let connections = self.connections.iter().map(|change| ("connectwise", change));
-        companies.chain(connections).chain(self.operators.iter().map(|change| ("operator", change)))
+        let operators = self.operators.iter().map(|change| ("operator", change));
+        let companies = companies.chain(connections).chain(operators);
+        let companies = companies.chain(self.alerts.iter().map(|change| ("alert", change)));
+        companies.chain(self.server.iter().map(|change| ("server", change)))
     }
 
     /// Whether the company's client in Xero can go on: it is not new, and none of its own settings changed.
@@ -102,6 +115,12 @@ impl Changes {
             let of_client = |setting: &String| setting.starts_with("xero.") && setting != WEBHOOK_KEY;
             change.change == How::Changed && !change.settings.iter().any(of_client)
         })
+    }
+
+    /// Whether the channel of alerts can go on.
+    #[must_use]
+    pub fn keep_alert(&self, alert: &str) -> bool {
+        self.alerts.iter().all(|change| change.name != alert)
     }
 
     /// Whether the connection's client can go on.
@@ -205,9 +224,54 @@ fn of_operator(operator: &Operator) -> Settings {
     named([("role", format!("{role:?}")), ("token_sha256", token_sha256.clone())])
 }
 
+fn of_alert(alert: &Alert) -> Settings {
+    let Alert { name: _, channel, rule, details } = alert;
+    let Rule { kinds, digest, per_hour } = rule;
+    let mut settings = named([
+        ("kinds", format!("{kinds:?}")),
+        ("digest_minutes", digest.as_mins().to_string()),
+        ("per_hour", per_hour.to_string()),
+        ("details", details.to_string()),
+    ]);
+    settings.extend(match channel {
+        Channel::Email(Email { host, port, security, user, password, from, to }) => named([
+            ("channel", "email".to_owned()),
+            ("host", host.clone()),
+            ("port", port.to_string()),
+            ("security", format!("{security:?}")),
+            ("user", user.as_ref().map(secret).unwrap_or_default()),
+            ("password", password.as_ref().map(secret).unwrap_or_default()),
+            ("from", from.to_string()),
+            ("to", format!("{to:?}")),
+        ]),
+        Channel::Slack { url } => named([("channel", "slack".to_owned()), ("url", secret(url))]),
+        Channel::Teams { url } => named([("channel", "teams".to_owned()), ("url", secret(url))]),
+        Channel::Webhook { url, secret: key } => {
+            named([("channel", "webhook".to_owned()), ("url", secret(url)), ("secret", secret(key))])
+        }
+    });
+    settings
+}
+
+/// The certificate of `config`, where the other one has one, too: whether there is one is fixed at the start.
+fn certificate<'config>(config: &'config Config, other: &Config) -> &'config [Tls] {
+    other.server.tls.as_ref().and(config.server.tls.as_ref()).map(std::slice::from_ref).unwrap_or_default()
+}
+
+fn of_tls(tls: &Tls) -> Settings {
+    let Tls { certificate, key, identity, valid: _ } = tls;
+    let chain = identity.cert.iter().fold(Sha256::new(), Sha256::chain_update);
+    // The key fits its certificate: another one comes with another certificate, or in a file of another name.
+    named([
+        (tls::CERTIFICATE, format!("{} {}", certificate.display(), hex(&chain.finalize()))),
+        (tls::KEY, key.display().to_string()),
+    ])
+}
+
 /// What is fixed at the start.
 fn fixed(config: &Config) -> Settings {
-    let Server { listen, public_url, body_bytes_max, connections_max, callbacks } = &config.server;
+    let Server { listen, public_url, body_bytes_max, connections_max, callbacks, requests_per_minute, tls } =
+        &config.server;
     let (Store { path, key, exchanges_days }, Log { format, filter }) = (&config.store, &config.log);
     named([
         ("server.listen", listen.to_string()),
@@ -215,6 +279,8 @@ fn fixed(config: &Config) -> Settings {
         ("server.callbacks", format!("{callbacks:?}")),
         ("server.body_bytes_max", body_bytes_max.to_string()),
         ("server.connections_max", connections_max.to_string()),
+        ("server.requests_per_minute", requests_per_minute.to_string()),
+        ("server.tls_certificate", tls.is_some().to_string()),
         ("store.path", path.display().to_string()),
         ("store.key", key.as_ref().map(secret).unwrap_or_default()),
         ("store.exchanges_days", exchanges_days.to_string()),
@@ -249,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_change_is_named_and_no_value_is_shown() {
-        let last = FULL.rfind("[[company]]").unwrap();
+        let (last, alerts) = (FULL.rfind("[[company]]").unwrap(), FULL.find("[[alert]]").unwrap());
         let rows: &[Row] = &[
             (&[], &[]),
             (&[("public_url", "# public_url")], &["restart server.public_url"]),
@@ -266,8 +332,12 @@ mod tests {
             ),
             (&[("s3cret-private-key", "s3cret")], &["connectwise acme changed private_key"]),
             (&[("role = \"operator\"", "role = \"viewer\"  ")], &["operator finance-desk changed role"]),
+            (
+                &[("per_hour = 10", "per_hour = 5"), ("hooks/s3cret", "hooks/s3cret-of-today"), ("details = true", "")],
+                &["alert office changed details per_hour", "alert team changed url"],
+            ),
             (&[("name = \"monitor\"", "name = \"m\"")], &["operator m added", "operator monitor removed"]),
-            (&[(&FULL[last..], "")], &["company acme-nz removed"]),
+            (&[(&FULL[last..alerts], "")], &["company acme-nz removed"]),
             (
                 &[("127.0.0.1:8080", "127.0.0.1:8081"), ("s3cret-of-the-store", "s3cret-of-the-other")],
                 &["restart server.listen", "restart store.key"],

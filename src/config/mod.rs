@@ -2,9 +2,11 @@
 //!
 //! Every default is written here or in [`Rules`]. All faults are listed together, before any port opens.
 
+mod alerts;
 mod changes;
 mod reader;
 mod rules;
+mod tls;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,8 +19,10 @@ use toml::de::DeTable;
 use url::Url;
 use uuid::Uuid;
 
+pub use alerts::{Alert, Channel, Email, Security};
 pub use changes::{Change, Changes, How};
 pub use reader::Fault;
+pub use tls::{Tls, Validity};
 
 use crate::domain::callback::KeyHost;
 use crate::domain::hours::{BusinessHours, Listening};
@@ -47,6 +51,8 @@ pub struct Config {
     pub connections: Vec<Connection>,
     /// `[[company]]`.
     pub companies: Vec<Company>,
+    /// `[[alert]]`.
+    pub alerts: Vec<Alert>,
 }
 
 /// Where and how to listen.
@@ -62,6 +68,10 @@ pub struct Server {
     pub connections_max: usize,
     /// What is done about callbacks that are missing or switched off.
     pub callbacks: Keeping,
+    /// Requests a minute that each token may make; 0 = no limit.
+    pub requests_per_minute: u32,
+    /// The certificate of the door; none = plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// Where the journal and the index are.
@@ -225,6 +235,7 @@ pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
         operators: root.sections("operator").into_iter().map(operator).collect(),
         connections: root.sections("connectwise").into_iter().filter_map(connection).collect(),
         companies: root.sections("company").into_iter().filter_map(company).collect(),
+        alerts: root.sections("alert").into_iter().filter_map(alerts::read).collect(),
     };
     check(&config, &root);
     root.finish();
@@ -258,6 +269,8 @@ fn server(section: Section<'_, '_>) -> Server {
         body_bytes_max: section.parsed("body_bytes_max").unwrap_or(1 << 20),
         connections_max: section.parsed("connections_max").unwrap_or(2048),
         callbacks: section.choice("callbacks", Keeping::Keep, "keep, report, off"),
+        requests_per_minute: section.parsed("requests_per_minute").unwrap_or(1200),
+        tls: tls::read(&section),
     };
     section.finish();
     server
@@ -443,6 +456,10 @@ fn check(config: &Config, root: &Section<'_, '_>) {
     if operators.len() < config.operators.len() {
         root.fault("operator", "two of them have the same name");
     }
+    let alerts: BTreeSet<&str> = config.alerts.iter().map(|alert| alert.name.as_str()).collect();
+    if alerts.len() < config.alerts.len() {
+        root.fault("alert", "two of them have the same name");
+    }
     for (index, company) in config.companies.iter().enumerate() {
         if !names.contains(company.connection.as_str()) {
             root.fault(
@@ -516,7 +533,7 @@ mod tests {
         // What a supervisor sets to nothing does not hide what the file says.
         assert_eq!(faults(key, key, &|_| Some(" ".to_owned())), [""; 0]);
         let found = faults("key = \"s3cret-of-the-store\"", "key = \"0123456789abcde\"", &|_| None);
-        assert_eq!(found, ["line 12: store.key: must have at least 16 characters; make it long and random"]);
+        assert_eq!(found, ["line 15: store.key: must have at least 16 characters; make it long and random"]);
     }
 
     #[test]

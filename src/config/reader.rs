@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
@@ -174,6 +174,26 @@ impl<'source, 'text> Section<'source, 'text> {
             self.fault(key, &format!("{:?}: must be https (plain http only to this machine)", url.as_str()));
         }
         Some(url)
+    }
+
+    /// An address that is a secret itself: as [`Self::url`], and it is never shown.
+    pub(super) fn required_secret_url(&self, key: &'static str, key_file: &'static str) -> Option<SecretString> {
+        let secret = self.required_secret(key, key_file);
+        let text = secret.expose_secret().trim();
+        if text.is_empty() {
+            return None;
+        }
+        let private = |url: &Url| {
+            let here = url.scheme() == "http" && url.host().as_ref().is_some_and(is_loopback);
+            (url.scheme() == "https" || here) && url.username().is_empty() && url.password().is_none()
+        };
+        if !text.parse::<Url>().is_ok_and(|url| private(&url)) {
+            let message = "must be an address with https (plain http only to this machine), without user and password; \
+                           it is not shown here, because it is a secret";
+            self.fault(key, message);
+            return None;
+        }
+        Some(SecretString::from(text.to_owned()))
     }
 
     /// A value of one of the types that serde reads from a text, such as a choice; else the default.

@@ -167,12 +167,6 @@ impl ConnectWise {
         let permit = self.permits.acquire().await;
         let answer = send(SYSTEM, request).await?;
         drop(permit);
-        tracing::debug!(
-            connectwise.path = %call.path,
-            connectwise.status = answer.status.as_u16(),
-            connectwise.request_id = answer.header("x-cw-request-id").unwrap_or_default(),
-            "ConnectWise answered"
-        );
         failure::sort(answer, &call.path)
     }
 }

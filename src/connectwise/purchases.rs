@@ -10,6 +10,7 @@ use super::unposted::some_text;
 use super::wire;
 use crate::domain::batch;
 use crate::domain::facts::{Detail, Purchase, PurchaseOrder, PurchaseTax, Received, Status, TaxLevel};
+use crate::domain::record::packing_slip;
 use crate::domain::sweep::Closing;
 use crate::remote::RemoteError;
 
@@ -224,9 +225,9 @@ impl ConnectWise {
     async fn lines_of_slip(&self, id: &str, order: &PurchaseOrder) -> Result<Vec<wire::OrderLine>, RemoteError> {
         let path = format!("procurement/purchaseorders/{}/lineitems", order.id);
         let lines: Vec<wire::OrderLine> = self.list(&path, None).await??;
-        // That an id is a number, the packing slip and a word is seen, not documented; if it is not, no batch is known.
-        let slip = id.strip_suffix("-purchase").and_then(|id| id.split_once('-')).map(|(_, slip)| slip);
-        let is_of = |line: &wire::OrderLine| slip.is_some_and(|slip| !slip.is_empty() && slip == line.packing_slip);
+        // Without one no batch is known.
+        let slip = packing_slip(id);
+        let is_of = |line: &wire::OrderLine| slip.is_some_and(|slip| slip == line.packing_slip);
         Ok(lines.into_iter().filter(is_of).collect())
     }
 }

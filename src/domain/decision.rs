@@ -1,5 +1,6 @@
 //! What an operator may decide about a record, and what is kept of who did.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,6 +27,16 @@ pub enum Decision {
     Acknowledge,
     /// Take back all that was posted.
     Unpost,
+    /// Somebody looks after it; none = nobody any more.
+    Assign {
+        /// Who.
+        owner: Option<String>,
+    },
+    /// Nobody wants to see it before then; none = at once.
+    Snooze {
+        /// When it is shown again.
+        until: Option<Timestamp>,
+    },
 }
 
 impl Decision {
@@ -40,7 +51,15 @@ impl Decision {
             Self::Adopt { .. } => "adopt",
             Self::Acknowledge => "acknowledge",
             Self::Unpost => "unpost",
+            Self::Assign { .. } => "assign",
+            Self::Snooze { .. } => "snooze",
         }
+    }
+
+    /// Whether it is only about who looks at the record and when, and changes nothing about its posting.
+    #[must_use]
+    pub fn is_about_attention(&self) -> bool {
+        matches!(self, Self::Assign { .. } | Self::Snooze { .. })
     }
 }
 

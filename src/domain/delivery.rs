@@ -97,6 +97,12 @@ pub struct Record {
     /// An operator wants all that was posted of it to be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
+    /// Who looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Until when nobody wants to see it among what needs a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed: Option<Timestamp>,
     /// A contact was about to be created for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creating_contact: bool,
@@ -265,6 +271,8 @@ pub fn accept(
             looked: None,
             compared,
             undo: None,
+            owner: None,
+            snoozed: None,
             creating_contact: false,
             warnings: Vec::new(),
         };
@@ -376,7 +384,8 @@ pub fn resolve(
     let operator_hold = matches!(&record.state, State::Held { reason } if reason.code == HoldCode::Operator);
     let edited = matches!(&record.state, State::Held { reason }
         if matches!(reason.code, HoldCode::EditedAfterPost | HoldCode::CostNotPosted));
-    if let Some(advice) = undo::against(&record, decision) {
+    let against = Some(decision).filter(|decision| !decision.is_about_attention());
+    if let Some(advice) = against.and_then(|decision| undo::against(&record, decision)) {
         return refuse(advice);
     }
     match decision {
@@ -414,11 +423,17 @@ pub fn resolve(
             record.adopt = Some(*document);
             record.queue(Step::Post, now);
         }
+        Decision::Assign { owner } => record.owner.clone_from(owner),
+        Decision::Snooze { until } => record.snoozed = *until,
         Decision::Acknowledge => {
             for open in record.warnings.iter_mut().filter(|open| open.acknowledged.is_none()) {
                 open.acknowledged = Some(Acknowledged { by: actor.by.clone(), at: now, note: actor.note.clone() });
             }
         }
+    }
+    if decision.is_about_attention() {
+        // That is no news about the record itself.
+        return Ok(record);
     }
     if !matches!(decision, Decision::Acknowledge) {
         record.triggered = sequence;
@@ -469,6 +484,7 @@ impl Record {
         for warning in warnings {
             if !self.warnings.iter().any(|open| open.warning == warning) {
                 self.warnings.push(OpenWarning { warning, at, acknowledged: None });
+                self.snoozed = None;
             }
         }
         let surplus = self.warnings.len().saturating_sub(WARNINGS_MAX);

@@ -104,6 +104,12 @@ impl InXero {
         (0..first).map(|line| (line, line)).chain(middle.map(|line| (line, line))).chain(behind).collect()
     }
 
+    /// All of it, by names.
+    #[must_use]
+    pub fn content(&self) -> Content {
+        self.named(self)
+    }
+
     /// By names, as far as `asked` says something about it.
     fn named(&self, asked: &Self) -> Content {
         let mut heading = vec![

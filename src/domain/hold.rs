@@ -192,6 +192,10 @@ pub struct HoldReason {
     pub code: HoldCode,
     /// What is wrong with this record.
     pub sentence: Sentence,
+    /// What is to be mended, in words that are the same for every record that it stops; none where it is about this
+    /// record alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Sentence>,
     /// In what the record is not what was posted, the first ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
@@ -201,7 +205,14 @@ impl HoldReason {
     /// A hold with its sentence.
     #[must_use]
     pub fn new(code: HoldCode, sentence: impl Into<Sentence>) -> Self {
-        Self { code, sentence: sentence.into(), differences: Vec::new() }
+        Self { code, sentence: sentence.into(), cause: None, differences: Vec::new() }
+    }
+
+    /// The same with the cause that it shares with other records, such as `account '999'`.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Sentence>) -> Self {
+        self.cause = Some(cause.into());
+        self
     }
 
     /// The same with what the differences are, as many as are kept.

@@ -1,5 +1,6 @@
 //! The pure core: no async, no IO, no clock, no log. What it decides, the shell carries out.
 
+pub mod alert;
 pub mod balance;
 pub mod batch;
 pub mod callback;
@@ -14,6 +15,7 @@ pub mod exchange;
 pub mod facts;
 pub mod hold;
 pub mod hours;
+pub mod issue;
 pub mod journal;
 pub mod map;
 pub mod mapcheck;

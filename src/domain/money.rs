@@ -8,6 +8,7 @@ use std::iter::Sum;
 use std::ops::{Add, Mul, Neg, Sub};
 use std::str::FromStr;
 
+use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,12 @@ impl Money {
     #[must_use]
     pub fn abs(self) -> Self {
         Self(self.0.abs())
+    }
+
+    /// Its size in whole cents, without its sign.
+    #[must_use]
+    pub fn cents(self) -> u64 {
+        (self.to_cents().abs().0 * Decimal::ONE_HUNDRED).to_u64().unwrap_or_default()
     }
 
     /// Whether it is zero.

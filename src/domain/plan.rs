@@ -139,7 +139,8 @@ pub fn of_status(status: &Status, wanted: &[String], records: &str) -> Option<Ac
                 "The status '{}' is to post {records}, but it is an open status: ConnectWise makes no GL entries for it.",
                 status.name
             );
-            Some(Action::Hold(HoldReason::new(HoldCode::StatusNotClosed, sentence)))
+            let cause = format!("status '{}'", status.name);
+            Some(Action::Hold(HoldReason::new(HoldCode::StatusNotClosed, sentence).caused_by(cause)))
         }
         (_, false) => Some(Action::Skip(SkipReason::StatusOpen)),
         (false, true) => Some(Action::Skip(SkipReason::StatusNotWanted)),
@@ -269,7 +270,8 @@ fn adoption(facts: &Facts, existing: &ExistingDocument, differences: &[Differenc
 
 fn required_contacts(party: &Party, rules: &Rules) -> Result<(), HoldReason> {
     let missing = |code, which: &str| {
-        Err(HoldReason::new(code, format!("{} has no {which} contact in ConnectWise.", party.name)))
+        let sentence = format!("{} has no {which} contact in ConnectWise.", party.name);
+        Err(HoldReason::new(code, sentence).caused_by(party.name.clone()))
     };
     match (rules.required_contacts, &party.primary_contact, &party.billing_contact) {
         (RequiredContacts::Both, None, _) => missing(HoldCode::NoPrimaryContact, "primary"),
@@ -326,7 +328,7 @@ fn contact(facts: &Facts, rules: &Rules) -> Result<ContactChoice, HoldReason> {
             format!("The contact '{}' of '{}' is archived in Xero.", contact.name, party.name),
         ),
     };
-    Err(HoldReason::new(code, sentence))
+    Err(HoldReason::new(code, sentence).caused_by(party.name.clone()))
 }
 
 /// Nothing is posted into a locked period, even where an adviser's connection could; drafts may.
@@ -348,7 +350,7 @@ pub fn dated_after_locks(what: &str, date: Date, organisation: &Organisation) ->
         None => Ok(()),
         Some((name, lock)) => {
             let sentence = format!("The {what} date {date} is not after the {name} lock date {lock} in Xero.");
-            Err(HoldReason::new(HoldCode::PeriodLocked, sentence))
+            Err(HoldReason::new(HoldCode::PeriodLocked, sentence).caused_by(format!("{name} lock date {lock}")))
         }
     }
 }

@@ -219,7 +219,20 @@ pub struct RecordKey {
     pub source: SourceId,
 }
 
+/// The packing slip in the id of a purchase. That the id is a number, the packing slip and a word is seen, not documented;
+/// none where it is not.
+#[must_use]
+pub fn packing_slip(id: &str) -> Option<&str> {
+    id.strip_suffix("-purchase")?.split_once('-').map(|(_, slip)| slip).filter(|slip| !slip.is_empty())
+}
+
 impl RecordKey {
+    /// The packing slip that a purchase came with.
+    #[must_use]
+    pub fn packing_slip(&self) -> Option<&str> {
+        Some(self.source.as_str()).filter(|_| self.kind == RecordKind::Purchase).and_then(packing_slip)
+    }
+
     /// The key as a part of an address: connection, kind and id, each percent-encoded.
     #[must_use]
     pub fn path(&self) -> String {

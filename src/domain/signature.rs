@@ -43,6 +43,33 @@ impl std::fmt::Debug for WebhookKey {
     }
 }
 
+/// What webhooks to others are signed with, as Standard Webhooks says.
+pub struct WebhookSecret(Vec<u8>);
+
+impl WebhookSecret {
+    /// Reads `whsec_` and base64; none when it is neither, or has not 24 to 64 bytes.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.trim().strip_prefix("whsec_")?).ok()?;
+        (24..=64).contains(&bytes.len()).then_some(Self(bytes))
+    }
+
+    /// The value of the header `webhook-signature` for a message that is sent at a time, in seconds since 1970.
+    #[must_use]
+    pub fn sign(&self, id: &str, at: i64, body: &[u8]) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        mac.update(format!("{id}.{at}.").as_bytes());
+        mac.update(body);
+        Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+    }
+}
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookSecret(..)")
+    }
+}
+
 /// A well-formed `x-content-signature` or `x-xero-signature` header: 32 bytes, not yet compared.
 #[derive(Clone, Debug)]
 pub struct Signature([u8; 32]);
@@ -157,6 +184,17 @@ mod tests {
         assert!(verify_webhook(body, &signature, &WebhookKey::new("s+Tl8D0ZbQ==")).is_ok());
         for (body, key) in [(&body[..], "s+Tl8D0ZbQ="), (&body[1..], "s+Tl8D0ZbQ=="), (&body[..], "")] {
             assert!(verify_webhook(body, &signature, &WebhookKey::new(key)).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_to_others_is_signed_as_standard_webhooks_says() {
+        // The example of the specification's own libraries.
+        let secret = WebhookSecret::read("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        assert_eq!(signed.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        for wrong in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!", "whsec_c2hvcnQ="] {
+            assert!(WebhookSecret::read(wrong).is_none(), "{wrong}");
         }
     }
 

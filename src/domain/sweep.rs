@@ -354,6 +354,12 @@ impl SweepStanding {
         u64::from(self.misses_since(now, MISS_DAYS)).saturating_mul(70).saturating_div(days)
     }
 
+    /// The last day in UTC on which records were found that no callback told of, and how many.
+    #[must_use]
+    pub fn last_miss(&self) -> Option<(Date, u32)> {
+        self.misses.iter().next_back().map(|(day, count)| (*day, *count))
+    }
+
     fn misses_since(&self, now: Timestamp, days: i64) -> u32 {
         let today = TimeZone::UTC.to_datetime(now).date();
         let first = today.checked_sub(SignedDuration::from_hours(days.saturating_mul(24))).unwrap_or(Date::MIN);

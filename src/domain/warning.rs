@@ -127,6 +127,18 @@ impl Warning {
         self.parts = parts;
         self
     }
+
+    /// What was made up for, where the warning is of a difference: the last of its parts.
+    #[must_use]
+    pub fn made_up(&self) -> Option<Money> {
+        match self.code {
+            WarningCode::RoundingLine
+            | WarningCode::TaxRounding
+            | WarningCode::AdjustmentLine
+            | WarningCode::ExpenseTax => self.parts.last().map(|part| part.amount),
+            _ => None,
+        }
+    }
 }
 
 /// A warning and what became of it.

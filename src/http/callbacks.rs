@@ -119,21 +119,26 @@ pub(super) async fn receive(
     let begun = Instant::now();
     let parts = surface.parts.current();
     let known = connection.parse::<ConnectionId>().ok().and_then(|id| parts.connections.get_key_value(&id));
+    // Of which record it is, once that is known.
+    let mut about = None;
     let verdict = match known {
         None => Verdict::UnknownConnection,
-        Some((id, door)) => admit(&surface, id, &door.client, request).await.unwrap_or_else(|verdict| verdict),
+        Some((id, door)) => {
+            let admitted = admit(&surface, (id, &door.client), request, &mut about).await;
+            admitted.unwrap_or_else(|verdict| verdict)
+        }
     };
     // A name that is not configured is the sender's, and must not become a label.
     let label = known.map_or("unknown", |(id, _)| id.as_str());
     surface.parts.metrics.callback(label, verdict.name(), begun.elapsed());
-    answer(label, &verdict)
+    answer(label, about.as_ref(), &verdict)
 }
 
-fn answer(connection: &str, verdict: &Verdict) -> Response {
-    let status = verdict.status();
+fn answer(connection: &str, about: Option<&RecordKey>, verdict: &Verdict) -> Response {
+    let (status, key) = (verdict.status(), about.map(tracing::field::display));
     let detail = match verdict {
         Verdict::Unreadable(detail) | Verdict::Unverified(detail) | Verdict::Busy(detail) => {
-            tracing::warn!(connection, verdict = verdict.name(), detail, "callback refused");
+            tracing::warn!(record.key = key, connection, verdict = verdict.name(), detail, "callback refused");
             // Why a signature is wrong helps only a forger.
             if status == StatusCode::UNAUTHORIZED { "the callback could not be verified" } else { detail.as_str() }
         }
@@ -142,7 +147,7 @@ fn answer(connection: &str, verdict: &Verdict) -> Response {
             ""
         }
         Verdict::Accepted(_) => {
-            tracing::debug!(connection, verdict = verdict.name(), "callback stored");
+            tracing::debug!(record.key = key, connection, verdict = verdict.name(), "callback stored");
             ""
         }
         Verdict::UnknownConnection | Verdict::TooLarge | Verdict::TooSlow => {
@@ -174,9 +179,9 @@ fn answer(connection: &str, verdict: &Verdict) -> Response {
 
 async fn admit(
     surface: &Surface,
-    connection: &ConnectionId,
-    door: &ConnectWise,
+    (connection, door): (&ConnectionId, &ConnectWise),
     request: Request<Body>,
+    about: &mut Option<RecordKey>,
 ) -> Result<Verdict, Verdict> {
     let (head, body) = request.into_parts();
     let signature = signature(&head.headers)?;
@@ -190,8 +195,9 @@ async fn admit(
         Parsed::Unhandled(kind) => return Ok(Verdict::Unhandled(kind)),
     };
     let key = RecordKey { connection: connection.clone(), kind: callback.kind, source: callback.source };
+    let key = about.insert(key);
     let trigger = Trigger::Callback { message: callback.message, action: callback.action, member: callback.member };
-    let accepting = surface.parts.store.accept(&key, trigger, surface.parts.clock.now());
+    let accepting = surface.parts.store.accept(key, trigger, surface.parts.clock.now());
     // Should it be stored all the same, the next try is a duplicate.
     let accepted = tokio::time::timeout(STORE_TIME, accepting).await;
     Ok(Verdict::Accepted(accepted.map_err(|_| Verdict::Busy("the store does not answer".to_owned()))??))
@@ -231,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_too_slow_is_asked_for_again() {
-        let answer = answer("acme", &Verdict::TooSlow);
+        let answer = answer("acme", None, &Verdict::TooSlow);
         assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
         assert_eq!(answer.headers()[header::CONNECTION], "close");

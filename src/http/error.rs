@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json`: the one place where they become statuses.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -14,11 +16,29 @@ pub(super) struct Problem {
     detail: String,
     /// Faults of the configuration, one by one.
     faults: Vec<String>,
+    /// When to come again, in seconds.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), faults: Vec::new() }
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        Self { status, detail: detail.into(), faults: Vec::new(), retry_after }
+    }
+
+    /// A token has asked too often.
+    pub(super) fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        let detail = format!("too many requests with this token, see `requests_per_minute`; come again in {seconds} s");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 }
 
@@ -38,8 +58,8 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"readypost\""));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -49,7 +69,7 @@ impl From<Vec<Fault>> for Problem {
     fn from(faults: Vec<Fault>) -> Self {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let detail = format!("nothing was changed; to correct:\n  {}", faults.join("\n  "));
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, faults }
+        Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::Surface;
 use super::access::Viewer;
-use super::companies;
-use super::sweep::{self, ConnectionView};
+use super::sweep::ConnectionView;
 use super::view::status;
+use super::{alerts, companies};
 use crate::store::Health;
 use crate::telemetry::{CompanyGauges, ConnectionGauges};
 
@@ -21,7 +22,7 @@ pub(super) async fn alive() -> &'static str {
 }
 
 /// `GET /readyz`: callbacks can be stored. A company that rests or is paused is named, but does not make the
-/// process unready. Of alerts only their codes and how many connections have them: it is asked without a token, and
+/// process unready. Of alerts only their codes and how many there are: it is asked without a token, and
 /// their sentences tell of the books.
 pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
     let store = surface.parts.store.health().borrow().clone();
@@ -41,7 +42,7 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
         Health::Poisoned(cause) => (StatusCode::SERVICE_UNAVAILABLE, Some(cause.as_str())),
     };
     let body = json!({ "ready": code == StatusCode::OK, "store": cause.unwrap_or("good"), "resting": resting, "paused": paused,
-        "alerts": sweep::alert_counts(&surface, &overview) });
+        "alerts": alerts::counts(&alerts::standing(&surface, &overview)) });
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
@@ -54,6 +55,8 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
         .map(|company| CompanyGauges {
             company: company.id.clone(),
             day_remaining: company.calls_remaining_today,
+            minute_used: company.calls_last_minute,
+            last_posted: company.last_posted.map(Timestamp::as_second),
             resting: company.resting.is_some(),
             paused: company.paused.iter().map(|pause| pause.kind.clone()).collect(),
         })
@@ -64,15 +67,18 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
     let alerted =
         |name: &str, code: &str| view.alerts.iter().any(|alert| alert.connection == name && alert.code == code);
     let gauges = |connection: &ConnectionView| ConnectionGauges {
+        last_callback: connection.last_callback.map(Timestamp::as_second),
         silent: alerted(&connection.name, "silent"),
         callbacks_wrong: alerted(&connection.name, "callbacks"),
         sweep_incomplete: alerted(&connection.name, "sweep"),
         missed_week: connection.missed_in_7_days,
         sweep_calls: connection.last_sweep.as_ref().map_or(0, |last| last.calls.saturating_add(last.xero_calls)),
         swept: connection.last_sweep.as_ref().map(|last| last.began.as_second()),
+        completed: connection.last_complete_sweep.map(Timestamp::as_second),
         connection: connection.name.clone(),
     };
     let connections: Vec<ConnectionGauges> = view.connections.iter().map(gauges).collect();
+    surface.parts.metrics.alerts(&alerts::counts(&view.alerts));
     let text = surface.parts.metrics.render(&overview, age, (&companies, &connections), view.ready);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

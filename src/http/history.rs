@@ -41,6 +41,12 @@ impl From<&Entry> for HistoryView {
             Event::Resolved { decision, actor, .. } => {
                 let what = match decision {
                     Decision::Adopt { document } => format!("adopt {document}"),
+                    Decision::Assign { owner: Some(owner) } => format!("given to {owner}"),
+                    Decision::Assign { owner: None } => "given to nobody".to_owned(),
+                    Decision::Snooze { until: Some(until) } => {
+                        format!("not shown before {}", until.strftime("%Y-%m-%d %H:%M UTC"))
+                    }
+                    Decision::Snooze { until: None } => "shown again".to_owned(),
                     other => other.as_str().to_owned(),
                 };
                 ("decision", format!("{}: {what}. {}", actor.by, actor.note), None)

@@ -3,6 +3,7 @@
 //! `axum::serve` has none of them: a client that sends nothing would stay connected for ever.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -21,6 +24,8 @@ use tower::ServiceExt;
 use super::patience::Patient;
 
 /// The longest time for a request's headers, and for the next request on a kept connection.
+///
+/// Also the longest time for agreeing on TLS before that.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// The longest time for handling one request, its body included.
 ///
@@ -45,8 +50,15 @@ pub struct Limits {
     pub connections_max: usize,
 }
 
-/// Serves until `shutdown`, then lets requests under way finish.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
+/// Serves until `shutdown`, then lets requests under way finish; with `tls` it speaks nothing else.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Option<Arc<ServerConfig>>,
+    shutdown: CancellationToken,
+) {
+    let tls = tls.map(TlsAcceptor::from);
     let (slots, connections) = (Arc::new(Semaphore::new(limits.connections_max)), TaskTracker::new());
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     loop {
@@ -65,17 +77,18 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                let tls = tls.clone();
                 tokio::spawn(async move {
                     // The client may be gone; then there is nobody to tell.
-                    let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+                    let _ = tokio::time::timeout(REFUSAL_TIME, turn_away(stream, tls)).await;
                     drop(refusal);
                 });
             }
             continue;
         };
-        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let (router, tls, shutdown) = (router.clone(), tls.clone(), shutdown.clone());
         connections.spawn(async move {
-            connection(stream, router, shutdown).await;
+            connection(stream, tls, router, shutdown).await;
             drop(slot);
         });
     }
@@ -86,11 +99,19 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     }
 }
 
-/// Tells a connection too many to come back.
+/// Tells a connection too many to come back, in TLS where that is spoken: else the client would see a broken one.
+async fn turn_away(stream: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<()> {
+    match tls {
+        Some(tls) => refuse(tls.accept(stream).await?).await,
+        None => refuse(stream).await,
+    }
+}
+
+/// Refuses whatever is asked.
 ///
 /// It is heard first and read to its end, without being kept: an answer before the request, or a close with
 /// bytes unread, is a broken connection to the sender, which ConnectWise does not retry as it does a 429.
-async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let (mut forgotten, mut last) = ([0; 4096], [0; 4]);
     while last != *b"\r\n\r\n" {
         let count = stream.read(&mut forgotten).await?;
@@ -132,16 +153,35 @@ fn too_late(callback: bool) -> Response<Body> {
     response
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, shutdown: CancellationToken) {
     // Answers are small and must not wait for more to send.
     let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream, REQUEST_TIME);
+    let Some(tls) = tls else { return requests(stream, router, shutdown).await };
+    let agreed = tokio::select! {
+        () = shutdown.cancelled() => return,
+        agreed = tokio::time::timeout(HEADER_TIME, tls.accept(stream)) => agreed,
+    };
+    match agreed {
+        Ok(Ok(stream)) => requests(stream, router, shutdown).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a client and the door do not agree on TLS"),
+        Err(_) => tracing::debug!("a client was too slow to agree on TLS"),
+    }
+}
+
+/// Answers one request after the other.
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let service = service_fn(move |request| {
         let router = router.clone();
         async move { Ok::<_, Infallible>(handle(router, request).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(64 << 10).keep_alive(true);
-    let serving = builder.serve_connection(TokioIo::new(Patient::new(stream, REQUEST_TIME)), service);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let outcome = tokio::select! {
         outcome = serving.as_mut() => Ok(outcome),

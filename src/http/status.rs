@@ -3,46 +3,25 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::Surface;
-use super::access::Viewer;
+use super::access::{Looker, Viewer};
 use super::error::Problem;
 use super::page;
-use super::view::{self, RecordView};
-use crate::domain::delivery::StateName;
-use crate::store::Filter;
+use super::view;
 
-/// Records of each kind that the page shows.
-const SHOWN: usize = 25;
-
-pub(super) async fn show(
-    State(surface): State<Arc<Surface>>,
-    _: Viewer,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let status = view::status(&surface);
-    let wants_page = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    if !wants_page {
-        return Ok(Json(status).into_response());
+pub(super) async fn show(State(surface): State<Arc<Surface>>, request: Request) -> Result<Response, Problem> {
+    let (mut parts, _) = request.into_parts();
+    let accepted = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+        return match Looker::from_request_parts(&mut parts, &surface).await {
+            Ok(looker) => page::home(&surface, &looker).await,
+            Err(sign_in) => Ok(sign_in),
+        };
     }
-    let parts = surface.parts.current();
-    let list = async |filter: Filter| -> Result<Vec<RecordView>, Problem> {
-        let page = surface.parts.store.records(Filter { limit: SHOWN, ..filter }).await?;
-        Ok(page.records.iter().map(|record| view::record(record, &parts)).collect())
-    };
-    let state = |state| Filter { state: Some(state), ..Filter::default() };
-    let lists = page::Lists {
-        held: list(state(StateName::Held)).await?,
-        warned: list(Filter { state: Some(StateName::Done), warning: Some("any".to_owned()), ..Filter::default() })
-            .await?,
-        queued: list(state(StateName::Queued)).await?,
-        done: list(state(StateName::Done)).await?,
-    };
-    Ok(page::status(&status, &lists))
+    Viewer::from_request_parts(&mut parts, &surface).await?;
+    Ok(Json(view::status(&surface)).into_response())
 }

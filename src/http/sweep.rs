@@ -1,6 +1,5 @@
-//! Sweeps and callbacks over HTTP, and what the status says of them: alerts, misses, the last sweep.
+//! Sweeps and callbacks over HTTP, and what the status says of them: misses, the last sweep.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,9 +14,9 @@ use super::access::{Decider, Viewer};
 use super::error::Problem;
 use super::records::said;
 use crate::domain::record::ConnectionId;
-use crate::domain::registration::{Change, Keeping};
+use crate::domain::registration::Change;
 use crate::domain::sweep::SweepResult;
-use crate::pipeline::{AskedSweep, Connection, FoundRow, PassReport, ask_sweep, asked_sweep, sync_callbacks};
+use crate::pipeline::{AskedSweep, FoundRow, PassReport, ask_sweep, asked_sweep, sync_callbacks};
 use crate::store::Overview;
 
 /// Why callbacks cannot be compared.
@@ -44,17 +43,6 @@ pub struct ConnectionView {
     /// Such records per week, over eight weeks or since the store was begun.
     #[serde(default)]
     pub missed_per_week: String,
-}
-
-/// Something that does not come by itself any more.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AlertView {
-    /// Stable code: silent, callbacks or sweep.
-    pub code: String,
-    /// The ConnectWise system.
-    pub connection: String,
-    /// What is wrong, and what to check.
-    pub sentence: String,
 }
 
 /// The sweep that an operator asked for last.
@@ -179,42 +167,6 @@ pub(super) fn connections(surface: &Surface, overview: &Overview) -> Vec<Connect
 
 fn heard(name: &ConnectionId, overview: &Overview) -> Option<Timestamp> {
     overview.last_callback.iter().find(|(called, _)| called == name).map(|(_, at)| *at)
-}
-
-/// What does not come by itself any more, or could not be looked at.
-pub(super) fn alerts(surface: &Surface, overview: &Overview) -> Vec<AlertView> {
-    let parts = surface.parts.current();
-    parts.connections.iter().flat_map(|(name, connection)| alerts_of(name, connection, surface, overview)).collect()
-}
-
-/// Of how many connections each alert stands, by its code.
-pub(super) fn alert_counts(surface: &Surface, overview: &Overview) -> BTreeMap<String, u32> {
-    let mut counts = BTreeMap::new();
-    for alert in alerts(surface, overview) {
-        let count: &mut u32 = counts.entry(alert.code).or_default();
-        *count = count.saturating_add(1);
-    }
-    counts
-}
-
-fn alerts_of(name: &ConnectionId, connection: &Connection, surface: &Surface, overview: &Overview) -> Vec<AlertView> {
-    let (began, now) = (surface.parts.store.trusted_since(), surface.parts.clock.now());
-    let alert =
-        |code: &str, sentence: String| AlertView { code: code.to_owned(), connection: name.to_string(), sentence };
-    let silence = connection.listening.silence(name, (heard(name, overview), began), now);
-    let mut alerts: Vec<AlertView> = silence.map(|sentence| alert("silent", sentence)).into_iter().collect();
-    let last = overview.sweeps.iter().find(|(swept, _)| swept == name).and_then(|(_, standing)| standing.last.as_ref());
-    let Some(last) = last else { return alerts };
-    if last.callbacks_good == Some(false) && connection.callbacks.keeping != Keeping::Off {
-        let said: Vec<String> = last.callbacks.iter().map(ToString::to_string).collect();
-        alerts.push(alert("callbacks", format!("Callbacks of {name} do not come: {}", said.join("; "))));
-    }
-    if let Some(problem) = last.problems.first() {
-        let count = last.problems.len();
-        let more = if count > 1 { format!(" (and {} more)", count.saturating_sub(1)) } else { String::new() };
-        alerts.push(alert("sweep", format!("The last sweep of {name} could not compare everything: {problem}{more}")));
-    }
-    alerts
 }
 
 /// `GET /api/v1/sweep`: the sweep that was asked for last, and how far it is.

@@ -6,14 +6,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Surface;
+use super::alerts::{self, AlertView};
 use super::companies::{self, CompanyView};
-use super::sweep::{self, AlertView, ConnectionView};
+use super::sweep::{self, ConnectionView};
 use crate::domain::content::Difference;
 use crate::domain::delivery::{CostJournal, Record, State, StateName, Step};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
+use crate::domain::issue::IssueId;
 use crate::pipeline::Parts;
-use crate::store::{Head, Health, Lane};
+use crate::store::{ADJUSTED_CENTS, Head, Health, Hour, Lane, TOOK_SECONDS};
+
+/// Hours that the status tells of.
+const HOURS_SHOWN: usize = 24;
 
 /// The whole service at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,9 +48,25 @@ pub struct StatusView {
     /// Sequence and hash of the last entry of the history; none of an older version.
     #[serde(default)]
     pub history_head: Option<Head>,
-    /// What does not come by itself any more.
+    /// What stands that somebody should know of.
     #[serde(default)]
     pub alerts: Vec<AlertView>,
+    /// What was posted in the last 24 hours, oldest first.
+    #[serde(default)]
+    pub hours: Vec<HourView>,
+}
+
+/// What was posted in one hour.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HourView {
+    /// When it began.
+    pub began: Timestamp,
+    /// Documents.
+    pub posted: u32,
+    /// Of these, by how long after the last callback at most.
+    pub took: Vec<(String, u32)>,
+    /// Amounts that were made up, by their size at most.
+    pub adjusted: Vec<(String, u32)>,
 }
 
 /// Some records, and where the next page begins.
@@ -79,6 +100,15 @@ pub struct RecordView {
     pub currency: Option<String>,
     /// Why it is held or skipped.
     pub reason: Option<ReasonView>,
+    /// The issue that it waits with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
+    /// Who looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Until when it is not shown among what needs somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<Timestamp>,
     /// What it waits for.
     pub waiting: Option<WaitingView>,
     /// The document in Xero.
@@ -103,6 +133,9 @@ pub struct ReasonView {
     pub code: String,
     /// What is wrong.
     pub sentence: String,
+    /// What is to be mended, in words that other records share; none where it is about this record alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// What to do.
     pub cure: Option<String>,
     /// Where to do it.
@@ -218,8 +251,28 @@ pub(super) fn status(surface: &Surface) -> StatusView {
         oldest_waiting_s: overview.oldest_due.map(|due| now.duration_since(due).as_secs().max(0)),
         companies: companies::all(surface, &overview),
         connections: sweep::connections(surface, &overview),
-        alerts: sweep::alerts(surface, &overview),
+        alerts: alerts::standing(surface, &overview),
         history_head: Some(overview.head),
+        hours: overview.activity.last(HOURS_SHOWN, now).into_iter().map(hour).collect(),
+    }
+}
+
+fn hour((began, hour): (Timestamp, Hour)) -> HourView {
+    let named = |ends: &[i64], counts: &[u32], name: &dyn Fn(i64) -> String| {
+        let more = ends.last().map(|end| format!("> {}", name(*end)));
+        let names = ends.iter().map(|end| name(*end)).chain(more);
+        names.zip(counts.iter().copied()).collect()
+    };
+    let lasting = |seconds: i64| match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    };
+    HourView {
+        began,
+        posted: hour.posted,
+        took: named(&TOOK_SECONDS, &hour.took, &lasting),
+        adjusted: named(&ADJUSTED_CENTS, &hour.adjusted, &|cents| format!("0.{cents:02}")),
     }
 }
 
@@ -241,6 +294,7 @@ impl From<&Record> for RecordView {
             State::Held { reason } => Some(ReasonView {
                 code: reason.code.as_str().to_owned(),
                 sentence: reason.sentence.to_string(),
+                cause: reason.cause.as_ref().map(ToString::to_string),
                 cure: Some(reason.code.cure().to_owned()),
                 place: Some(reason.code.place()),
                 retry_helps: reason.code.retry_helps(),
@@ -249,6 +303,7 @@ impl From<&Record> for RecordView {
             State::Skipped { reason } => Some(ReasonView {
                 code: reason.as_str().to_owned(),
                 sentence: format!("Skipped, because {}.", reason.sentence()),
+                cause: None,
                 cure: None,
                 place: None,
                 retry_helps: false,
@@ -281,6 +336,9 @@ impl From<&Record> for RecordView {
             total: about.map(|about| about.total.to_string()),
             currency: about.map(|about| about.currency.clone()).filter(|code| !code.is_empty()),
             reason,
+            issue: IssueId::of(record).map(|issue| issue.to_string()),
+            owner: record.owner.clone(),
+            snoozed_until: record.snoozed,
             waiting,
             document: record.posted.as_ref().map(document),
             outcome_unknown: record.intent.is_some(),

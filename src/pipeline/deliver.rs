@@ -1,5 +1,7 @@
 //! One step for one lease: read the record, decide, act, settle.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 
 use crate::domain::delivery::{About, CostJournal, Intent, Posted, Record};
@@ -81,10 +83,13 @@ pub(super) async fn deliver(lease: Lease, mut slot: Slot, parts: &Parts) -> Resu
     let (key, attempts) =
         (lease.record.key.clone(), Attempts { all: lease.record.attempt, faults: lease.record.faults });
     let first_seen = lease.record.first_seen;
+    let begun = Instant::now();
     let Ended { lease, outcome, about } = Box::pin(step(lease, &mut slot, parts)).await?;
     let now = parts.clock.now();
     let company = about.as_ref().and_then(|about| about.company.clone());
-    parts.metrics.step(key.kind, &outcome, now.duration_since(first_seen));
+    let currency = about.as_ref().map_or("", |about| about.currency.as_str());
+    parts.metrics.step(key.kind, &outcome, currency, now.duration_since(first_seen));
+    tracing::Span::current().record("duration_ms", u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
     log(&key, &outcome);
     let (resting, posted) = (resting(&outcome), matches!(outcome, Outcome::Posted { .. }));
     // The settlement comes first: without it the step would be repeated.
@@ -299,19 +304,28 @@ fn unclaimed(lease: &Lease, record: &RecordFacts, parts: &Parts) -> Outcome {
     if lease.record.posted.as_ref().is_some_and(done) {
         return Outcome::Marked { batch: None, warnings: Vec::new() };
     }
-    let sentence = match removed(lease, parts) {
-        Some(company) => format!(
-            "The company '{company}', which took this record, is not in the configuration any more, and no other one {}.",
-            takes(record.location())
+    let location = record.location();
+    Outcome::Failed(match removed(lease, parts) {
+        Some(company) => of_nobody(
+            format!(
+                "The company '{company}', which took this record, is not in the configuration any more, and no other one {}.",
+                takes(location)
+            ),
+            location,
         ),
-        None => no_company(record.location()),
-    };
-    Outcome::Failed(hold(HoldCode::NoCompany, sentence))
+        None => no_company(location),
+    })
 }
 
 /// Says that no organisation is configured for records of a location.
-pub(super) fn no_company(location: Option<i64>) -> String {
-    format!("No configured Xero organisation {}.", takes(location))
+pub(super) fn no_company(location: Option<i64>) -> Failure {
+    of_nobody(format!("No configured Xero organisation {}.", takes(location)), location)
+}
+
+fn of_nobody(sentence: String, location: Option<i64>) -> Failure {
+    let location = location.map_or_else(|| "no location".to_owned(), |location| format!("location {location}"));
+    let reason = HoldReason::new(HoldCode::NoCompany, sentence).caused_by(location);
+    Failure::Never { reason, intent: IntentFate::LookFirst }
 }
 
 fn takes(location: Option<i64>) -> String {

@@ -3,6 +3,7 @@
 //! All branching between the two systems is here; nothing below calls back up.
 
 mod again;
+mod alerts;
 mod allocation;
 mod contact;
 mod cost;
@@ -21,6 +22,7 @@ mod reconcile;
 mod relations;
 mod report;
 mod send;
+mod sides;
 mod simulate;
 mod slots;
 mod sweep;
@@ -29,10 +31,12 @@ mod unpost;
 mod update;
 mod worker;
 
+pub use alerts::standing;
 pub use lanes::Closed;
 pub use mapcheck::map_check;
 pub use parts::{CallbackRule, Company, Connection, Live, Parts};
 pub use reconcile::{Progress, reconcile};
+pub use sides::sides;
 pub use simulate::{SimulationProgress, simulate};
 pub use sweep::{
     AskedSweep, CallbackCheck, FoundRow, ListError, PassReport, accept_movements, ask as ask_sweep,

@@ -42,7 +42,7 @@ pub(super) async fn fan_out(lease: Lease, connection: &Connection, parts: &Parts
     let company = parts.company(&lease.record.key, location);
     let about = Some(about_order(&order, company.map(|company| company.id.clone())));
     let Some(company) = company else {
-        let outcome = Outcome::Failed(hold(HoldCode::NoCompany, no_company(location)));
+        let outcome = Outcome::Failed(no_company(location));
         return Ok(Ended { lease, outcome, about });
     };
     if let Some(action) = of_status(&order.status, &company.rules.purchase_statuses, "purchases") {

@@ -172,7 +172,7 @@ fn fate(changed: &Changed, ours: Option<&Intent>, now: Timestamp) -> IntentFate 
 
 /// The hold of an edit with what stands against a change of the document.
 fn held(changed: &Changed, verdict: Verdict, intent: IntentFate) -> Prepared {
-    let HoldReason { code, sentence, mut differences } = changed.reason.clone();
+    let HoldReason { code, sentence, mut differences, cause: _ } = changed.reason.clone();
     let (why, in_xero) = match verdict {
         Verdict::Update => (String::new(), Vec::new()),
         Verdict::Hold { why, in_xero } => (why, in_xero),

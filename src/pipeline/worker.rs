@@ -83,7 +83,8 @@ async fn work(Begun { lease, slot, parts }: Begun) -> Result<(), StoreError> {
     // The history says which rules a step was done by, and what it said with both systems, however it ended.
     let lease = lease.under(&parts.rules);
     let spare = lease.spare();
-    let span = tracing::info_span!("step", record.key = %lease.record.key, attempt = lease.record.attempt);
+    let (key, attempt) = (&lease.record.key, lease.record.attempt);
+    let span = tracing::info_span!("step", record.key = %key, attempt, duration_ms = tracing::field::Empty);
     let mine = Arc::clone(&parts);
     let mut step = tokio::spawn(
         recorded(lease.recorder(), Arc::clone(&parts.clock), async move { deliver(lease, slot, &mine).await })
@@ -117,8 +118,9 @@ pub async fn run(live: Arc<Live>, shutdown: CancellationToken) {
         let look = match next(&live) {
             Ok(Next::Work(begun)) => {
                 steps.spawn(async move {
+                    let key = begun.lease.record.key.clone();
                     if let Err(error) = work(*begun).await {
-                        tracing::error!(%error, "a step was not settled; it will be repeated");
+                        tracing::error!(record.key = %key, %error, "a step was not settled; it will be repeated");
                     }
                 });
                 continue;

@@ -156,6 +156,9 @@ pub enum Event {
         rules: String,
         /// The version of readypost.
         version: String,
+        /// The form of what this version writes: see [`FORM`](super::FORM).
+        #[serde(default)]
+        form: u32,
         /// The rules of each organisation. They have no secrets.
         companies: BTreeMap<CompanyId, Value>,
         /// Who had it read anew; none at a start.

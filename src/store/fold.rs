@@ -64,6 +64,9 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::Compared { connection, result } => {
             memory.totals.sweeps.entry(connection.clone()).or_default().ended((**result).clone(), at);
         }
+        Event::Configured { form, version, .. } if *form > memory.totals.form.0 => {
+            memory.totals.form = (*form, version.clone());
+        }
         Event::Linked { company, client, contact } => {
             memory.company(company).contacts.insert(*client, *contact);
         }
@@ -79,7 +82,10 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::Swept { company, list, mark } => {
             memory.company(company).swept.insert(*list, Swept { mark: *mark, at });
         }
-        Event::TokenKept { company, sealed } => memory.company(company).token = Some(sealed.clone()),
+        Event::TokenKept { company, sealed } => {
+            let company = memory.company(company);
+            (company.token, company.token_at) = (Some(sealed.clone()), Some(at));
+        }
         _ => {}
     }
 }

@@ -65,6 +65,6 @@ pub(super) fn walk(directory: &Path, key: &RecordKey, last: Position, limit: usi
 }
 
 fn cut_short(key: &RecordKey, position: Position, cause: &str, entries: VecDeque<Entry>) -> Vec<Entry> {
-    tracing::warn!(%key, ?position, cause, "the history of a record is not readable beyond an entry");
+    tracing::warn!(record.key = %key, ?position, cause, "the history of a record is not readable beyond an entry");
     entries.into()
 }

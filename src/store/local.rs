@@ -18,12 +18,12 @@ use super::index::{Found, Index, IndexError};
 use super::lease::{ArmRequest, Armed, Lease};
 use super::memory::{Company, Holder, Memory, Row};
 use super::open::BROKEN;
-use super::page::{Filter, Page};
+use super::page::{Filter, Issue, Page};
 use super::queue::Lane;
 use super::writer::{self, Command, Done};
 use super::{
-    Head, Health, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history, indexer,
-    listing, open,
+    Health, Incident, Options, Overview, ResolveError, Said, Store, StoreError, compressor, exchanges, history,
+    incident, indexer, listing, open,
 };
 use crate::clock::Clock;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-fn corrupt(error: impl std::fmt::Display) -> StoreError {
+pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
@@ -395,8 +395,11 @@ impl Store for LocalStore {
     }
 
     async fn records(&self, filter: Filter) -> Result<Page, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || listing::list(&shared, &filter)).await.map_err(corrupt)?
+        listing::list(Arc::clone(&self.shared), filter).await
+    }
+
+    async fn issues(&self) -> Result<(Vec<Issue>, bool), StoreError> {
+        listing::issues(Arc::clone(&self.shared)).await
     }
 
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -423,26 +426,16 @@ impl Store for LocalStore {
     }
 
     fn overview(&self) -> Overview {
-        let memory = self.shared.memory();
-        Overview {
-            counts: memory.totals.counts.clone(),
-            oldest_due: memory.queue.oldest(),
-            leased: memory.leases.len(),
-            last_posted: memory.totals.last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
-            last_callback: memory
-                .totals
-                .last_callback
-                .iter()
-                .map(|(connection, at)| (connection.clone(), *at))
-                .collect(),
-            sweeps: memory.totals.sweeps.iter().map(|(name, standing)| (name.clone(), standing.clone())).collect(),
-            entries: memory.applied.map_or(0, |(link, _)| link.sequence),
-            head: memory.applied.map_or(Head::START, |(link, _)| link.into()),
-        }
+        self.shared.memory().overview()
     }
 
     fn trusted_since(&self) -> Timestamp {
         self.shared.memory().totals.trusted_since.unwrap_or(Timestamp::MAX)
+    }
+
+    fn incidents(&self) -> Vec<Incident> {
+        let gaps = incident::gaps(&self.shared.memory().totals);
+        incident::set_aside(&self.shared.folder).into_iter().chain(gaps).collect()
     }
 
     fn company(&self, company: &CompanyId) -> Company {

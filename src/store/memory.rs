@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::activity::Activity;
 use super::event::{Pause, Rest};
 use super::journal::{Link, Position};
 use super::queue::Queue;
+use super::{Head, Overview};
 use crate::domain::delivery::{Record, State, StateName, Sweep};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 use crate::domain::sweep::SweepStanding;
@@ -53,6 +55,9 @@ pub struct Company {
     /// The last refresh token, encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
+    /// When it was received; none of one that an older version received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_at: Option<Timestamp>,
     /// Contacts by ConnectWise company id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) contacts: BTreeMap<i64, Uuid>,
@@ -61,9 +66,9 @@ pub struct Company {
 impl Company {
     /// All but its contacts, which may be thousands.
     pub(crate) fn without_contacts(&self) -> Self {
-        let Self { rest, pauses, swept, token, contacts: _ } = self;
+        let Self { rest, pauses, swept, token, token_at, contacts: _ } = self;
         let (rest, pauses, swept, token) = (rest.clone(), pauses.clone(), swept.clone(), token.clone());
-        Self { rest, pauses, swept, token, contacts: BTreeMap::new() }
+        Self { rest, pauses, swept, token, token_at: *token_at, contacts: BTreeMap::new() }
     }
 
     /// The pause that stops records of a kind.
@@ -183,9 +188,15 @@ pub(crate) struct Totals {
     pub(crate) last_posted: BTreeMap<CompanyId, Timestamp>,
     /// When ConnectWise last sent a callback, by connection.
     pub(crate) last_callback: BTreeMap<ConnectionId, Timestamp>,
+    /// What was posted in the hours gone by.
+    #[serde(default)]
+    pub(crate) activity: Activity,
     /// What is known of sweeps, by connection.
     #[serde(default)]
     pub(crate) sweeps: BTreeMap<ConnectionId, SweepStanding>,
+    /// The newest form that was written, and the version of readypost that did.
+    #[serde(default)]
+    pub(crate) form: (u32, String),
 }
 
 impl Memory {
@@ -199,6 +210,7 @@ impl Memory {
         }
         self.queue.insert(&new.record);
         self.totals.counts.add(&new.record);
+        self.totals.activity.note(old.map(|old| &old.record), &new.record);
         self.totals.fingerprint ^= fingerprint(key, new.sequence);
         if let (Some(posted), Some(company)) =
             (&new.record.posted, new.record.about.as_ref().and_then(|about| about.company.clone()))
@@ -207,6 +219,22 @@ impl Memory {
             *last = posted.at.max(*last);
         }
         self.recent.insert(key.clone(), new);
+    }
+
+    /// Counts and times.
+    pub(crate) fn overview(&self) -> Overview {
+        let Totals { counts, activity, last_posted, last_callback, sweeps, .. } = &self.totals;
+        Overview {
+            counts: counts.clone(),
+            oldest_due: self.queue.oldest(),
+            leased: self.leases.len(),
+            activity: activity.clone(),
+            last_posted: last_posted.iter().map(|(company, at)| (company.clone(), *at)).collect(),
+            last_callback: last_callback.iter().map(|(connection, at)| (connection.clone(), *at)).collect(),
+            sweeps: sweeps.iter().map(|(name, standing)| (name.clone(), standing.clone())).collect(),
+            entries: self.applied.map_or(0, |(link, _)| link.sequence),
+            head: self.applied.map_or(Head::START, |(link, _)| link.into()),
+        }
     }
 
     /// What is known of an organisation, about to be changed.

@@ -5,6 +5,7 @@
 //! is missing, behind, stale or broken; `exchanges` holds what was said with both systems. One `writer` thread decides, journals, syncs once per
 //! group, applies, and answers; one indexing thread follows it, and one that compresses closed segments.
 
+mod activity;
 pub mod audit;
 mod compressor;
 mod event;
@@ -12,6 +13,7 @@ mod exchanges;
 mod fold;
 mod head;
 mod history;
+mod incident;
 mod index;
 mod indexer;
 mod journal;
@@ -32,13 +34,15 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use activity::{ADJUSTED_CENTS, Activity, Hour, TOOK_SECONDS};
 pub use event::{Entry, Event, Exchanged, Pause, Rest};
 pub use head::Head;
 pub use history::Said;
+pub use incident::Incident;
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts, Swept};
-pub use page::{Filter, Page};
+pub use page::{Filter, Issue, Page};
 pub use queue::Lane;
 
 use crate::clock::Clock;
@@ -98,6 +102,8 @@ pub struct Overview {
     pub leased: usize,
     /// When something was posted last, by company.
     pub last_posted: Vec<(CompanyId, Timestamp)>,
+    /// What was posted in the hours gone by.
+    pub activity: Activity,
     /// When a callback was last accepted, by connection.
     pub last_callback: Vec<(ConnectionId, Timestamp)>,
     /// What is known of sweeps, by connection.
@@ -160,6 +166,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Records, newest first within a state, and where the next page begins.
     async fn records(&self, filter: Filter) -> Result<Page, StoreError>;
 
+    /// What records wait for, those first that the most wait for, and whether those are all.
+    async fn issues(&self) -> Result<(Vec<Issue>, bool), StoreError>;
+
     /// The last entries about a record, oldest first, at most `limit`.
     async fn history(&self, key: &RecordKey, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
@@ -180,6 +189,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Records closed before this instant may have been posted without this store knowing.
     fn trusted_since(&self) -> Timestamp;
 
+    /// What happened to the store that a person should know of.
+    fn incidents(&self) -> Vec<Incident>;
+
     /// What is known of a Xero organisation, but for its contacts.
     fn company(&self, company: &CompanyId) -> Company;
 
@@ -198,6 +210,10 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Stores what was asked so far, refuses more, and makes the index durable.
     async fn close(&self);
 }
+
+/// The form of the journal and the index. A version that writes what the one before would misread, or not read at all,
+/// raises it by one; then the one before refuses the folder at its start instead of finding out in the middle.
+pub const FORM: u32 = 1;
 
 /// What may be chosen when a store is opened. The service keeps to the defaults; tests need them smaller.
 #[derive(Clone, Debug)]

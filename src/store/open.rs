@@ -7,10 +7,10 @@ use std::sync::mpsc::Receiver;
 
 use super::event::{Entry, Event};
 use super::fold::{self, Folded};
-use super::index::{Index, Mark, Queued};
+use super::index::{Index, IndexError, Mark, Queued};
 use super::journal::{self, Begun, Damage, Journal, Scan, Scanned};
 use super::memory::{Memory, Row};
-use super::{Options, StoreError};
+use super::{FORM, Options, StoreError};
 use crate::clock::Clock;
 
 /// A file of this name says that the index failed while it was in use, so that it must not be opened again.
@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
     let broken = path.join(BROKEN);
     let (index, mark) = if broken.exists() {
         tracing::warn!("the index failed while it was in use and is rebuilt");
-        let created = set_aside_and_create(&index_path, &directory)?;
+        let created = set_aside_and_create(&index_path, &directory, "broken")?;
         std::fs::remove_file(broken).map_err(unavailable)?;
         created
     } else {
@@ -52,7 +52,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
         Err(Unfit::Index(cause)) => {
             drop(index);
             tracing::warn!(cause, "the index does not fit the journal and is rebuilt");
-            let (index, _) = set_aside_and_create(&index_path, &directory)?;
+            let (index, _) = set_aside_and_create(&index_path, &directory, "broken")?;
             let (memory, scan) =
                 fold_journal(&directory, &index, None, options.rebuild_rows).map_err(Unfit::into_store_error)?;
             (index, memory, scan)
@@ -71,15 +71,19 @@ pub(super) fn open(path: &Path, clock: &dyn Clock, options: Options) -> Result<O
 fn open_index(path: &Path, journal: &Path) -> Result<(Index, Option<Mark>), StoreError> {
     match Index::open(path, journal) {
         Ok((index, mark)) => Ok((index, mark)),
+        Err(IndexError::Older) => {
+            tracing::info!("the index is of an earlier version and is built anew from the journal");
+            set_aside_and_create(path, journal, "older")
+        }
         Err(error) => {
             tracing::warn!(%error, "the index cannot be used and is rebuilt");
-            set_aside_and_create(path, journal)
+            set_aside_and_create(path, journal, "broken")
         }
     }
 }
 
-fn set_aside_and_create(path: &Path, journal: &Path) -> Result<(Index, Option<Mark>), StoreError> {
-    let aside = Index::set_aside(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+fn set_aside_and_create(path: &Path, journal: &Path, why: &str) -> Result<(Index, Option<Mark>), StoreError> {
+    let aside = Index::set_aside(path, why).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     if let Some(aside) = aside {
         tracing::warn!(moved_to = %aside.display(), "the old index was moved aside");
     }
@@ -123,6 +127,7 @@ fn fold_journal(
             Queued::First(key, due) => memory.queue.insert_first(key, due),
         });
         queued.map_err(|error| Unfit::Index(error.to_string()))?;
+        known_form(&memory)?;
     }
     let mut failure = None;
     let scan = Journal::scan(directory, from, &mut |scanned| {
@@ -143,7 +148,9 @@ fn fold_journal(
 fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Result<(), Unfit> {
     let sequence = scanned.link.sequence;
     let entry: Entry = serde_json::from_slice(scanned.payload).map_err(|error| {
-        Unfit::Journal(StoreError::Corrupt(format!("entry {sequence} is not of this version of readypost: {error}")))
+        Unfit::Journal(StoreError::Corrupt(format!(
+            "entry {sequence} is not of this version of readypost: {error}. If a newer one has written it, start that one, or restore a backup from before it was started"
+        )))
     })?;
     if let Some(key) = entry.event.key() {
         let current = match memory.newer_than_index(key) {
@@ -156,7 +163,20 @@ fn fold_entry(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index) -> Resu
         }
     }
     fold::surroundings(memory, &entry);
-    Ok(())
+    known_form(memory)
+}
+
+/// Nothing is done with a folder that a newer version has written in a form of its own.
+fn known_form(memory: &Memory) -> Result<(), Unfit> {
+    let (form, version) = &memory.totals.form;
+    if *form <= FORM {
+        return Ok(());
+    }
+    let message = format!(
+        "readypost {version} has written it in form {form}, and this is readypost {} with form {FORM}: start {version} again, or restore a backup from before it was started",
+        env!("CARGO_PKG_VERSION")
+    );
+    Err(Unfit::Journal(StoreError::Corrupt(message)))
 }
 
 /// Moves rows from memory to the index when there are as many as `rebuild_rows`.

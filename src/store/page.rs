@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::index::By;
 use crate::domain::delivery::{Record, State, StateName};
+use crate::domain::issue::IssueId;
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
 
 /// The most records on one page.
@@ -19,13 +21,20 @@ pub struct Filter {
     pub kind: Option<RecordKind>,
     /// Of this Xero organisation.
     pub company: Option<String>,
+    /// Held with this issue.
+    pub issue: Option<IssueId>,
+    /// Looked after by this person; empty = by nobody.
+    pub owner: Option<String>,
+    /// Without what is snoozed at this time.
+    pub awake: Option<Timestamp>,
     /// Held or skipped for this reason code.
     pub reason: Option<String>,
     /// With an unacknowledged warning of this code, or of any for `any`.
     pub warning: Option<String>,
     /// Changed since.
     pub since: Option<Timestamp>,
-    /// Part of the number, the client's name or the key, whatever the case.
+    /// The beginning of the number or the packing slip, part of the client's name, or the key or its last part, whatever
+    /// the case.
     pub q: Option<String>,
     /// Where the page begins: [`Page::next`] of the page before.
     pub cursor: Option<String>,
@@ -40,6 +49,19 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Where the next page begins; none at the end.
     pub next: Option<String>,
+}
+
+/// Records that wait for the same thing.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// Which one.
+    pub id: IssueId,
+    /// How many wait.
+    pub count: usize,
+    /// The one that changed last, as an example.
+    pub newest: Record,
+    /// When the first of them was held.
+    pub since: Timestamp,
 }
 
 /// Where a page begins: behind this record of this state.
@@ -73,16 +95,32 @@ impl Filter {
         let found = |text: &String| {
             let text = text.to_lowercase();
             let in_about = about.is_some_and(|about| {
-                about.number.to_lowercase().contains(&text) || about.client.as_str().to_lowercase().contains(&text)
+                about.number.to_lowercase().starts_with(&text) || about.client.as_str().to_lowercase().contains(&text)
             });
-            in_about || record.key.to_string().to_lowercase().contains(&text)
+            let key = &record.key;
+            let slip = key.packing_slip().is_some_and(|slip| slip.to_lowercase().starts_with(&text));
+            in_about || slip || key.source.as_str().to_lowercase() == text || key.to_string().to_lowercase() == text
         };
         self.kind.is_none_or(|wanted| record.key.kind == wanted)
             && self.company.as_ref().is_none_or(|wanted| company() == Some(wanted))
+            && self.issue.as_ref().is_none_or(|wanted| IssueId::of(record).as_ref() == Some(wanted))
+            && self.owner.as_ref().is_none_or(|wanted| record.owner.as_deref().unwrap_or_default() == wanted)
+            && self.awake.is_none_or(|now| record.snoozed.is_none_or(|until| until <= now))
             && self.reason.as_ref().is_none_or(|wanted| reason() == Some(wanted))
             && self.warning.as_ref().is_none_or(warned)
             && self.since.is_none_or(|since| record.changed >= since)
             && self.q.as_ref().is_none_or(found)
+    }
+
+    /// By what the records that match are found; the rest of the conditions is looked at record by record.
+    pub(super) fn by(&self) -> By<'_> {
+        match (&self.issue, &self.reason, &self.warning, &self.q) {
+            (Some(issue), ..) => By::Issue(issue),
+            (None, Some(reason), ..) => By::Reason(reason),
+            (None, None, Some(warning), _) => By::Warning(warning),
+            (None, None, None, Some(text)) => By::Text(text),
+            (None, None, None, None) => By::Place(self.company.as_deref(), self.kind.map(RecordKind::as_str)),
+        }
     }
 
     /// Where the page begins; none when the cursor is not one of ours.

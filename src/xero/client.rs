@@ -116,6 +116,12 @@ impl Xero {
         })
     }
 
+    /// Whether it lives on a refresh token, which ends when it is not used.
+    #[must_use]
+    pub fn refreshes(&self) -> bool {
+        self.tokens.refreshes()
+    }
+
     /// What is left of the calls.
     #[must_use]
     pub fn budget(&self) -> BudgetView {
@@ -246,7 +252,8 @@ impl Xero {
             let sentence = format!(
                 "The Xero app lacks the scope accounting.manualjournals ({said}). Enable it for the app and connect again, or let the rules post no journals."
             );
-            return XeroError::Refused(HoldReason::new(HoldCode::RefusedByXero, sentence));
+            let reason = HoldReason::new(HoldCode::RefusedByXero, sentence);
+            return XeroError::Refused(reason.caused_by("scope accounting.manualjournals"));
         }
         let (kind, cause) = if lacks_scope(answer) {
             let cause = format!(

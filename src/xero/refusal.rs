@@ -67,7 +67,8 @@ pub(super) fn refusal(messages: &[String]) -> XeroError {
         Verdict::KeyUsed => XeroError::ServerError { cause: words },
         Verdict::Hold(code) => {
             let said = if words.is_empty() { "nothing more".to_owned() } else { format!("\"{words}\"") };
-            XeroError::Refused(HoldReason::new(code, format!("Xero refused it and said {said}")))
+            let reason = HoldReason::new(code, format!("Xero refused it and said {said}"));
+            XeroError::Refused(if words.is_empty() { reason } else { reason.caused_by(words) })
         }
     }
 }

@@ -85,6 +85,10 @@ impl Tokens {
         Self { settings, http, vault, clock, state: Mutex::default() }
     }
 
+    pub(super) fn refreshes(&self) -> bool {
+        self.settings.grant == Grant::RefreshToken
+    }
+
     /// A token that will be valid for a while.
     pub(super) async fn ready(&self) -> Result<Access, XeroError> {
         let mut state = self.state.lock().await;

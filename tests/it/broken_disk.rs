@@ -12,6 +12,7 @@ use crate::disk::Disk;
 use crate::durable::Traced;
 use crate::harness::TOKEN;
 use crate::process::Service;
+use crate::receivers::Hook;
 
 /// A service whose store is on a small disk of its own; none, with a line that says why, where that cannot be made.
 async fn on_a_disk() -> Option<(Traced, Disk)> {
@@ -76,8 +77,13 @@ async fn all_known(world: &Traced, service: &Service, invoices: &[i64]) {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_gets_429_until_there_is_room() {
+async fn a_disk_that_is_full_gets_429_until_there_is_room_and_is_told_of_before_the_end() {
     let Some((world, disk)) = on_a_disk().await else { return };
+    let hook = Hook::start().await;
+    let text = std::fs::read_to_string(world.path("readypost.toml")).unwrap();
+    let channel = "\n[[alert]]\nname = \"one\"\nchannel = \"slack\"\nkinds = [\"store\"]\n";
+    let text = format!("{text}{channel}url = \"{}/x\"\n", hook.address);
+    std::fs::write(world.path("readypost.toml"), text).unwrap();
     let service = world.start(&[]).await;
     let mut kept = send(&world, &service, 0..20).await;
     assert_eq!(kept.len(), 20);
@@ -90,6 +96,10 @@ async fn a_disk_that_is_full_gets_429_until_there_is_room() {
     assert!(more.len() < 100, "some of it has to be refused");
     kept.extend(more);
     ends_with(&world, service, &["No space left on device"]).await;
+    let told = hook.take();
+    assert_eq!(told.len(), 1);
+    let told = told[0].json()["text"].as_str().unwrap().to_owned();
+    assert!(told.contains("The store failed and takes nothing any more: ") && told.contains("No space left"), "{told}");
     std::fs::remove_file(ballast).unwrap();
     let service = world.start(&[]).await;
     all_known(&world, &service, &kept).await;

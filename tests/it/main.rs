@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "what was counted and measured is shown with --nocapture")]
 
+mod alert_commands;
+mod alert_kinds;
+mod alerts;
 mod attacks;
 mod broken_disk;
 mod cells;
+mod certificate;
 mod companies;
 mod cost_of_goods;
 mod credits;
@@ -26,18 +30,23 @@ mod history;
 mod hostile;
 mod inventory;
 mod inventory_faults;
+mod json_log;
 mod key_urls;
 mod lost_store;
 mod mapcheck;
 mod matrix;
+mod monitors;
 mod month;
 mod operators;
+mod pace;
+mod page;
 mod payment_faults;
 mod payments;
 mod posting;
 mod process;
 mod purchase_faults;
 mod purchases;
+mod receivers;
 mod reconcile;
 mod reload;
 mod secrets;
@@ -45,5 +54,6 @@ mod simulate;
 mod slow;
 mod sweep;
 mod sweep_limits;
+mod tls;
 mod unpost;
 mod webhooks;

@@ -27,6 +27,7 @@ use url::form_urlencoded;
 
 use crate::harness::{RULES, WEBHOOK_KEY, configuration_text, furnish, labour};
 use crate::process::Service;
+use crate::receivers::{Hook, Manner, Says, Smtp};
 
 const PRIVATE: &str = "planted/Private+Key=1";
 const PUBLIC: &str = "plantedPublicKey1";
@@ -35,6 +36,11 @@ const REFRESH: &str = "planted-Refresh-Token-1";
 const STORE_KEY: &str = "planted-store-key-0123456789";
 const WEBHOOK: &str = "planted+Webhook/Key==";
 const OPERATOR: &str = "planted-operator-token";
+/// Parts of the addresses of alerts.
+const SLACK: &str = "planted-Slack-Hook-0123456789";
+const TEAMS: &str = "planted-Teams-Signature-0123456789";
+const MAIL_USER: &str = "planted-mail-user";
+const MAIL_PASSWORD: &str = "planted-mail-password";
 /// Of nobody.
 const STRANGER: &str = "planted-wrong-token";
 
@@ -253,6 +259,9 @@ struct Stage {
     books_echo: Arc<Echo>,
     client: i64,
     folder: tempfile::TempDir,
+    /// Who is told of alerts, and gives back what it was told, word for word.
+    hook: Hook,
+    mail: Smtp,
     /// The configuration, without its log.
     text: String,
     http: reqwest::Client,
@@ -280,8 +289,11 @@ impl Stage {
             .replace("4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e", &sha256(OPERATOR))
             .replace(&format!("http://{}", psa.server.address()), &psa_address)
             .replace(&format!("http://{}", books.server.address()), &books_address);
+        let (hook, mail) = (Hook::start().await, Smtp::start(Manner::RefusesUsers, None).await);
+        hook.says([Says::Echo(400)]);
+        let text = text + &channels(&hook, &mail);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { psa, psa_echo, books, books_echo, client, folder, text, http }
+        Self { psa, psa_echo, books, books_echo, client, folder, hook, mail, text, http }
     }
 
     fn config(&self) -> PathBuf {
@@ -341,9 +353,16 @@ impl Stage {
 
     /// Reads all that can be asked of a running service; whether the record quotes a masked secret.
     async fn read(&self, service: &Service, record: &str, seen: &mut Seen) -> bool {
-        for path in
-            ["/status", "/metrics", "/healthz", "/readyz", "/api/v1/records", "/api/v1/companies", "/api/v1/warnings"]
-        {
+        for path in [
+            "/status",
+            "/api/v1/alerts",
+            "/metrics",
+            "/healthz",
+            "/readyz",
+            "/api/v1/records",
+            "/api/v1/companies",
+            "/api/v1/warnings",
+        ] {
             seen.add(path, self.get(service, path, OPERATOR).await.as_bytes());
         }
         let shown = self.get(service, &format!("/api/v1/records/{record}"), OPERATOR).await;
@@ -360,6 +379,8 @@ impl Stage {
             &["records", "show", record],
             &["records", "show", record, "--raw"],
             &["companies", "list"],
+            &["alerts", "test"],
+            &["alerts", "list"],
         ] {
             let said = run(&[arguments, &["--url", &service.url]].concat(), &self.config()).await;
             seen.add(&arguments.join(" "), &said);
@@ -384,7 +405,11 @@ impl Stage {
     /// Every secret that was planted or handed out, in the forms in which it is sent.
     async fn secrets(&self) -> BTreeSet<String> {
         let planted = [PRIVATE, PUBLIC, CLIENT_SECRET, REFRESH, STORE_KEY, WEBHOOK, OPERATOR, STRANGER];
-        let mut secrets: BTreeSet<String> = planted.map(str::to_owned).into();
+        let of_alerts = [SLACK, TEAMS, MAIL_USER, MAIL_PASSWORD];
+        let mut secrets: BTreeSet<String> = planted.into_iter().chain(of_alerts).map(str::to_owned).collect();
+        let (signing, mail) = (crate::alerts::secret(), format!("\0{MAIL_USER}\0{MAIL_PASSWORD}"));
+        secrets.extend([signing.trim_start_matches("whsec_").to_owned(), STANDARD.encode(mail)]);
+        assert!(self.hook.got().len() > 20 && self.mail.said().iter().any(|line| line.starts_with("AUTH PLAIN ")));
         let signing = self.http.get(self.psa.key_url()).send().await.unwrap().text().await.unwrap();
         let signing: Value = serde_json::from_str(&signing).unwrap();
         secrets.insert(signing["signing_key"].as_str().unwrap().to_owned());
@@ -418,6 +443,9 @@ async fn planted_secrets_are_nowhere_to_be_read() {
     );
     assert!(quoted >= 10, "{quoted}");
     // What was said with both systems was there to be read, also where it is packed.
+    for place in ["alerts test", "the log"] {
+        assert!(seen.count(place, "[secret]") > 0, "{place} quotes no answer of a channel");
+    }
     for place in [".xchg, unpacked", "export", "export.gz, unpacked", "--raw", "/exchanges"] {
         for said in ["INV-1", "[secret]", "finance/invoices"] {
             assert!(seen.count(place, said) > 0, "{place} does not say {said}");
@@ -431,9 +459,36 @@ fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
+/// Channels of each sort; all of them are told, and refuse.
+fn channels(hook: &Hook, mail: &Smtp) -> String {
+    let alert = |name: &str, channel: &str| format!("\n[[alert]]\nname = {name:?}\nchannel = {channel:?}\n");
+    let (address, port, signing) = (&hook.address, mail.port, crate::alerts::secret());
+    [
+        format!("{}url = \"{address}/services/{SLACK}\"\n", alert("slack", "slack")),
+        format!("{}url = \"{address}/workflows?sig={TEAMS}\"\n", alert("teams", "teams")),
+        format!("{}url = \"{address}/{SLACK}\"\nsecret = {signing:?}\n", alert("hook", "webhook")),
+        format!("{}host = \"localhost\"\nport = {port}\nsecurity = \"none\"\n", alert("mail", "email")),
+        format!("user = {MAIL_USER:?}\npassword = {MAIL_PASSWORD:?}\n"),
+        "from = \"rp@example.com\"\nto = [\"desk@example.com\"]\n".to_owned(),
+    ]
+    .concat()
+}
+
 /// Configurations that are wrong around their secrets.
 async fn wrong_configurations(text: &str, config: &Path, seen: &mut Seen) {
     let private = format!("private_key = {PRIVATE:?}");
+    for (right, wrong) in [
+        ("url = \"http://127.0.0.1", "url = \"http://example.com"),
+        ("url = \"http://", "url = \"ftp://"),
+        ("secret = \"whsec_", "secret = \"whsec-"),
+        ("url = \"http://", "url_file = \"http://"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        std::fs::write(config, text.replace(right, wrong)).unwrap();
+        let said = run(&["serve"], config).await;
+        assert!(String::from_utf8_lossy(&said).contains("to correct"), "{wrong}: {}", String::from_utf8_lossy(&said));
+        seen.add(&format!("faults of {wrong}"), &said);
+    }
     for wrong in [
         format!("private_key_file = {PRIVATE:?}"),
         format!("private_key = [{PRIVATE:?}]"),

@@ -264,7 +264,8 @@ async fn a_list_that_cannot_be_read_hides_no_other_one_and_nothing_is_taken_for_
     world.settle().await;
     assert_eq!(world.state(other).await, "done");
     let shown = status(&world).await;
-    assert_eq!(shown["alerts"][0]["code"], "sweep", "{}", shown["alerts"]);
+    let stands = |shown: &Value| shown["alerts"].as_array().unwrap().iter().any(|alert| alert["code"] == "sweep");
+    assert!(stands(&shown), "{}", shown["alerts"]);
     // Rows that cannot be read: the others count, and a hold is not taken for gone.
     world.connectwise.server.faults.clear();
     let rows = Canned::new(200, r#"[{"id":1,"invoiceNumber":["?"],"total":"x"}]"#);
@@ -277,7 +278,7 @@ async fn a_list_that_cannot_be_read_hides_no_other_one_and_nothing_is_taken_for_
     );
     world.connectwise.server.faults.clear();
     sweep(&world).await;
-    assert_eq!(status(&world).await["alerts"], json!([]));
+    assert!(!stands(&status(&world).await));
 }
 
 /// Waits for the sweep that was asked for.
@@ -426,7 +427,8 @@ async fn callbacks_that_cannot_be_mended_are_shown_and_the_sweep_goes_on() {
         world.settle().await;
         assert_eq!(world.state(invoice).await, "done");
         let alerts = status(&world).await["alerts"].clone();
-        assert_eq!(alerts[0]["code"].as_str().unwrap_or_default(), code, "{alerts}");
+        let codes: Vec<&str> = alerts.as_array().unwrap().iter().map(|alert| alert["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, if code.is_empty() { vec!["missed"] } else { vec![code, "missed"] }, "{alerts}");
         assert_eq!(registered(&world), []);
         let ready: Value = {
             let answer = world.http.get(format!("{}/readyz", world.url)).send().await.unwrap();
@@ -434,7 +436,7 @@ async fn callbacks_that_cannot_be_mended_are_shown_and_the_sweep_goes_on() {
             serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
         };
         // Without a token nobody reads what is in the books.
-        let counts = if code.is_empty() { json!({}) } else { json!({ code: 1 }) };
+        let counts = if code.is_empty() { json!({ "missed": 1 }) } else { json!({ code: 1, "missed": 1 }) };
         assert_eq!(ready["alerts"], counts);
     }
 }

@@ -30,6 +30,8 @@ const INJECTIONS: [&str; 13] = [
 /// How many runs of one sort may follow each other without anything being done to a call: calls are counted for each
 /// thread, and how they are spread differs from run to run.
 const CLEAN: u32 = 2;
+/// Runs of one sort that are repeated, because it is not known what a process did last.
+const AGAIN_MAX: u32 = 40;
 /// Of the limit of a file's length, in bytes.
 const STEP: u64 = 211;
 
@@ -56,23 +58,35 @@ pub(crate) async fn run(seconds: u64, only: &str) -> Verdict {
 /// One process that something is done to, and one after it on what is left; both are cut everywhere.
 async fn injected(injection: &str, wrong: &mut Vec<String>) {
     let (mut runs, mut cuts, mut clean, begun) = (0, 0, 0, Instant::now());
-    let mut number = 0;
+    let (mut number, mut again) = (0, 0);
     while clean < CLEAN {
         number += 1;
         let name = format!("{injection}:when={number}");
         let mut run = Run::new(false);
-        let traced = run.process(&name, WORK, Some(&name)).await;
+        let Some(traced) = run.process(&name, WORK, Some(&name)).await else {
+            again += 1;
+            number -= 1;
+            assert!(again < AGAIN_MAX, "{name}: what a killed process did is never told in full");
+            continue;
+        };
         // It ends well, says that it is refused, or was killed; 101 would be a panic.
         if !matches!(traced.code, Some(0 | 3 | 137) | None) {
             wrong.push(format!("{name}: it ended with {:?}", traced.code));
         }
         clean = if traced.injected { 0 } else { clean + 1 };
-        run.process(&format!("after {name}"), Work { hour: 2, ..WORK }, None).await;
+        run.process(&format!("after {name}"), Work { hour: 2, ..WORK }, None).await.unwrap();
         runs += 1;
         cuts += run.sum.strict + run.sum.partly;
         wrong.append(&mut run.sum.wrong);
     }
-    println!("{injection:<28}{runs:>5} runs{cuts:>7} cuts{:>5} s", begun.elapsed().as_secs());
+    println!(
+        "{injection:<28}{runs:>5} runs{cuts:>7} cuts{:>5} s{}",
+        begun.elapsed().as_secs(),
+        match again {
+            0 => String::new(),
+            again => format!(", {again} repeated"),
+        }
+    );
 }
 
 /// Files may grow to a length and no further: a write is cut short, and the next one fails.

@@ -59,6 +59,8 @@ pub(crate) struct Traced {
     pub(crate) code: Option<i32>,
     /// Whether something was done to one of its calls.
     pub(crate) injected: bool,
+    /// Calls that were under way when it was killed: nobody says whether they still did anything.
+    pub(crate) under_way: usize,
 }
 
 /// Runs this program as a process that only stores, under strace, which may do something to one of its calls.
@@ -80,10 +82,12 @@ pub(crate) fn run(arguments: &[String], injection: Option<&str>, log: &Path) -> 
     let text = std::fs::read_to_string(log).unwrap();
     // strace dies by the signal that it sends.
     let injected = text.contains("(INJECTED)") || matches!(code, None | Some(137));
-    Traced { moments: read(&text), code, injected }
+    let (moments, under_way) = read(&text);
+    Traced { moments, code, injected, under_way }
 }
 
-fn read(log: &str) -> Vec<Moment> {
+/// The moments of all calls, and how many of the calls have no end.
+fn read(log: &str) -> (Vec<Moment>, usize) {
     let mut moments = Vec::new();
     let mut begun: HashMap<String, (String, String)> = HashMap::new();
     for line in log.lines() {
@@ -109,7 +113,7 @@ fn read(log: &str) -> Vec<Moment> {
             }
         }
     }
-    moments
+    (moments, begun.len())
 }
 
 /// The arguments and the result at the end of a line; none when the process died in the call.

@@ -190,8 +190,8 @@ async fn books(stage: &Stage) -> anyhow::Result<Vec<String>> {
 /// Where to look, while the demo stays up.
 pub(super) fn address(stage: &Stage) {
     heading("It stays up; Ctrl-C ends it");
-    let authority = stage.url.trim_start_matches("http://");
-    out!("  Page     http://demo:{}@{authority}/status", stage.token);
+    out!("  Page     {}/status", stage.url);
+    out!("           sign in with the token {}", stage.token);
     out!("  Status   readypost status --url {} --token {}", stage.url, stage.token);
     out!("  Holds    readypost records list --state held --url {} --token {}", stage.url, stage.token);
 }

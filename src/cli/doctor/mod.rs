@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 mod both;
@@ -62,7 +62,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     };
     let (mut findings, clock): (_, Arc<dyn Clock>) = (Findings::default(), Arc::new(SystemClock));
     findings.good("configuration", &format!("{} is complete", path.display()));
-    server(&config, &mut findings);
+    server(&config, clock.now(), &mut findings);
     let Config { connections, companies, server, .. } = config;
     let mut names = BTreeMap::new();
     for connection in connections {
@@ -91,7 +91,14 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(PROBLEMS))
 }
 
-fn server(config: &Config, findings: &mut Findings) {
+fn server(config: &Config, now: Timestamp, findings: &mut Findings) {
+    if let Some(tls) = &config.server.tls {
+        match (tls.complaint(now), tls.valid) {
+            (Some(complaint), _) => findings.wrong("tls_certificate", &complaint),
+            (None, Some(valid)) => findings.good("tls_certificate", &format!("is valid until {}", valid.until)),
+            (None, None) => findings.note("tls_certificate", "does not say in a known way how long it is valid"),
+        }
+    }
     match &config.server.public_url {
         None => findings.note("public_url", "is not set, so the callbacks' address cannot be checked"),
         Some(url) if url.scheme() != "https" => {

@@ -69,6 +69,7 @@ pub(super) fn come_to(record: &mut Record, settlement: Settlement, again: bool, 
             record.adopt = record.adopt.filter(|_| again);
             record.decide_intent(intent);
             record.warn(warnings, now);
+            record.snoozed = None;
             State::Held { reason }
         }
         Settlement::Retry { due, cause, counts, intent } => {

@@ -300,7 +300,7 @@ impl Bill<'_> {
         lines::usable(account, row, &facts.organisation)?;
         let Some(tax_type) = lines::rounding_place(&facts.organisation, rules).tax_type else {
             let sentence = "What the company paid has to be cleared, but the organisation has no 0 % tax rate for it (set `rounding_tax`).";
-            return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
+            return Err(HoldReason::new(HoldCode::UnknownTax, sentence).caused_by("rule `rounding_tax`"));
         };
         let amount = if self.kind.is_credit() { paid } else { -paid };
         Ok(Line {

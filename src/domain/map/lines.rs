@@ -76,7 +76,7 @@ pub(super) fn enabled(code: &str, organisation: &Organisation) -> Result<(), Hol
         return Ok(());
     }
     let sentence = format!("The Xero organisation does not have the currency {code}.");
-    Err(HoldReason::new(HoldCode::CurrencyNotEnabled, sentence))
+    Err(HoldReason::new(HoldCode::CurrencyNotEnabled, sentence).caused_by(format!("currency {code}")))
 }
 
 /// Quantity and price of one: ConnectWise's own price where it is what was charged, else derived.
@@ -117,11 +117,12 @@ pub(super) fn at(row: usize) -> String {
 pub(super) fn usable(code: &str, row: usize, organisation: &Organisation) -> Result<(), HoldReason> {
     let Some(account) = organisation.accounts.iter().find(|account| account.code == code) else {
         let sentence = format!("{}there is no account with the code '{}' in Xero.", at(row), shorten(code, 40));
-        return Err(HoldReason::new(HoldCode::UnknownAccount, sentence));
+        let cause = format!("account '{}'", shorten(code, 40));
+        return Err(HoldReason::new(HoldCode::UnknownAccount, sentence).caused_by(cause));
     };
     let named = |what: &str| {
         let sentence = format!("{}the account {code} {} {what}", at(row), account.name);
-        HoldReason::new(HoldCode::UnusableAccount, sentence)
+        HoldReason::new(HoldCode::UnusableAccount, sentence).caused_by(format!("account {code} {}", account.name))
     };
     if !account.active {
         return Err(named("is archived in Xero."));
@@ -143,7 +144,8 @@ pub(super) fn usable_in_journals(code: &str, row: usize, organisation: &Organisa
                 "Line {row}: the account {code} {} is of tracked inventory, which only Xero's own items move.",
                 account.name
             );
-            Err(HoldReason::new(HoldCode::UnusableAccount, sentence))
+            let cause = format!("account {code} {}", account.name);
+            Err(HoldReason::new(HoldCode::UnusableAccount, sentence).caused_by(cause))
         }
     }
 }
@@ -158,7 +160,8 @@ pub(super) fn own_currency(what: &str, code: Option<&str>, organisation: &Organi
                 "{what} is in {}, but a manual journal is always in the organisation's own {own}.",
                 other.to_ascii_uppercase()
             );
-            Err(HoldReason::new(HoldCode::JournalCurrency, sentence))
+            let cause = format!("currency {}", other.to_ascii_uppercase());
+            Err(HoldReason::new(HoldCode::JournalCurrency, sentence).caused_by(cause))
         }
     }
 }
@@ -189,7 +192,10 @@ pub(super) fn item_code(
     let sentence =
         format!("{}the product ID '{}' has more than {ITEM_CHARS_MAX} characters.", at(row), shorten(code, 80));
     let sent = match rules.long_item_codes {
-        LongItemCodes::Hold => return Err(HoldReason::new(HoldCode::ItemCodeTooLong, sentence)),
+        LongItemCodes::Hold => {
+            return Err(HoldReason::new(HoldCode::ItemCodeTooLong, sentence)
+                .caused_by(format!("product ID '{}'", shorten(code, 80))));
+        }
         LongItemCodes::Truncate => code.chars().take(ITEM_CHARS_MAX).collect(),
         LongItemCodes::Omit => String::new(),
     };
@@ -236,7 +242,10 @@ pub(super) fn tracking_of(
         }
         let sentence = format!("{}Xero has no tracking option '{}' for '{caption}'.", at(row), shorten(value, 60));
         match rules.tracking_missing {
-            TrackingMissing::Hold => return Err(HoldReason::new(HoldCode::UnknownTracking, sentence)),
+            TrackingMissing::Hold => {
+                let cause = format!("tracking option '{}' of '{caption}'", shorten(value, 60));
+                return Err(HoldReason::new(HoldCode::UnknownTracking, sentence).caused_by(cause));
+            }
             TrackingMissing::Warn => warnings.push(Warning::new(WarningCode::TrackingMissing, sentence)),
         }
     }

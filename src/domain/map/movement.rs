@@ -59,7 +59,7 @@ pub(super) fn as_bill(
     let rounding = lines::rounding_place(organisation, rules);
     let Some(tax_type) = rounding.tax_type.clone() else {
         let sentence = "The organisation has no active tax rate of 0 % for lines without tax (set `rounding_tax`).";
-        return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
+        return Err(HoldReason::new(HoldCode::UnknownTax, sentence).caused_by("rule `rounding_tax`"));
     };
     let line = |line: &JournalLine| Line {
         description: line.description.clone(),

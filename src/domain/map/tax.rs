@@ -62,7 +62,7 @@ impl Taxes<'_> {
         if untaxed.is_empty() {
             let sentence =
                 format!("Line {row} is not taxable and the rules name no tax rate for such lines (set `{rule}`).");
-            return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
+            return Err(HoldReason::new(HoldCode::UnknownTax, sentence).caused_by(format!("rule `{rule}`")));
         }
         self.rate(untaxed, row, organisation)
     }
@@ -98,11 +98,11 @@ impl Taxes<'_> {
         let found = organisation.tax_rates.iter().filter(of_name).max_by_key(|rate| rate.active && (self.usable)(rate));
         let Some(found) = found.filter(|_| !name.trim().is_empty()) else {
             let sentence = format!("{}tax code '{name}' is not the name of a tax rate in Xero.", at(row));
-            return Err(HoldReason::new(HoldCode::UnknownTax, sentence));
+            return Err(HoldReason::new(HoldCode::UnknownTax, sentence).caused_by(format!("tax code '{name}'")));
         };
         let unusable = |what: String| {
             let sentence = format!("{}the tax rate '{}' {what} in Xero.", at(row), found.name);
-            Err(HoldReason::new(HoldCode::UnusableTax, sentence))
+            Err(HoldReason::new(HoldCode::UnusableTax, sentence).caused_by(format!("tax rate '{}'", found.name)))
         };
         if !found.active {
             return unusable("is archived or deleted".to_owned());

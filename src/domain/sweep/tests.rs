@@ -77,6 +77,39 @@ fn what_nobody_told_of_is_missed_after_its_grace() {
 }
 
 #[test]
+fn what_a_batch_left_is_looked_at_again_once_it_is_marked_or_seen() {
+    use crate::domain::delivery::{Actor, Decision, Posted, resolve};
+    use crate::domain::draft::DocumentKind;
+    use crate::domain::facts::ContentHash;
+    use crate::domain::money::Money;
+    let posted = Posted {
+        id: uuid::Uuid::from_u128(1),
+        company: "acme-au".parse().unwrap(),
+        kind: DocumentKind::Invoice,
+        number: "7".to_owned(),
+        total: Money::CENT,
+        xero_total: Money::CENT,
+        at: at(0),
+        content: ContentHash("c".to_owned()),
+        lines: None,
+        batch: None,
+        journal: None,
+    };
+    let marked = |batch: &str, warnings: Vec<Warning>| Settlement::Done { batch: Some(batch.to_owned()), warnings };
+    let record = record(Settlement::Mark { posted, content: None, warnings: Vec::new() }, 0);
+    let left = vec![Warning::new(WarningCode::LeftUnposted, "…")];
+    let half = settle(record, marked("RP-I-7-1", left), None, 1, at(1));
+    let listed = (row(RecordKind::Invoice, -10), asked(60, 0));
+    assert_eq!(compare(Some(&half), &listed.0, listed.1), None, "ConnectWise did not take it");
+    let whole = settle(half.clone(), marked("RP-I-7-1-2", Vec::new()), None, 2, at(2));
+    assert!(whole.warnings.is_empty());
+    assert_eq!(compare(Some(&whole), &listed.0, listed.1), Some(Found::Back));
+    let actor = Actor { by: "desk".to_owned(), note: "seen".into() };
+    let seen = resolve(half, &Decision::Acknowledge, &actor, 3, at(3)).unwrap();
+    assert_eq!(compare(Some(&seen), &listed.0, listed.1), Some(Found::Back));
+}
+
+#[test]
 fn a_known_record_is_looked_at_where_the_list_says_something_new() {
     let left = Settlement::Done { batch: None, warnings: vec![Warning::new(WarningCode::LeftUnposted, "…")] };
     let later = asked(60, 0);

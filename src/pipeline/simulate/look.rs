@@ -67,7 +67,7 @@ impl Simulating<'_> {
         if !self.counts(company, row) {
             return Ok(Counts::No);
         }
-        let company = company.ok_or_else(|| Stop::Failed(hold(HoldCode::NoCompany, no_company(record.location()))))?;
+        let company = company.ok_or_else(|| Stop::Failed(no_company(record.location())))?;
         let ever = self.month.map(|_| from_ever(company));
         let company = ever.as_ref().unwrap_or(company);
         if let Some(decided) = decided(&known, row) {

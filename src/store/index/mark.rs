@@ -67,6 +67,7 @@ pub(super) fn decode<T: DeserializeOwned>(mut entries: sled::Iter) -> Result<Opt
     let Some(first) = entries.next() else { return Ok(None) };
     let count = match first?.1.split_first() {
         Some((&FORMAT, count)) => u32::from_be_bytes(count.try_into().map_err(|_| unreadable())?),
+        Some((other, _)) if (1..FORMAT).contains(other) => return Err(IndexError::Older),
         _ => return Err(unreadable()),
     };
     let mut json = Vec::new();

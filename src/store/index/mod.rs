@@ -2,7 +2,7 @@
 //!
 //! One tree, so that a group of rows and the mark of how far the journal is applied are one atomic batch.
 //! Keys: `r` + record key = row; `x` + record key + number = the rest of a long row; `f` + number = many records that
-//! were accepted and not worked on yet; `s` + state, newest first, + record key = empty (settled states only, the
+//! were accepted and not worked on yet; `s`, `p`, `n`, `g`, `i`, `w` = what settled records are listed by, see [`strands`] (the
 //! queued ones are in memory); `m` = the mark; `c` = the companies. Values start with a version byte and stay under
 //! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
 
@@ -10,6 +10,7 @@ mod fresh;
 mod handle;
 mod mark;
 mod seen;
+mod strands;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 
 pub(crate) use mark::Mark;
 use seen::Seen;
+pub(crate) use strands::{By, Group, Strands};
 
 use super::event::Entry;
 use super::fold::{self, Folded};
@@ -30,7 +32,7 @@ use crate::domain::record::RecordKey;
 
 /// Version of keys and values; another one is rebuilt from the journal. It changes, too, when `delivery::accept`
 /// makes another record of the same entry: the rows of fresh records are not stored.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// The largest value: sled writes larger ones into files of their own, which it does not sync.
 const VALUE_BYTES_MAX: usize = 4000;
 /// What stands in front of a row: version, sequence, state, number of further pieces.
@@ -50,6 +52,9 @@ pub(crate) enum IndexError {
     /// The journal cannot be read now, for a passing reason such as too many open files. The index is sound.
     #[error("the journal cannot be read now: {0}")]
     Busy(std::io::Error),
+    /// It was written by an earlier version.
+    #[error("it is of an earlier version")]
+    Older,
     /// A key or value is not what was written.
     #[error("the index is not readable: {0}")]
     Unreadable(String),
@@ -118,15 +123,14 @@ impl Index {
         })
     }
 
-    /// Moves the folder of a broken index aside; it is never deleted.
-    pub(crate) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    /// Moves the folder of an index aside, which is `broken` or `older`; it is never deleted.
+    pub(crate) fn set_aside(path: &Path, why: &str) -> std::io::Result<Option<PathBuf>> {
         if !path.exists() {
             return Ok(None);
         }
-        let aside = (1_u32..100_000)
-            .map(|number| path.with_extension(format!("broken-{number}")))
-            .find(|aside| !aside.exists());
-        let aside = aside.unwrap_or_else(|| path.with_extension("broken"));
+        let aside =
+            (1_u32..100_000).map(|number| path.with_extension(format!("{why}-{number}"))).find(|aside| !aside.exists());
+        let aside = aside.unwrap_or_else(|| path.with_extension(why));
         std::fs::rename(path, &aside)?;
         Ok(Some(aside))
     }
@@ -204,26 +208,6 @@ impl Index {
         })
     }
 
-    /// Up to `limit` keys of a settled state with their times, newest first, starting behind `after`.
-    pub(crate) fn settled(
-        &self,
-        state: StateName,
-        after: Option<(Timestamp, &RecordKey)>,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, RecordKey)>, IndexError> {
-        let prefix = [b's', state_byte(state)];
-        let start = after.map_or_else(|| prefix.to_vec(), |(changed, key)| state_key(state, changed, key));
-        let range = (
-            if after.is_some() { std::ops::Bound::Excluded(start) } else { std::ops::Bound::Included(start) },
-            std::ops::Bound::Unbounded,
-        );
-        guarded(|| {
-            let keys = self.db.range::<Vec<u8>, _>(range);
-            let ours = keys.take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
-            ours.take(limit).map(|item| state_record(&item?.0)).collect()
-        })
-    }
-
     /// What is known of the Xero organisations.
     pub(crate) fn companies(&self) -> Result<Companies, IndexError> {
         guarded(|| Ok(mark::decode(self.db.scan_prefix(b"c"))?.unwrap_or_default()))
@@ -270,13 +254,12 @@ impl Index {
                     batch.remove(piece_key(&row.record.key, number));
                 }
                 let old = self.decode(&row.record.key, &old)?.record;
-                if old.state.name() != StateName::Queued {
-                    batch.remove(state_key(old.state.name(), old.changed, &old.key));
+                for listed in strands::keys(&old) {
+                    batch.remove(listed);
                 }
             }
-            let record = &row.record;
-            if record.state.name() != StateName::Queued {
-                batch.insert(state_key(record.state.name(), record.changed, &record.key), &[]);
+            for listed in strands::keys(&row.record) {
+                batch.insert(listed, &[]);
             }
             // Later changes of a batch win, so a piece that was removed above may come back here.
             for (key, value) in encode(key, row)? {
@@ -317,23 +300,6 @@ fn record_key(key: &[u8]) -> Result<RecordKey, IndexError> {
 fn text_key(text: &[u8]) -> Result<RecordKey, IndexError> {
     let text = std::str::from_utf8(text).map_err(|error| IndexError::Unreadable(error.to_string()))?;
     text.parse().map_err(|error: crate::domain::record::KeyError| IndexError::Unreadable(error.to_string()))
-}
-
-fn state_key(state: StateName, changed: Timestamp, key: &RecordKey) -> Vec<u8> {
-    let mut bytes = vec![b's', state_byte(state)];
-    // Complemented, so that the newest comes first.
-    let newest_first = !u64::try_from(changed.as_microsecond()).unwrap_or(0);
-    bytes.extend_from_slice(&newest_first.to_be_bytes());
-    bytes.extend_from_slice(key.to_string().as_bytes());
-    bytes
-}
-
-/// Time and record of a state's key; the time is as exact as the key is.
-fn state_record(key: &[u8]) -> Result<(Timestamp, RecordKey), IndexError> {
-    let newest_first = key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-    let micros = newest_first.and_then(|complement| i64::try_from(!complement).ok()).ok_or_else(unreadable)?;
-    let at = Timestamp::from_microsecond(micros).map_err(|_| unreadable())?;
-    Ok((at, text_key(key.get(10..).unwrap_or_default())?))
 }
 
 fn state_byte(state: StateName) -> u8 {

@@ -1,0 +1,241 @@
+//! `readypost bulk …` and `readypost recover`.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::client::{Remote, print_json, view};
+use super::print::out;
+use super::records::{Which, row};
+use super::status::time;
+use super::{PROBLEMS, Service, sweep};
+use crate::http::BulkView;
+
+/// How often a run is asked how far it is.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// One decision about many records.
+#[derive(Debug, Subcommand)]
+pub(super) enum Bulk {
+    /// Find the records of a filter and show what would be decided; nothing is, without --run
+    Plan(Box<Plan>),
+    /// Decide about all records of a plan
+    Run(One),
+    /// Stop a run; what was decided stays so
+    Cancel(One),
+    /// Show a plan or a run
+    Show(One),
+    /// List the last plans and runs
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// What to decide
+    #[arg(value_parser = ["retry", "acknowledge", "hold", "release", "skip", "assign", "snooze"])]
+    action: String,
+    #[command(flatten)]
+    which: Which,
+    /// Why, for the history of each record
+    #[arg(long, default_value = "")]
+    note: String,
+    /// For assign: who looks after them
+    #[arg(long = "to")]
+    to: Option<String>,
+    /// For snooze: until when, such as 2026-12-01T00:00:00Z
+    #[arg(long)]
+    until: Option<jiff::Timestamp>,
+    /// Run it at once
+    #[arg(long)]
+    run: bool,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The id that the plan has
+    id: Uuid,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    service: Service,
+}
+
+/// Looks again at everything since an outage.
+#[derive(Debug, Args)]
+pub(super) struct Recover {
+    /// Since when, such as 2026-11-01 or 2026-11-01T08:00:00Z
+    #[arg(long)]
+    since: String,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    service: Service,
+}
+
+impl Bulk {
+    /// Exit code 1 when a record could not be decided.
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Plan(plan) => plan.run().await,
+            Self::Run(one) => run(&Remote::new(&one.service)?, one.id, one.service.json).await,
+            Self::Cancel(one) => {
+                let answer =
+                    Remote::new(&one.service)?.post(&format!("/api/v1/bulk/{}/cancel", one.id), &json!({})).await?;
+                shown(&answer, one.service.json)
+            }
+            Self::Show(one) => {
+                let answer = Remote::new(&one.service)?.get(&format!("/api/v1/bulk/{}", one.id), &[]).await?;
+                shown(&answer, one.service.json)
+            }
+            Self::List(list) => {
+                let answer = Remote::new(&list.service)?.get("/api/v1/bulk", &[]).await?;
+                if list.service.json {
+                    print_json(&answer)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                for bulk in view::<Vec<BulkView>>(&answer)? {
+                    line(&bulk);
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+impl Plan {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let remote = Remote::new(&self.service)?;
+        let filter: Map<String, Value> =
+            self.which.given().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        let mut because = json!({ "note": self.note });
+        if let Some(because) = because.as_object_mut() {
+            because.extend(self.to.map(|owner| ("owner".to_owned(), Value::from(owner))));
+            because.extend(self.until.map(|until| ("until".to_owned(), json!(until))));
+        }
+        let body = json!({ "action": self.action, "because": because, "filter": filter });
+        let answer = remote.post("/api/v1/bulk", &body).await?;
+        let plan: BulkView = view(&answer)?;
+        if self.run {
+            return run(&remote, plan.id, self.service.json).await;
+        }
+        if self.service.json {
+            print_json(&answer)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        print_plan(&plan);
+        out!("Next: readypost bulk run {}", plan.id);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Runs a plan and shows what came of it.
+async fn run(remote: &Remote, id: Uuid, json: bool) -> anyhow::Result<ExitCode> {
+    shown(&until_ended(remote, id).await?, json)
+}
+
+/// Runs a plan and waits for its end; says how far it is to whoever looks.
+async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
+    let mut answer = remote.post(&format!("/api/v1/bulk/{id}/run"), &json!({})).await?;
+    let progress = std::io::stderr().is_terminal();
+    loop {
+        let bulk: BulkView = view(&answer)?;
+        if progress {
+            let line = format!("{} of {}", bulk.done.saturating_add(bulk.refused), bulk.records);
+            let mut err = std::io::stderr().lock();
+            // Progress is for whoever looks; what cannot be shown is not missed.
+            let _ = write!(err, "\r\x1b[K{}", if bulk.ended.is_some() { "" } else { &line });
+            let _ = err.flush();
+        }
+        if bulk.ended.is_some() {
+            return Ok(answer);
+        }
+        tokio::time::sleep(EVERY).await;
+        answer = remote.get(&format!("/api/v1/bulk/{id}"), &[]).await?;
+    }
+}
+
+fn shown(answer: &Value, json: bool) -> anyhow::Result<ExitCode> {
+    let bulk: BulkView = view(answer)?;
+    if json {
+        print_json(answer)?;
+    } else if bulk.began.is_none() {
+        print_plan(&bulk);
+    } else {
+        line(&bulk);
+        for refused in &bulk.causes {
+            out!("  {}: {}", refused.key, refused.cause);
+        }
+        if let Some(failed) = &bulk.failed {
+            out!("  {failed}");
+        }
+    }
+    Ok(problems(&bulk))
+}
+
+fn problems(bulk: &BulkView) -> ExitCode {
+    if bulk.refused > 0 || bulk.failed.is_some() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS }
+}
+
+fn print_plan(plan: &BulkView) {
+    line(plan);
+    for record in &plan.sample {
+        out!("  {}", row(record));
+    }
+    let more = plan.records.saturating_sub(plan.sample.len());
+    if more > 0 && plan.began.is_none() {
+        out!("  and {more} more");
+    }
+    if !plan.complete {
+        out!("There are more: a plan has 100,000 records at most.");
+    }
+}
+
+fn line(bulk: &BulkView) {
+    let filter = if bulk.filter.is_empty() { "all records" } else { &bulk.filter };
+    out!(
+        "{}  {}  {:<9} {} {} records ({filter}), {} decided, {} refused",
+        bulk.id,
+        time(Some(bulk.planned)),
+        bulk.state,
+        bulk.action,
+        bulk.records,
+        bulk.done,
+        bulk.refused
+    );
+}
+
+impl Recover {
+    /// Exit code 1 when something was found or could not be done.
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let remote = Remote::new(&self.service)?;
+        let filter = json!({ "state": "held", "since": self.since });
+        let note = format!("recover since {}", self.since);
+        let body = json!({ "action": "retry", "because": { "note": note }, "filter": filter });
+        let planned = remote.post("/api/v1/bulk", &body).await?;
+        let plan: BulkView = view(&planned)?;
+        let swept = sweep::sweep(&remote, self.dry_run).await?;
+        let retried = if self.dry_run { planned } else { until_ended(&remote, plan.id).await? };
+        if self.service.json {
+            print_json(&json!({ "sweep": swept, "retry": retried }))?;
+            return Ok(worse(sweep::ended(&swept)?, problems(&view(&retried)?)));
+        }
+        let found = sweep::told(&swept)?;
+        out!("Held since, and looked at again:");
+        Ok(worse(found, shown(&retried, false)?))
+    }
+}
+
+fn worse(one: ExitCode, other: ExitCode) -> ExitCode {
+    if one == ExitCode::SUCCESS { other } else { one }
+}

@@ -1,4 +1,4 @@
-//! `readypost completions` and `readypost man`: what shells and `man` want to know of the commands.
+//! `readypost completions`, `man` and `openapi`: what shells, `man` and integrators want to know.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,6 +33,12 @@ pub(super) fn man() -> anyhow::Result<ExitCode> {
     all.build();
     page(&all, &mut text)?;
     out!("{}", String::from_utf8_lossy(&text).trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the description of the HTTP interface; the running service has the same at `/openapi.json`.
+pub(super) fn openapi() -> anyhow::Result<ExitCode> {
+    out!("{}", serde_json::to_string_pretty(crate::http::openapi())?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -95,6 +95,8 @@ enum Command {
     Completions(manual::Completions),
     /// Print the manual page
     Man,
+    /// Print what the HTTP interface is, as an `OpenAPI` document
+    Openapi,
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -153,6 +155,7 @@ impl Cli {
                 Command::Alerts(alerts) => alerts.run().await,
                 Command::Completions(completions) => Ok(completions.run()),
                 Command::Man => manual::man(),
+                Command::Openapi => manual::openapi(),
                 Command::Token(token) => token.run(),
             }
         });

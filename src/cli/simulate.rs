@@ -122,7 +122,7 @@ fn print(simulation: &Simulation) {
     if rows.is_empty() {
         out!("There is nothing to post.");
     }
-    let one = matches!(simulation.scope, Scope::Record(_));
+    let one = matches!(simulation.scope, Scope::Record { .. });
     if one {
         for row in rows {
             print_whole(row);

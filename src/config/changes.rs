@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::tls::{self, Tls};
 use super::{Alert, Channel, Company, Config, Connection, Email, Log, Operator, Server, Store, XeroAccess};
@@ -16,7 +17,7 @@ use crate::domain::text::hex;
 const WEBHOOK_KEY: &str = "xero.webhook_key";
 
 /// What a reload changes, or would change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changes {
     /// `[[company]]`.
     pub companies: Vec<Change>,
@@ -35,7 +36,7 @@ pub struct Changes {
 }
 
 /// What became of one company, connection or operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// Its name.
     pub name: String,
@@ -47,8 +48,9 @@ pub struct Change {
 }
 
 /// How something changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ChangeKind)]
 pub enum How {
     /// It is new.
     Added,

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::text::{printable, shorten};
 
@@ -21,7 +22,7 @@ const LISTED_MAX: usize = 20;
 const SENTENCE_CHARS_MAX: usize = 700;
 
 /// What sort of thing stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
     /// No callback has come for too many business hours; the subject is the connection.

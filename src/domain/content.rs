@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::facts::{ContentHash, Detail, Expense, Invoice, InvoiceFacts, Movement, Purchase, RecordFacts, Stock};
 use super::money::Money;
@@ -48,7 +49,7 @@ pub struct Content {
 }
 
 /// One field in which a record is not what was posted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// Its name, such as `due date` or `line 2 quantity`.
     pub field: String,

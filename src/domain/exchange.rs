@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::text::hex;
 
@@ -38,7 +39,7 @@ const SECRET_NAMES: [&str; 14] = [
 ];
 
 /// One request and what came of it. A request that was tried twice is two of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Exchange {
     /// When it was sent.
     pub at: Timestamp,
@@ -69,7 +70,8 @@ pub struct Exchange {
 }
 
 /// A body, as far as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ExchangeBody)]
 pub struct Body {
     /// Its text, secrets removed; its beginning where it was too long.
     pub text: String,
@@ -79,7 +81,8 @@ pub struct Body {
 }
 
 /// What a body was that is not kept whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ExchangeCut)]
 pub struct Cut {
     /// Its length in bytes; none where all of it is secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]

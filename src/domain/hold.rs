@@ -3,12 +3,13 @@
 //! The codes are stable names: they are in the JSON, the page, the metrics and the README.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::content::{DIFFERENCES_MAX, Difference};
 use super::text::Sentence;
 
 /// Where the cause of a hold is mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In ConnectWise PSA.

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::facts::{Account, Caption, Organisation, Status};
 use super::hold::{HoldCode, HoldReason, Place};
@@ -82,8 +83,9 @@ pub struct SetUp {
 }
 
 /// What a finding would do to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MapCheckSeverity)]
 pub enum Severity {
     /// It would be held.
     WouldHold,
@@ -106,7 +108,8 @@ impl Severity {
 }
 
 /// Something that is not the same on both sides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MapCheckFinding)]
 pub struct Finding {
     /// What it would do to a record that uses it.
     pub severity: Severity,
@@ -127,7 +130,8 @@ pub struct Finding {
 }
 
 /// A list that was compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MapCheckList)]
 pub struct Looked {
     /// Which.
     pub list: String,
@@ -138,7 +142,7 @@ pub struct Looked {
 }
 
 /// What a map check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapCheck {
     /// The Xero organisation.
     pub company: CompanyId,

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::delivery::{Record, State};
 use super::hold::{HoldCode, SkipReason};
@@ -27,7 +28,7 @@ pub const UNLISTED: &str = "unlisted";
 pub const NAMED_MAX: usize = 20;
 
 /// Why the sweep hands a record to the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Found {
     /// It is ready to be posted, and no callback told of it.
@@ -231,7 +232,7 @@ fn left_unposted(record: &Record) -> bool {
 }
 
 /// How a sweep of a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SweepResult {
     /// Who asked for it; none = its time had come.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::money::Money;
 use super::text::Sentence;
@@ -9,7 +10,7 @@ use super::text::Sentence;
 macro_rules! warning_codes {
     ($($(#[$doc:meta])* $code:ident, $name:literal, $meaning:literal;)*) => {
         /// The stable code of a warning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         pub enum WarningCode { $($(#[$doc])* #[serde(rename = $name)] $code,)* }
 
         impl WarningCode {
@@ -86,7 +87,8 @@ warning_codes! {
 }
 
 /// One part of an amount, named for a bookkeeper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WarningPart)]
 pub struct Part {
     /// What it is.
     pub label: Sentence,
@@ -103,7 +105,7 @@ impl Part {
 }
 
 /// Something that was posted and needs a look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
     /// The stable code.
     pub code: WarningCode,

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::said;
+use super::extract::Sent;
 use crate::alerts::{ChannelStanding, Tested};
 use crate::domain::alert::{Alert, AlertKind};
 use crate::store::Overview;
 
 /// Something that stands and that somebody should know of.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlertView {
     /// Stable code, such as silent, callbacks or sweep.
     pub code: String,
@@ -36,7 +36,7 @@ pub struct AlertView {
 }
 
 /// What stands, and who is told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlertsView {
     /// What stands.
     pub standing: Vec<AlertView>,
@@ -45,7 +45,7 @@ pub struct AlertsView {
 }
 
 /// A channel of alerts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChannelView {
     /// Its name.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct ChannelView {
 }
 
 /// What a test of a channel came to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TestView {
     /// The channel.
     pub name: String,
@@ -78,9 +78,10 @@ pub struct TestView {
     pub took_ms: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Asked {
+#[schema(as = AlertTest)]
+pub(super) struct Asked {
     /// Only this channel.
     channel: Option<String>,
 }
@@ -134,21 +135,21 @@ pub(super) fn counts(alerts: &[AlertView]) -> BTreeMap<String, u32> {
     counts
 }
 
-/// `GET /api/v1/alerts`: what stands, and when each channel was told something.
+/// What stands, and when each channel was told something.
+#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "list_alerts", tag = "alerts", responses((status = 200, description = "What stands now.", body = AlertsView)), security(("token" = ["viewer"])))]
 pub(super) async fn list(State(surface): State<Arc<Surface>>, _: Viewer) -> Json<AlertsView> {
     let standing = standing(&surface, &surface.parts.store.overview());
     let channels = surface.alerts.list().into_iter().map(ChannelView::from).collect();
     Json(AlertsView { standing, channels })
 }
 
-/// `POST /api/v1/alerts/test`: sends a test through one channel, or through all of them.
+/// Sends a test through one channel, or through all of them.
+#[utoipa::path(post, path = "/api/v1/alerts/test", operation_id = "test_alerts", tag = "alerts", request_body = Asked, responses((status = 200, description = "What became of it, of each channel.", body = [TestView]), (status = 404, description = "There is no such channel.")), security(("token" = ["operator"])))]
 pub(super) async fn test(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(Asked { channel }): Sent<Asked>,
 ) -> Result<Json<Vec<TestView>>, Problem> {
-    let Asked { channel } = said(&headers, &body)?;
     let known: Vec<String> = surface.alerts.list().into_iter().map(|channel| channel.name).collect();
     if let Some(name) = channel.as_ref().filter(|name| !known.contains(name)) {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

@@ -6,18 +6,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::{Because, Wanted, decision, said};
+use super::extract::{Path, Sent, object};
+use super::records::{Because, Wanted, decision};
 use super::view::{self, RecordView};
 use crate::domain::delivery::{Actor, Decision, Record};
 use crate::domain::record::RecordKey;
@@ -70,7 +71,7 @@ struct Run {
 }
 
 /// One decision about many records.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BulkView {
     /// Which one.
     pub id: Uuid,
@@ -107,7 +108,7 @@ pub struct BulkView {
 }
 
 /// A record that was not decided.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RefusedView {
     /// connection/kind/source.
     pub key: String,
@@ -116,16 +117,18 @@ pub struct RefusedView {
 }
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BulkPlan)]
 pub(super) struct Plan {
     /// What is decided.
+    #[schema(pattern = "^(retry|acknowledge|hold|release|skip|assign|snooze)$")]
     pub(super) action: String,
     /// What comes with the decision.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) because: Because,
     /// Which records, as the filter of a list; `limit` and `cursor` say nothing here.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) filter: Wanted,
 }
 
@@ -297,12 +300,14 @@ pub(super) fn decide(surface: &Arc<Surface>, id: Uuid, action: &str, by: &str) -
     Ok(bulk.view(surface))
 }
 
-/// `GET /api/v1/bulk`.
+/// The last plans and runs, the newest first.
+#[utoipa::path(get, path = "/api/v1/bulk", operation_id = "list_bulk", tag = "bulk", responses((status = 200, description = "At most 20.", body = [BulkView])), security(("token" = ["viewer"])))]
 pub(super) async fn list(State(surface): State<Arc<Surface>>, _: Viewer) -> Json<Vec<BulkView>> {
     Json(all(&surface))
 }
 
-/// `GET /api/v1/bulk/{id}`.
+/// One plan or run, and how far it is.
+#[utoipa::path(get, path = "/api/v1/bulk/{id}", operation_id = "show_bulk", tag = "bulk", params(("id" = Uuid, Path, description = "Which one.")), responses((status = 200, description = "The plan or run.", body = BulkView), (status = 400, description = "The id is none."), (status = 404, description = "There is none, or not any more.")), security(("token" = ["viewer"])))]
 pub(super) async fn show(
     State(surface): State<Arc<Surface>>,
     _: Viewer,
@@ -311,18 +316,18 @@ pub(super) async fn show(
     Ok(Json(one(&surface, id)?))
 }
 
-/// `POST /api/v1/bulk`: plans.
+/// Plans one decision about many records: finds and counts them. Nothing is decided yet.
+#[utoipa::path(post, path = "/api/v1/bulk", operation_id = "plan_bulk", tag = "bulk", request_body = Plan, responses((status = 201, description = "The plan, void after 15 minutes.", body = BulkView), (status = 422, description = "What comes with the decision does not fit it.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(asked): Sent<Plan>,
 ) -> Result<(StatusCode, Json<BulkView>), Problem> {
-    let asked: Plan = said(&headers, &body)?;
     Ok((StatusCode::CREATED, Json(plan(&surface, operator.name, asked).await?)))
 }
 
-/// `POST /api/v1/bulk/{id}/{action}`: runs or cancels.
+/// Runs a plan, or cancels what runs.
+#[utoipa::path(post, path = "/api/v1/bulk/{id}/{action}", operation_id = "act_bulk", tag = "bulk", params(("id" = Uuid, Path, description = "Which one."), ("action" = String, Path, description = "What is done.", pattern = "^(run|cancel)$")), responses((status = 202, description = "The run as it is then; ask for it by GET.", body = BulkView), (status = 400, description = "The id is none."), (status = 404, description = "There is none, or no such action."), (status = 409, description = "The plan is void or was run, another runs, or it has ended.")), security(("token" = ["operator"])))]
 pub(super) async fn act(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,

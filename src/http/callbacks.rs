@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Surface;
 use super::body::{self, Unread};
+use super::extract::Path;
 use crate::connectwise::{ConnectWise, KeyError};
 use crate::domain::callback::{Callback, CallbackError, KeyUrl, Parsed};
 use crate::domain::delivery::{Accepted, Trigger};
@@ -40,6 +43,22 @@ enum Verdict {
     Unreadable(String),
     Unverified(String),
     Busy(String),
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, ToSchema)]
+struct VerdictView<'verdict> {
+    /// A stable word, such as accepted, duplicate or unverified.
+    verdict: &'static str,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'verdict str>,
+}
+
+impl VerdictView<'_> {
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 impl Verdict {
@@ -110,7 +129,24 @@ impl From<StoreError> for Verdict {
     }
 }
 
-/// `POST /callbacks/{connection}`.
+/// Takes a callback of ConnectWise, once it is durable.
+///
+/// What is answered with 2xx is stored and synced. A callback that was stored before is answered in the same way.
+#[utoipa::path(post, path = "/callbacks/{connection}", operation_id = "callback", tag = "doors",
+    params(
+        ("connection" = String, Path, description = "The ConnectWise system: its name in the configuration."),
+        ("x-content-signature" = String, Header, description = "Base64 of the HMAC-SHA256 of the body, keyed with the SHA-256 of the signing key."),
+    ),
+    request_body(content = Object, description = "The callback as ConnectWise sends it."),
+    responses(
+        (status = 200, description = "It is stored, or was before.", body = VerdictView),
+        (status = 204, description = "It is of a sort that nothing is posted for."),
+        (status = 400, description = "It is not readable.", body = VerdictView),
+        (status = 401, description = "The signature is not right.", body = VerdictView),
+        (status = 410, description = "There is no such connection: it is to be called no more.", body = VerdictView),
+        (status = 413, description = "It is too large.", body = VerdictView),
+        (status = 429, description = "It cannot be stored now, or came too slowly: send it again.", body = VerdictView),
+    ))]
 pub(super) async fn receive(
     State(surface): State<Arc<Surface>>,
     Path(connection): Path<String>,
@@ -157,8 +193,7 @@ fn answer(connection: &str, about: Option<&RecordKey>, verdict: &Verdict) -> Res
     };
     let body = match status {
         StatusCode::NO_CONTENT => String::new(),
-        _ if detail.is_empty() => serde_json::json!({ "verdict": verdict.name() }).to_string(),
-        _ => serde_json::json!({ "verdict": verdict.name(), "detail": detail }).to_string(),
+        _ => VerdictView { verdict: verdict.name(), detail: Some(detail).filter(|detail| !detail.is_empty()) }.text(),
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::said;
+use super::extract::{Path, Sent};
 use crate::domain::delivery::{Actor, StateName};
 use crate::domain::record::{CompanyId, RecordKind};
 use crate::pipeline::Company;
 use crate::store::{Event, Overview, Pause};
 
 /// One Xero organisation at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CompanyView {
     /// Name in the configuration.
     pub id: String,
@@ -48,7 +48,7 @@ pub struct CompanyView {
 }
 
 /// A rest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RestView {
     /// Why.
     pub cause: String,
@@ -59,9 +59,10 @@ pub struct RestView {
 }
 
 /// A pause.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PauseView {
     /// Of which records; none = of all.
+    #[schema(value_type = Option<RecordKind>)]
     pub kind: Option<String>,
     /// Who.
     pub by: String,
@@ -83,12 +84,14 @@ impl From<&Pause> for PauseView {
 }
 
 /// What comes with a pause or its end.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Asked {
+#[schema(as = Pause)]
+pub(super) struct Asked {
     /// Why.
     note: String,
     /// Of which records; none = of all.
+    #[schema(value_type = Option<RecordKind>)]
     kind: Option<String>,
 }
 
@@ -122,20 +125,22 @@ fn view(company: &Company, surface: &Surface, overview: &Overview) -> CompanyVie
     }
 }
 
-/// `GET /api/v1/companies`.
+/// The Xero organisations: whether they are paused or rest, and the calls they have left.
+#[utoipa::path(get, path = "/api/v1/companies", operation_id = "list_companies", tag = "companies", responses((status = 200, description = "All companies of the configuration.", body = [CompanyView])), security(("token" = ["viewer"])))]
 pub(super) async fn list(State(surface): State<Arc<Surface>>, _: Viewer) -> Json<Vec<CompanyView>> {
     Json(all(&surface, &surface.parts.store.overview()))
 }
 
-/// `POST /api/v1/companies/{company}/{action}`.
+/// Pauses or resumes what is posted to a company.
+///
+/// Callbacks are taken in while it is paused, and posted when it is resumed.
+#[utoipa::path(post, path = "/api/v1/companies/{company}/{action}", operation_id = "decide_company", tag = "companies", params(("company" = String, Path, description = "Its id in the configuration."), ("action" = String, Path, description = "What is done.", pattern = "^(pause|resume)$")), request_body = Asked, responses((status = 200, description = "The company as it is then.", body = CompanyView), (status = 404, description = "There is no such company or action."), (status = 409, description = "It is so already.")), security(("token" = ["operator"])))]
 pub(super) async fn decide(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
     Path((company, action)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(Asked { note, kind }): Sent<Asked>,
 ) -> Result<Json<CompanyView>, Problem> {
-    let Asked { note, kind } = said(&headers, &body)?;
     let kind = kind.map(|kind| kind.parse::<RecordKind>()).transpose();
     let kind = kind.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     let parts = surface.parts.current();

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::config::Fault;
 use crate::store::{ResolveError, StoreError};
+
+const PROBLEM: &str = "application/problem+json";
 
 /// An answer that says what went wrong.
 #[derive(Debug)]
@@ -19,6 +23,28 @@ pub(super) struct Problem {
     /// When to come again, in seconds.
     retry_after: Option<u64>,
 }
+
+/// What went wrong, as RFC 9457 has it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemView {
+    /// Always `about:blank`: the status says what sort of problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// What is wrong, and what to do.
+    detail: String,
+    /// Faults of the configuration, one by one; only of a reload.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
+}
+
+/// The sentence of a problem, beside its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Detail(pub(super) String);
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
@@ -45,13 +71,12 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let mut body =
-            json!({ "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail });
-        if let Some(members) = body.as_object_mut().filter(|_| !self.faults.is_empty()) {
-            members.insert("faults".to_owned(), json!(self.faults));
-        }
-        let mut response = (self.status, body.to_string()).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let (status, detail) = (self.status.as_u16(), self.detail);
+        let view = ProblemView { kind: "about:blank", title, status, detail: detail.clone(), faults: self.faults };
+        let mut response = (self.status, Json(view)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+        // For the page, which says it in its own way.
+        response.extensions_mut().insert(Detail(detail));
         if self.status == StatusCode::UNAUTHORIZED {
             // A browser then asks for name and password; the password is the token.
             response
@@ -88,6 +113,11 @@ impl From<ResolveError> for Problem {
         };
         Self::new(status, error.to_string())
     }
+}
+
+/// A known address that cannot be asked so.
+pub(super) async fn not_allowed(method: Method) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} cannot be done here: see the header `Allow`"))
 }
 
 /// There is no such address.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::delivery::{CostJournal, Decision, Intent, Posted, Trigger};
 use crate::domain::money::Money;
@@ -10,7 +11,7 @@ use crate::domain::settle::Settlement;
 use crate::store::{Entry, Event};
 
 /// One line of a record's history.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HistoryView {
     /// When.
     pub at: Timestamp,

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Surface;
 use super::access::Viewer;
@@ -15,7 +16,7 @@ use crate::domain::hold::Place;
 use crate::store::Issue;
 
 /// What records wait for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct IssuesView {
     /// Those first that the most records wait for.
     pub issues: Vec<IssueView>,
@@ -24,7 +25,7 @@ pub struct IssuesView {
 }
 
 /// Records that wait for the same thing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct IssueView {
     /// The same for ever for the same company, code and cause.
     pub id: String,
@@ -87,7 +88,8 @@ pub(super) async fn all(surface: &Surface) -> Result<IssuesView, Problem> {
     Ok(IssuesView { issues: issues.iter().filter_map(IssueView::of).collect(), complete })
 }
 
-/// `GET /api/v1/issues`.
+/// What held records wait for: those that wait for the same thing are one issue.
+#[utoipa::path(get, path = "/api/v1/issues", operation_id = "list_issues", tag = "records", responses((status = 200, description = "All issues, those of the most records first.", body = IssuesView)), security(("token" = ["viewer"])))]
 pub(super) async fn list(State(surface): State<Arc<Surface>>, _: Viewer) -> Result<Json<IssuesView>, Problem> {
     Ok(Json(all(&surface).await?))
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::said;
+use super::extract::{Query, Sent};
 use crate::domain::mapcheck::MapCheck;
 use crate::domain::record::CompanyId;
 use crate::pipeline::map_check;
@@ -23,7 +23,7 @@ use crate::pipeline::map_check;
 pub struct MapChecks(Mutex<BTreeMap<CompanyId, MapCheckView>>);
 
 /// How far a map check is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapCheckView {
     /// The Xero organisation.
     pub company: CompanyId,
@@ -39,9 +39,13 @@ pub struct MapCheckView {
     pub check: Option<MapCheck>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MapCheckOf)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Id of the company in the configuration.
+    #[param(example = "acme-au")]
     company: String,
 }
 
@@ -57,14 +61,13 @@ fn named(company: &str, surface: &Surface) -> Result<CompanyId, Problem> {
     known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}")))
 }
 
-/// `POST /api/v1/map-check`: begins a check, or joins the one of the same company that is being made.
+/// Begins a map check, or joins the one of the same company that is being made.
+#[utoipa::path(post, path = "/api/v1/map-check", operation_id = "begin_map_check", tag = "onboarding", request_body = Wanted, responses((status = 202, description = "It is being made; ask for it by GET.", body = MapCheckView), (status = 404, description = "There is no such company.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(Wanted { company }): Sent<Wanted>,
 ) -> Result<(StatusCode, Json<MapCheckView>), Problem> {
-    let Wanted { company } = said(&headers, &body)?;
     let company = named(&company, &surface)?;
     let begun = surface.parts.clock.now();
     let view = MapCheckView {
@@ -100,13 +103,13 @@ pub(super) async fn begin(
     Ok((StatusCode::ACCEPTED, Json(view)))
 }
 
-/// `GET /api/v1/map-check`: the last check of a company.
+/// The last map check of a company.
+#[utoipa::path(get, path = "/api/v1/map-check", operation_id = "show_map_check", tag = "onboarding", params(Wanted), responses((status = 200, description = "How far it is, and what it found.", body = MapCheckView), (status = 400, description = "An unknown filter."), (status = 404, description = "There is no such company, or no check of it since the start.")), security(("token" = ["viewer"])))]
 pub(super) async fn show(
     State(surface): State<Arc<Surface>>,
     _: Viewer,
-    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Json<MapCheckView>, Problem> {
-    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let company = named(&wanted.company, &surface)?;
     let known = surface.map_checks.lock().get(&company).cloned();
     let missing = || {

@@ -7,10 +7,13 @@ mod bulk;
 mod callbacks;
 mod companies;
 mod error;
+mod etag;
+mod extract;
 mod health;
 mod history;
 mod issues;
 mod mapcheck;
+mod openapi;
 mod pace;
 mod page;
 mod patience;
@@ -27,12 +30,14 @@ mod tls;
 mod view;
 mod xero;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::middleware::from_fn;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use alerts::{AlertView, AlertsView, ChannelView, TestView};
 pub use bulk::{BulkView, Bulks, RefusedView};
@@ -97,36 +102,52 @@ impl Surface {
     }
 }
 
+/// The interface for machines: every address with its description.
+fn interface() -> OpenApiRouter<Arc<Surface>> {
+    OpenApiRouter::with_openapi(openapi::begun())
+        .routes(routes!(callbacks::receive))
+        .routes(routes!(xero::receive))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(openapi::show))
+        .routes(routes!(status::show))
+        .routes(routes!(records::list))
+        .routes(routes!(records::warnings))
+        .routes(routes!(records::show))
+        .routes(routes!(records::exchanges))
+        .routes(routes!(records::decide))
+        .routes(routes!(issues::list))
+        .routes(routes!(bulk::list, bulk::begin))
+        .routes(routes!(bulk::show))
+        .routes(routes!(bulk::act))
+        .routes(routes!(companies::list))
+        .routes(routes!(companies::decide))
+        .routes(routes!(simulate::show, simulate::begin, simulate::cancel))
+        .routes(routes!(mapcheck::show, mapcheck::begin))
+        .routes(routes!(reconcile::show, reconcile::begin))
+        .routes(routes!(sweep::show, sweep::begin))
+        .routes(routes!(sweep::callbacks))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::test))
+        .routes(routes!(reload::reload))
+}
+
+/// What the interface is, as `OpenAPI` 3.1.
+#[must_use]
+pub fn openapi() -> &'static serde_json::Value {
+    static DOCUMENT: LazyLock<serde_json::Value> = LazyLock::new(|| openapi::completed(interface().get_openapi()));
+    &DOCUMENT
+}
+
 /// All routes.
 pub fn router(surface: Arc<Surface>) -> Router {
-    let record = "/api/v1/records/{connection}/{kind}/{source}";
-    Router::new()
-        .route("/callbacks/{connection}", post(callbacks::receive))
-        .route("/xero/webhooks", post(xero::receive))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/status", get(status::show))
-        .route("/api/v1/companies", get(companies::list))
-        .route("/api/v1/companies/{company}/{action}", post(companies::decide))
-        .route("/api/v1/map-check", get(mapcheck::show).post(mapcheck::begin))
-        .route("/api/v1/reload", post(reload::reload))
-        .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))
-        .route("/api/v1/simulate", get(simulate::show).post(simulate::begin).delete(simulate::cancel))
-        .route("/api/v1/sweep", get(sweep::show).post(sweep::begin))
-        .route("/api/v1/alerts", get(alerts::list))
-        .route("/api/v1/alerts/test", post(alerts::test))
-        .route("/api/v1/callbacks", post(sweep::callbacks))
-        .route("/api/v1/issues", get(issues::list))
-        .route("/api/v1/bulk", get(bulk::list).post(bulk::begin))
-        .route("/api/v1/bulk/{id}", get(bulk::show))
-        .route("/api/v1/bulk/{id}/{action}", post(bulk::act))
-        .route("/api/v1/records", get(records::list))
-        .route("/api/v1/warnings", get(records::warnings))
-        .route(record, get(records::show))
-        .route(&format!("{record}/exchanges"), get(records::exchanges))
-        .route(&format!("{record}/{{action}}"), post(records::decide))
+    let (interface, _) = interface().split_for_parts();
+    interface
+        .layer(from_fn(etag::tagged))
         .merge(page::routes())
         .fallback(error::not_found)
+        .method_not_allowed_fallback(error::not_allowed)
+        .layer(from_fn(page::told))
         .with_state(surface)
 }

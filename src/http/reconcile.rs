@@ -3,18 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::said;
+use super::extract::{Query, Sent};
 use crate::domain::record::CompanyId;
 use crate::domain::statement::{Calls, Month, Statement};
 use crate::pipeline::{Progress, reconcile};
@@ -41,7 +41,7 @@ struct Job {
 }
 
 /// How far a statement is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatementView {
     /// The Xero organisation.
     pub company: CompanyId,
@@ -69,18 +69,30 @@ pub struct StatementView {
     pub statement: Option<Statement>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StatementOf)]
 pub(super) struct Asked {
+    /// Id of the company in the configuration.
+    #[schema(example = "acme-au")]
     company: String,
+    /// The month.
+    #[schema(value_type = Month)]
     month: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Id of the company in the configuration.
+    #[param(example = "acme-au")]
     company: String,
+    /// The month.
+    #[param(value_type = Month)]
     month: String,
+    /// `json`, or `csv` for the lines alone.
+    #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
 }
 
@@ -128,14 +140,13 @@ fn named(company: &str, month: &str, surface: &Surface) -> Result<(CompanyId, Mo
     Ok((known.ok_or_else(missing)?, month))
 }
 
-/// `POST /api/v1/reconcile`: begins a statement, or joins the one of the same month that is being made.
+/// Begins the statement of a month, or joins the one of the same month that is being made.
+#[utoipa::path(post, path = "/api/v1/reconcile", operation_id = "begin_statement", tag = "reconcile", request_body = Asked, responses((status = 202, description = "It is being made; ask for it by GET.", body = StatementView), (status = 404, description = "There is no such company."), (status = 409, description = "Others are being made.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(Asked { company, month }): Sent<Asked>,
 ) -> Result<(StatusCode, Json<StatementView>), Problem> {
-    let Asked { company, month } = said(&headers, &body)?;
     let (company, month) = named(&company, &month, &surface)?;
     let (sender, progress) = watch::channel(Progress::default());
     let job = {
@@ -182,13 +193,13 @@ pub(super) async fn begin(
     Ok((StatusCode::ACCEPTED, Json(view)))
 }
 
-/// `GET /api/v1/reconcile`: how far it is, and the statement once it is done; as comma-separated values on request.
+/// How far the statement of a month is, and the statement once it is done.
+#[utoipa::path(get, path = "/api/v1/reconcile", operation_id = "show_statement", tag = "reconcile", params(Wanted), responses((status = 200, description = "The statement.", content((StatementView = "application/json"), (String = "text/csv"))), (status = 400, description = "A month or format that is none."), (status = 404, description = "There is no such company, or nobody asked for its month since the start."), (status = 409, description = "There are no lines yet, or it failed; with `format=csv`.")), security(("token" = ["viewer"])))]
 pub(super) async fn show(
     State(surface): State<Arc<Surface>>,
     _: Viewer,
-    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let (company, month) = named(&wanted.company, &wanted.month, &surface)?;
     let job = surface.statements.find(&company, month).ok_or_else(|| {
         let sentence =

@@ -1,13 +1,14 @@
 //! What both systems say of a record, side by side, as the history has it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::content::Content;
 use crate::pipeline::sides;
 use crate::store::Entry;
 
 /// What both systems say of a record.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct SidesView {
     /// What ConnectWise said when it was posted last.
     pub connectwise: Option<SideView>,
@@ -16,7 +17,7 @@ pub struct SidesView {
 }
 
 /// One side.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SideView {
     /// What holds for all of it: names and values.
     pub heading: Vec<(String, String)>,

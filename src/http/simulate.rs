@@ -4,20 +4,20 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::said;
-use crate::domain::record::RecordKey;
+use super::extract::{Query, Sent};
+use crate::domain::record::{KeyError, RecordKey};
 use crate::domain::simulation::{Scope, Simulation};
 use crate::domain::statement::{Calls, Month};
 use crate::pipeline::{Live, SimulationProgress, simulate};
@@ -27,9 +27,9 @@ const KEPT_MAX: usize = 4;
 /// Simulations that run at the same time.
 const RUNNING_MAX: usize = 2;
 /// Rows of one answer when nothing else is asked for.
-const ROWS: usize = 100;
+const ROWS: u32 = 100;
 /// Rows of one answer at most.
-const ROWS_MAX: usize = 500;
+const ROWS_MAX: u32 = 500;
 
 /// The simulations that were asked for, the newest last.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ enum Outcome {
 }
 
 /// How far a simulation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SimulationView {
     /// Which one.
     pub id: u64,
@@ -94,23 +94,50 @@ pub struct SimulationView {
     pub next: Option<usize>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SimulationOf)]
 pub(super) struct Asked {
+    /// One record: connection/kind/source.
+    #[schema(value_type = Option<RecordKey>)]
     record: Option<String>,
+    /// Id of a company in the configuration; with `month` or `unposted`.
+    #[schema(example = "acme-au")]
     company: Option<String>,
+    /// All documents of a month.
+    #[schema(value_type = Option<Month>)]
     month: Option<String>,
+    /// Everything that ConnectWise lists as unposted.
     #[serde(default)]
     unposted: bool,
 }
 
-#[derive(Debug, Deserialize)]
+/// Which one is meant.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Meant {
+    /// Which one; without it the newest.
+    #[param(maximum = 4_294_967_295u32)]
+    id: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    id: Option<u64>,
+    /// Which one; without it the newest.
+    #[param(maximum = 4_294_967_295u32)]
+    id: Option<u32>,
+    /// `json`, or `csv` for the rows alone.
+    #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
-    offset: Option<usize>,
-    limit: Option<usize>,
+    /// The first row.
+    #[param(maximum = 4_294_967_295u32)]
+    offset: Option<u32>,
+    /// How many rows: 100 without it.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
 }
 
 impl Simulations {
@@ -119,10 +146,10 @@ impl Simulations {
     }
 
     /// The one of this id, or the newest.
-    fn find(&self, id: Option<u64>) -> Result<Job, Problem> {
+    fn find(&self, id: Option<u32>) -> Result<Job, Problem> {
         let jobs = self.lock();
         let found = match id {
-            Some(id) => jobs.jobs.iter().find(|job| job.id == id),
+            Some(id) => jobs.jobs.iter().find(|job| job.id == u64::from(id)),
             None => jobs.jobs.last(),
         };
         let missing = "there is no such simulation; begin one by POST, or `readypost simulate`";
@@ -228,6 +255,7 @@ fn with_rows(simulation: &Simulation, rows: Vec<crate::domain::simulation::Simul
 /// What is asked for, and whose it is.
 fn scope(asked: Asked, parts: &Live) -> Result<(Scope, String), Problem> {
     let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let unfit = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     let parts = parts.current();
     let company = |name: &str| {
         let known = parts.companies.iter().find(|known| known.id.as_str() == name).map(|known| known.id.clone());
@@ -235,36 +263,36 @@ fn scope(asked: Asked, parts: &Live) -> Result<(Scope, String), Problem> {
     };
     match asked {
         Asked { record: Some(record), company: None, month: None, unposted: false } => {
-            let key: RecordKey = record.parse().map_err(|error| bad(format!("{record:?}: {error}")))?;
+            let key: RecordKey = record.parse().map_err(|error: KeyError| unfit(error.to_string()))?;
             if !parts.connections.contains_key(&key.connection) {
                 let detail = format!("there is no connection {:?}", key.connection.as_str());
                 return Err(Problem::new(StatusCode::NOT_FOUND, detail));
             }
             let whose = format!("records of {}", key.connection);
-            Ok((Scope::Record(key), whose))
+            Ok((Scope::Record { key }, whose))
         }
         Asked { record: None, company: Some(name), month: Some(month), unposted: false } => {
             let month: Month = month.parse().map_err(bad)?;
-            Ok((Scope::Month(company(&name)?, month), name))
+            Ok((Scope::Month { company: company(&name)?, month }, name))
         }
         Asked { record: None, company: Some(name), month: None, unposted: true } => {
-            Ok((Scope::Unposted(company(&name)?), name))
+            Ok((Scope::Unposted { company: company(&name)? }, name))
         }
-        _ => Err(bad(
+        _ => Err(unfit(
             "say {\"record\": \"acme/invoice/5041\"}, or \"company\" with either \"month\" or \"unposted\": true"
                 .to_owned(),
         )),
     }
 }
 
-/// `POST /api/v1/simulate`: begins a simulation; nothing is written by it.
+/// Begins a simulation: what posting would do. Nothing is written by it, in neither system.
+#[utoipa::path(post, path = "/api/v1/simulate", operation_id = "begin_simulation", tag = "onboarding", request_body = Asked, responses((status = 202, description = "It runs; ask for it by GET with its id.", body = SimulationView), (status = 404, description = "There is no such company or connection."), (status = 409, description = "One of the same company runs, or too many others."), (status = 422, description = "It is neither a record, nor a company with a month or `unposted`.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(asked): Sent<Asked>,
 ) -> Result<(StatusCode, Json<SimulationView>), Problem> {
-    let wanted = scope(said(&headers, &body)?, &surface.parts)?;
+    let wanted = scope(asked, &surface.parts)?;
     let Begun { job, sender } = surface.simulations.begin(wanted, operator.name, surface.parts.clock.now())?;
     tracing::info!(id = job.id, of = job.whose, by = job.by, "a simulation begins");
     let view = job.view(None);
@@ -293,17 +321,22 @@ pub(super) async fn begin(
     Ok((StatusCode::ACCEPTED, Json(view)))
 }
 
-/// `GET /api/v1/simulate`: how far it is, and what it came to once it is done; as comma-separated values on request.
+/// How far a simulation is, and what it came to once it is done.
+#[utoipa::path(get, path = "/api/v1/simulate", operation_id = "show_simulation", tag = "onboarding", params(Wanted), responses((status = 200, description = "The simulation with the rows from `offset`.", content((SimulationView = "application/json"), (String = "text/csv"))), (status = 400, description = "A value that is none."), (status = 404, description = "There is no such simulation."), (status = 409, description = "There are no rows yet, or it failed or was cancelled; with `format=csv`.")), security(("token" = ["viewer"])))]
 pub(super) async fn show(
     State(surface): State<Arc<Surface>>,
     _: Viewer,
-    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let job = surface.simulations.find(wanted.id)?;
     match (wanted.format.as_deref(), &job.outcome) {
         (None | Some("json"), _) => {
-            let rows = (wanted.offset.unwrap_or(0), wanted.limit.unwrap_or(ROWS).min(ROWS_MAX));
+            let limit = wanted.limit.unwrap_or(ROWS);
+            if !(1..=ROWS_MAX).contains(&limit) {
+                let detail = format!("limit {limit} is not from 1 to {ROWS_MAX}");
+                return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+            }
+            let rows = (wanted.offset.unwrap_or(0) as usize, limit as usize);
             Ok(Json(job.view(Some(rows))).into_response())
         }
         (Some("csv"), Outcome::Done(simulation)) => {
@@ -323,14 +356,14 @@ pub(super) async fn show(
     }
 }
 
-/// `DELETE /api/v1/simulate`: cancels the one that runs; one that has ended stays as it is.
+/// Cancels a simulation that runs; one that has ended stays as it is.
+#[utoipa::path(delete, path = "/api/v1/simulate", operation_id = "cancel_simulation", tag = "onboarding", params(Meant), responses((status = 200, description = "The simulation as it is then.", body = SimulationView), (status = 400, description = "A value that is none."), (status = 404, description = "There is no such simulation.")), security(("token" = ["operator"])))]
 pub(super) async fn cancel(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    Query(Meant { id }): Query<Meant>,
 ) -> Result<Json<SimulationView>, Problem> {
-    let Query(wanted) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let job = surface.simulations.find(wanted.id)?;
+    let job = surface.simulations.find(id)?;
     if matches!(job.outcome, Outcome::Running) {
         tracing::info!(id = job.id, by = operator.name, "a simulation is cancelled");
         job.cancel.cancel();

@@ -11,8 +11,10 @@ use super::Surface;
 use super::access::{Looker, Viewer};
 use super::error::Problem;
 use super::page;
-use super::view;
+use super::view::{self, StatusView};
 
+/// The whole service at a glance; to a browser, the page.
+#[utoipa::path(get, path = "/status", operation_id = "status", tag = "monitoring", responses((status = 200, description = "The status; a page where `Accept` has `text/html`.", content((StatusView = "application/json"), (String = "text/html")))), security(("token" = ["viewer"])))]
 pub(super) async fn show(State(surface): State<Arc<Surface>>, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let accepted = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Surface;
 use super::access::{Decider, Viewer};
 use super::error::Problem;
-use super::records::said;
+use super::extract::{DryRun, Sent};
 use crate::domain::record::ConnectionId;
 use crate::domain::registration::Change;
 use crate::domain::sweep::SweepResult;
@@ -25,7 +25,7 @@ const NO_ADDRESS: &str = "`public_url` is not set in [server], so it is not know
 const XERO_CALLS_EACH: u32 = 2;
 
 /// One ConnectWise system at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionView {
     /// Name in the configuration.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct ConnectionView {
 }
 
 /// The sweep that an operator asked for last.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SweepView {
     /// Who asked for it.
     pub by: String,
@@ -67,7 +67,7 @@ pub struct SweepView {
 }
 
 /// What a sweep of a connection came to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReportView {
     /// The ConnectWise system.
     pub connection: String,
@@ -80,7 +80,7 @@ pub struct ReportView {
 }
 
 /// A record that is handed to the queue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FoundView {
     /// connection/kind/source.
     pub key: String,
@@ -93,7 +93,7 @@ pub struct FoundView {
 }
 
 /// The callbacks of a connection.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CallbacksView {
     /// The ConnectWise system.
     pub connection: String,
@@ -103,13 +103,6 @@ pub struct CallbacksView {
     pub done: Vec<String>,
     /// What could not be done, and why.
     pub failed: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Asked {
-    /// Only say what would be done.
-    dry_run: bool,
 }
 
 impl From<&FoundRow> for FoundView {
@@ -169,20 +162,20 @@ fn heard(name: &ConnectionId, overview: &Overview) -> Option<Timestamp> {
     overview.last_callback.iter().find(|(called, _)| called == name).map(|(_, at)| *at)
 }
 
-/// `GET /api/v1/sweep`: the sweep that was asked for last, and how far it is.
+/// The sweep that was asked for last, and how far it is.
+#[utoipa::path(get, path = "/api/v1/sweep", operation_id = "show_sweep", tag = "sweep", responses((status = 200, description = "How far it is, and what it found.", body = SweepView), (status = 404, description = "Nobody has asked for one since the start.")), security(("token" = ["viewer"])))]
 pub(super) async fn show(State(surface): State<Arc<Surface>>, _: Viewer) -> Result<Json<SweepView>, Problem> {
     let none = || Problem::new(StatusCode::NOT_FOUND, "nobody has asked for a sweep since readypost was started");
     asked_sweep(&surface.parts).map(|asked| Json(asked.into())).ok_or_else(none)
 }
 
-/// `POST /api/v1/sweep`: begins a sweep of every connection.
+/// Begins a sweep of every connection: what is unposted in ConnectWise is compared with the store.
+#[utoipa::path(post, path = "/api/v1/sweep", operation_id = "begin_sweep", tag = "sweep", request_body = DryRun, responses((status = 202, description = "It was begun; ask for it by GET.", body = SweepView), (status = 409, description = "One is under way.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(DryRun { dry_run }): Sent<DryRun>,
 ) -> Result<(StatusCode, Json<SweepView>), Problem> {
-    let Asked { dry_run } = said(&headers, &body)?;
     match ask_sweep(&surface.parts, operator.name, dry_run) {
         Ok(asked) => Ok((StatusCode::ACCEPTED, Json((*asked).into()))),
         Err(running) => {
@@ -196,14 +189,13 @@ pub(super) async fn begin(
     }
 }
 
-/// `POST /api/v1/callbacks`: compares the callbacks of every connection with what is needed, and makes them so.
+/// Compares the callbacks of every connection with what is needed, and makes them so.
+#[utoipa::path(post, path = "/api/v1/callbacks", operation_id = "sync_callbacks", tag = "sweep", request_body = DryRun, responses((status = 200, description = "Of each connection what is wrong, and what was done.", body = [CallbacksView]), (status = 409, description = "`public_url` is not set, so it is not known where callbacks lead.")), security(("token" = ["operator"])))]
 pub(super) async fn callbacks(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent(DryRun { dry_run }): Sent<DryRun>,
 ) -> Result<Json<Vec<CallbacksView>>, Problem> {
-    let Asked { dry_run } = said(&headers, &body)?;
     let by = (!dry_run).then_some(operator.name.as_str());
     let Some(checks) = sync_callbacks(&surface.parts, by).await else {
         if dry_run {

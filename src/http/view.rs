@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Surface;
 use super::alerts::{self, AlertView};
@@ -21,7 +22,7 @@ use crate::store::{ADJUSTED_CENTS, Head, Health, Hour, Lane, TOOK_SECONDS};
 const HOURS_SHOWN: usize = 24;
 
 /// The whole service at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StatusView {
     /// Version of readypost.
     pub version: String,
@@ -57,7 +58,7 @@ pub struct StatusView {
 }
 
 /// What was posted in one hour.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HourView {
     /// When it began.
     pub began: Timestamp,
@@ -70,7 +71,7 @@ pub struct HourView {
 }
 
 /// Some records, and where the next page begins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PageView {
     /// The records.
     pub records: Vec<RecordView>,
@@ -79,14 +80,15 @@ pub struct PageView {
 }
 
 /// One record.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordView {
     /// connection/kind/source.
     pub key: String,
     /// The key as a part of an address, percent-encoded.
     #[serde(default)]
     pub path: String,
-    /// queued, held, done or skipped.
+    /// Where it stands.
+    #[schema(value_type = StateName)]
     pub state: String,
     /// The Xero organisation.
     pub company: Option<String>,
@@ -127,7 +129,7 @@ pub struct RecordView {
 }
 
 /// Why a record is held or skipped, and what helps.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReasonView {
     /// Stable code.
     pub code: String,
@@ -148,7 +150,7 @@ pub struct ReasonView {
 }
 
 /// How far the unposting of a record has come.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UndoView {
     /// Who asked for it.
     pub by: String,
@@ -159,7 +161,7 @@ pub struct UndoView {
 }
 
 /// What a queued record waits for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WaitingView {
     /// post, journal or mark.
     pub step: String,
@@ -172,7 +174,7 @@ pub struct WaitingView {
 }
 
 /// The document in Xero.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DocumentView {
     /// invoice or credit note.
     pub kind: DocumentKind,
@@ -196,7 +198,7 @@ pub struct DocumentView {
 }
 
 /// The journal of what an invoice costs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CostView {
     /// due or posted.
     pub state: String,
@@ -209,7 +211,7 @@ pub struct CostView {
 }
 
 /// A warning.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WarningView {
     /// Stable code.
     pub code: String,

@@ -79,7 +79,18 @@ impl From<Unread> for Verdict {
 /// What a message asks to be looked at, each with its trigger and whether only a record that is known is woken.
 type Records = BTreeMap<RecordKey, (Trigger, bool)>;
 
-/// `POST /xero/webhooks`.
+/// Takes a webhook of Xero, once it is durable. Its answers have no body, because Xero takes one for a failure.
+#[utoipa::path(post, path = "/xero/webhooks", operation_id = "webhook", tag = "doors",
+    params(("x-xero-signature" = String, Header, description = "Base64 of the HMAC-SHA256 of the body, keyed with the webhook key.")),
+    request_body(content = Object, description = "The webhook as Xero sends it."),
+    responses(
+        (status = 200, description = "It is stored."),
+        (status = 400, description = "It is not readable."),
+        (status = 401, description = "The signature is not right."),
+        (status = 408, description = "It came too slowly."),
+        (status = 413, description = "It is too large."),
+        (status = 503, description = "It cannot be stored now: send it again."),
+    ))]
 pub(super) async fn receive(State(surface): State<Arc<Surface>>, request: Request<Body>) -> Response {
     let begun = Instant::now();
     let verdict = admit(&surface, request).await.unwrap_or_else(|verdict| verdict);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::event::{Entry, Event};
 use super::exchanges;
@@ -13,7 +14,8 @@ use crate::domain::exchange::Exchange;
 use crate::domain::record::RecordKey;
 
 /// What was said with both systems up to an entry of a record's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Exchanged)]
 pub struct Said {
     /// When the entry was made.
     pub at: Timestamp,

@@ -42,7 +42,7 @@ pub use incident::Incident;
 pub use journal::Position;
 pub use lease::{ArmRequest, Armed, Lease};
 pub use memory::{Company, Counts, Swept};
-pub use page::{Filter, Issue, Page};
+pub use page::{Filter, Issue, LIMIT_MAX, Page};
 pub use queue::Lane;
 
 use crate::clock::Clock;

@@ -8,7 +8,7 @@ use crate::domain::issue::IssueId;
 use crate::domain::record::{CompanyId, RecordKey, RecordKind};
 
 /// The most records on one page.
-const LIMIT_MAX: usize = 500;
+pub const LIMIT_MAX: usize = 500;
 /// The most records that one page looks at; a selective filter then gives a short page with a cursor.
 pub(super) const EXAMINED_MAX: usize = 5_000;
 

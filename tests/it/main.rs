@@ -37,6 +37,7 @@ mod mapcheck;
 mod matrix;
 mod monitors;
 mod month;
+mod openapi;
 mod operators;
 mod pace;
 mod page;

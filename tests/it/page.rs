@@ -179,13 +179,13 @@ async fn owners_and_sleep_are_seen_and_change_nothing_else() {
     assert_eq!(world.decide(invoice, "retry", json!({})).await, 200);
     world.settle().await;
     assert_eq!((world.state(invoice).await.as_str(), count("snoozed=hide").await), ("held unknown_account", 1));
-    for (action, body) in [
-        ("assign", json!({})),
-        ("hold", json!({ "owner": "Ann" })),
-        ("retry", json!({ "until": "2030-01-01T00:00:00Z" })),
-        ("snooze", json!({ "until": "tomorrow" })),
+    for (action, body, status) in [
+        ("assign", json!({}), 422),
+        ("hold", json!({ "owner": "Ann" }), 422),
+        ("retry", json!({ "until": "2030-01-01T00:00:00Z" }), 422),
+        ("snooze", json!({ "until": "tomorrow" }), 400),
     ] {
-        assert_eq!(world.decide(invoice, action, body).await, 400, "{action}");
+        assert_eq!(world.decide(invoice, action, body).await, status, "{action}");
     }
 }
 
@@ -258,14 +258,14 @@ async fn a_bulk_decision_is_planned_refused_cancelled_and_void_in_time() {
     let one = held(&world, "1001", "999").await;
     let two = held(&world, "1002", "999").await;
     let plan = async |body: Value| world.post("/api/v1/bulk", &body).await;
-    for (body, said) in [
-        (json!({ "action": "unpost" }), "none of"),
-        (json!({ "action": "retry", "filter": { "state": "asleep" } }), "none of"),
-        (json!({ "action": "assign" }), "owner"),
-        (json!({ "action": "retry", "filters": {} }), "unknown field"),
+    for (body, code, said) in [
+        (json!({ "action": "unpost" }), 400, "none of"),
+        (json!({ "action": "retry", "filter": { "state": "asleep" } }), 400, "none of"),
+        (json!({ "action": "assign" }), 422, "owner"),
+        (json!({ "action": "retry", "filters": {} }), 400, "unknown field"),
     ] {
         let (status, answer) = plan(body.clone()).await;
-        assert!(status == 400 && answer["detail"].as_str().unwrap().contains(said), "{body}: {answer}");
+        assert!(status == code && answer["detail"].as_str().unwrap().contains(said), "{body}: {answer}");
     }
     let (status, planned) = plan(json!({ "action": "release", "filter": { "state": "held" } })).await;
     assert_eq!((status, &planned["records"], &planned["state"]), (201, &json!(2), &json!("planned")));

@@ -358,12 +358,12 @@ async fn it_leaves_a_third_of_the_minute_to_posting_and_can_be_cancelled() {
 async fn what_is_asked_for_wrongly_is_refused_with_the_reason() {
     let world = World::new().await;
     for (asked, status) in [
-        (json!({}), 400),
-        (json!({"company": "acme-au"}), 400),
+        (json!({}), 422),
+        (json!({"company": "acme-au"}), 422),
         (json!({"company": "acme-au", "month": "2026-13"}), 400),
-        (json!({"company": "acme-au", "month": "2026-11", "unposted": true}), 400),
+        (json!({"company": "acme-au", "month": "2026-11", "unposted": true}), 422),
         (json!({"company": "nobody", "unposted": true}), 404),
-        (json!({"record": "acme/invoice"}), 400),
+        (json!({"record": "acme/invoice"}), 422),
         (json!({"record": "other/invoice/7"}), 404),
     ] {
         let (answered, problem) = world.post(PATH, &asked).await;

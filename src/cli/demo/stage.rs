@@ -282,6 +282,7 @@ fn configuration(connectwise: &ConnectWise, xero: &xero::Xero, folder: &std::pat
         r#"
 [server]
 listen = "127.0.0.1:0"
+requests_per_minute = 0
 [store]
 path = {path:?}
 [[operator]]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::content::Difference;
@@ -26,20 +27,33 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 const EXAMPLES_MAX: usize = 5;
 
 /// What is simulated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SimulationScope)]
 pub enum Scope {
     /// One record; a purchase order with all of its purchases.
-    Record(RecordKey),
+    Record {
+        /// Which.
+        key: RecordKey,
+    },
     /// What a company's documents of a month would be, or are.
-    Month(CompanyId, Month),
+    Month {
+        /// Whose.
+        company: CompanyId,
+        /// By the dates of documents.
+        month: Month,
+    },
     /// Everything of a company that ConnectWise lists as unposted.
-    Unposted(CompanyId),
+    Unposted {
+        /// Whose.
+        company: CompanyId,
+    },
 }
 
 /// What would become of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SimulationVerdict)]
 pub enum Verdict {
     /// It would be posted.
     Post,
@@ -87,7 +101,7 @@ impl Verdict {
 }
 
 /// A request that would be sent to Xero.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Planned {
     /// What it makes.
     pub kind: DocumentKind,
@@ -101,7 +115,7 @@ pub struct Planned {
 }
 
 /// A document that is in Xero.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InXero {
     /// Xero's id.
     pub id: Uuid,
@@ -118,7 +132,7 @@ pub struct InXero {
 }
 
 /// A field in which the document in Xero is another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unlike {
     /// Its name, such as `total` or `line 2 account`.
     pub field: String,
@@ -135,7 +149,7 @@ impl From<Difference> for Unlike {
 }
 
 /// What would become of one record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Simulated {
     /// Which.
     pub key: RecordKey,
@@ -216,7 +230,8 @@ impl Simulated {
 }
 
 /// How many records share a verdict and a currency, and what they are worth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SimulationTotal)]
 pub struct Total {
     /// The verdict.
     pub verdict: Verdict,
@@ -229,8 +244,9 @@ pub struct Total {
 }
 
 /// What a reason does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SimulationEffect)]
 pub enum Effect {
     /// It holds the record.
     Hold,
@@ -241,7 +257,8 @@ pub enum Effect {
 }
 
 /// A reason that records share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SimulationReason)]
 pub struct Reason {
     /// What it does.
     pub effect: Effect,
@@ -258,7 +275,8 @@ pub struct Reason {
 }
 
 /// What the budget of Xero says about posting all of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SimulationEstimate)]
 pub struct Estimate {
     /// Calls to Xero that 60 seconds take.
     pub minute_limit: u32,
@@ -281,7 +299,7 @@ impl Estimate {
 }
 
 /// What posting would come to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Simulation {
     /// What was simulated.
     pub scope: Scope,
@@ -448,7 +466,7 @@ mod tests {
         }
         let held = HoldReason::new(HoldCode::UnknownTax, "Line 1: tax code 'X' is not known.");
         adding.add(row(1_200).held(&held));
-        let found = adding.end(Scope::Unposted("acme-au".parse().unwrap()), Timestamp::UNIX_EPOCH);
+        let found = adding.end(Scope::Unposted { company: "acme-au".parse().unwrap() }, Timestamp::UNIX_EPOCH);
         assert_eq!((found.records, found.rows.len(), found.rows_left_out), (1_201, 1_000, 201));
         assert_eq!((found.count(Verdict::Post), found.count(Verdict::Hold)), (1_200, 1));
         assert_eq!(found.calls, Calls { connectwise: 2_400, xero: 1_200 });

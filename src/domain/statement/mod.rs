@@ -11,6 +11,7 @@ mod state;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub(super) use csv::csv_cell;
@@ -24,7 +25,7 @@ use super::record::{CompanyId, RecordKey};
 use super::text::Sentence;
 
 /// Which books a section is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ledger {
     /// Invoices and credit memos.
@@ -116,8 +117,9 @@ impl Document {
 }
 
 /// Which of the sums a line belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StatementStanding)]
 pub enum Standing {
     /// Its document is in Xero.
     InXero,
@@ -152,7 +154,8 @@ impl Standing {
 }
 
 /// One record, one document, or both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StatementLine)]
 pub struct Line {
     /// The record; none of what is in Xero alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,7 +217,8 @@ impl Line {
 }
 
 /// The sums of a section. Everything but `closed`, `only_in_xero` and the payments adds up to `closed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StatementSums)]
 pub struct Sums {
     /// Closed in ConnectWise.
     pub closed: Money,
@@ -262,7 +266,8 @@ impl Sums {
 }
 
 /// One ledger in one currency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StatementSection)]
 pub struct Section {
     /// Which ledger.
     pub ledger: Ledger,
@@ -278,7 +283,8 @@ pub struct Section {
 }
 
 /// Documents that are not listed one by one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StatementUnrelated)]
 pub struct Unrelated {
     /// How many.
     pub documents: u32,
@@ -299,7 +305,7 @@ impl Section {
 }
 
 /// Calls that a statement cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Calls {
     /// Of ConnectWise: lists; each page of a long one is one more.
     pub connectwise: u32,
@@ -308,7 +314,7 @@ pub struct Calls {
 }
 
 /// A month of one company, both systems next to each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Statement {
     /// The Xero organisation.
     pub company: CompanyId,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::{SignedDuration, Timestamp};
 use maud::html;
@@ -13,7 +12,8 @@ use super::{Here, Sheet};
 use crate::http::Surface;
 use crate::http::access::Looker;
 use crate::http::error::Problem;
-use crate::http::records::{self, Because};
+use crate::http::extract::{Form, Path};
+use crate::http::records::{self, ActionPath, Because, RecordPath};
 
 /// What the forms of a record send; what is left blank is not said.
 #[derive(Debug, Deserialize)]
@@ -61,12 +61,13 @@ impl Sent {
 pub(super) async fn decide(
     State(surface): State<Arc<Surface>>,
     looker: Looker,
-    Path((connection, kind, source, action)): Path<(String, String, String, String)>,
+    Path(path): Path<RecordPath>,
+    Path(ActionPath { action }): Path<ActionPath>,
     Form(sent): Form<Sent>,
 ) -> Response {
     let decided = async {
         let operator = looker.decides_by(&sent.form_key)?;
-        let key = records::key((connection, kind, source))?;
+        let key = path.key()?;
         let because = sent.because(&action, surface.parts.clock.now())?;
         records::carry_out(&surface, operator.clone(), &key, (&action, because)).await?;
         Ok::<_, Problem>(format!("/status/records/{}", key.path()))

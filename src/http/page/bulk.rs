@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
@@ -16,6 +15,7 @@ use crate::http::Surface;
 use crate::http::access::Looker;
 use crate::http::bulk::{self, BulkView, Plan};
 use crate::http::error::Problem;
+use crate::http::extract::{Form, Path};
 use crate::http::records::{Because, Wanted};
 
 /// What the form offers; the others want more than a note.

@@ -10,7 +10,9 @@ mod records;
 mod sign_in;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::header;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{DOCTYPE, Markup, html};
@@ -18,6 +20,7 @@ use std::sync::Arc;
 
 use super::Surface;
 use super::access::Looker;
+use super::error::Detail;
 use super::view::RecordView;
 use crate::config::Role;
 
@@ -45,6 +48,27 @@ pub(super) fn routes() -> Router<Arc<Surface>> {
         .route("/status/bulk/{id}/{action}", post(bulk::decide))
         .route(record, get(record::show))
         .route(&format!("{record}/{{action}}"), post(actions::decide))
+}
+
+/// A problem becomes a page for whom looks at pages.
+pub(super) async fn told(request: Request, next: Next) -> Response {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let is_page =
+        request.uri().path().starts_with("/status") && accept.is_some_and(|kinds| kinds.contains("text/html"));
+    let mut response = next.run(request).await;
+    let Some(Detail(detail)) = response.extensions_mut().remove().filter(|_| is_page) else { return response };
+    let body = html! {
+        main #content {
+            h1 { (response.status().canonical_reason().unwrap_or("Not possible")) }
+            p.banner role="alert" { (detail) }
+            p { a href="/status" { "To the status" } }
+        }
+    };
+    let mut page = (response.status(), Sheet::new("Problem", Here::Below).bare(&body)).into_response();
+    if let Some(seconds) = response.headers_mut().remove(header::RETRY_AFTER) {
+        page.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    page
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -10,8 +10,9 @@ use super::{Here, Sheet, amount, text, time};
 use crate::http::Surface;
 use crate::http::access::Looker;
 use crate::http::error::Problem;
+use crate::http::extract::Path;
 use crate::http::history::HistoryView;
-use crate::http::records::{self, Shown};
+use crate::http::records::{self, RecordPath, Shown};
 use crate::http::sides::{SideView, SidesView};
 use crate::http::view::{DocumentView, ReasonView, RecordView};
 
@@ -19,9 +20,9 @@ use crate::http::view::{DocumentView, ReasonView, RecordView};
 pub(super) async fn show(
     State(surface): State<Arc<Surface>>,
     looker: Looker,
-    Path(path): Path<(String, String, String)>,
+    Path(path): Path<RecordPath>,
 ) -> Result<Response, Problem> {
-    let Shown { record, history, sides } = records::find(&surface, &records::key(path)?).await?;
+    let Shown { record, history, sides } = records::find(&surface, &path.key()?).await?;
     let title = record.number.clone().unwrap_or_else(|| record.key.clone());
     let body = html! {
         h1 { (title) " " span.code { (record.state) } }

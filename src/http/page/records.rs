@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -16,19 +15,18 @@ use crate::domain::warning::WarningCode;
 use crate::http::Surface;
 use crate::http::access::Looker;
 use crate::http::error::Problem;
-use crate::http::records::{Wanted, page_of, wanted};
+use crate::http::extract::Query;
+use crate::http::records::{Wanted, page_of};
 use crate::http::view::{PageView, RecordView};
 use crate::store::Filter;
-
-type Asked = Result<Query<Wanted>, QueryRejection>;
 
 /// `GET /status/records`.
 pub(super) async fn list(
     State(surface): State<Arc<Surface>>,
     looker: Looker,
-    query: Asked,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let wanted = wanted(query)?;
+    let wanted = wanted.without_blanks();
     let filter = wanted.clone().filter(surface.parts.clock.now())?;
     let state = filter.state;
     let page = page_of(&surface, filter).await?;
@@ -46,9 +44,9 @@ pub(super) async fn list(
 pub(super) async fn warnings(
     State(surface): State<Arc<Surface>>,
     looker: Looker,
-    query: Asked,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let mut wanted = wanted(query)?;
+    let mut wanted = wanted.without_blanks();
     // What sleeps is shown where it is asked for.
     wanted.snoozed.get_or_insert_with(|| "hide".to_owned());
     wanted.warning.get_or_insert_with(|| "any".to_owned());

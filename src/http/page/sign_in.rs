@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
@@ -13,6 +12,7 @@ use super::{Here, Sheet};
 use crate::http::Surface;
 use crate::http::access::operator_of;
 use crate::http::error::Problem;
+use crate::http::extract::{Form, Query};
 use crate::http::session::set_cookie;
 
 /// Where to go once signed in.

@@ -100,10 +100,10 @@ pub async fn simulate(
     progress: &watch::Sender<SimulationProgress>,
 ) -> Result<Simulation, String> {
     let company = match scope {
-        Scope::Record(_) => None,
-        Scope::Month(company, _) | Scope::Unposted(company) => Some(named(company, parts)?),
+        Scope::Record { .. } => None,
+        Scope::Month { company, .. } | Scope::Unposted { company } => Some(named(company, parts)?),
     };
-    let month = if let Scope::Month(_, month) = scope { Some(*month) } else { None };
+    let month = if let Scope::Month { month, .. } = scope { Some(*month) } else { None };
     let sent = Arc::new(remote::Calls::default());
     let simulating = Simulating { parts, company, month, listed: Listed::new(), progress, sent: Arc::clone(&sent) };
     remote::counted(sent, modest(simulating.run(scope))).await
@@ -117,9 +117,9 @@ fn named<'parts>(company: &CompanyId, parts: &'parts Parts) -> Result<&'parts Co
 impl Simulating<'_> {
     async fn run(mut self, scope: &Scope) -> Result<Simulation, String> {
         let (candidates, mut notes) = match scope {
-            Scope::Record(key) => (self.of_record(key).await?, Vec::new()),
-            Scope::Month(company, month) => self.of_month(named(company, self.parts)?, *month).await?,
-            Scope::Unposted(company) => self.unposted(named(company, self.parts)?).await?,
+            Scope::Record { key } => (self.of_record(key).await?, Vec::new()),
+            Scope::Month { company, month } => self.of_month(named(company, self.parts)?, *month).await?,
+            Scope::Unposted { company } => self.unposted(named(company, self.parts)?).await?,
         };
         let of = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
         let mut adding = Adding::default();

@@ -1,12 +1,13 @@
 //! What the door costs, next to the same server without a store and next to a bare journal.
 //!
 //! `cargo bench` runs it all in a few minutes, `cargo bench -- quick` in a fraction of that; `accepts`, `chain`,
-//! `bytes` and `memory` are its parts. It prints figures beside what they aim at and fails on none: machines
+//! `bytes`, `memory` and `lists` are its parts. It prints figures beside what they aim at and fails on none: machines
 //! differ, the ratios of one run do not.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod chain;
+mod lists;
 mod load;
 mod memory;
 mod servers;
@@ -37,10 +38,19 @@ struct Size {
     invoices: u32,
     posted: u32,
     stored: u64,
+    listed: u64,
 }
 
-const FULL: Size = Size { syncs: 3000, requests: [4000, 40_000, 60_000], invoices: 50, posted: 2000, stored: 100_000 };
-const QUICK: Size = Size { syncs: 500, requests: [500, 4000, 8000], invoices: 10, posted: 200, stored: 20_000 };
+const FULL: Size = Size {
+    syncs: 3000,
+    requests: [4000, 40_000, 60_000],
+    invoices: 50,
+    posted: 2000,
+    stored: 100_000,
+    listed: 1_000_000,
+};
+const QUICK: Size =
+    Size { syncs: 500, requests: [500, 4000, 8000], invoices: 10, posted: 200, stored: 20_000, listed: 50_000 };
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,7 +63,7 @@ fn main() -> anyhow::Result<()> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(&folder)?;
     runtime.block_on(async {
-        let parts = ["accepts", "chain", "bytes", "memory"];
+        let parts = ["accepts", "chain", "bytes", "memory", "lists"];
         let asked = |part: &str| arguments.iter().any(|argument| argument == part);
         let wants = |part: &str| asked(part) || !parts.into_iter().any(asked);
         let sync = syncs(&folder, size.syncs)?;
@@ -68,6 +78,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wants("memory") {
             memory::run(&folder, size.stored).await?;
+        }
+        if wants("lists") {
+            lists::run(&folder, size.listed).await?;
         }
         Ok(())
     })

@@ -639,7 +639,7 @@ mod tests {
     }
 
     fn decide(record: Record, decision: &Decision, sequence: u64) -> Result<Record, Refused> {
-        let actor = Actor { by: "finance-desk".to_owned(), note: "as agreed".into() };
+        let actor = Actor { by: "finance-desk".to_owned(), note: "as agreed".into(), bulk: None };
         resolve(record, decision, &actor, sequence, at(sequence))
     }
 

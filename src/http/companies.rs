@@ -141,7 +141,7 @@ pub(super) async fn decide(
     let parts = surface.parts.current();
     let known = parts.companies.iter().find(|known| known.id.as_str() == company);
     let known = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}")))?;
-    let actor = Actor { by: operator.name, note: note.into() };
+    let actor = Actor { by: operator.name, note: note.into(), bulk: None };
     let standing = surface.parts.store.company(&known.id).pauses;
     let event = match action.as_str() {
         "pause" => pause(&known.id, kind, actor, &standing)?,

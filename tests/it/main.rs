@@ -8,6 +8,7 @@ mod alert_kinds;
 mod alerts;
 mod attacks;
 mod broken_disk;
+mod bulk;
 mod cells;
 mod certificate;
 mod companies;

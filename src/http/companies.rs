@@ -16,7 +16,7 @@ use super::error::Problem;
 use super::records::said;
 use crate::domain::delivery::{Actor, StateName};
 use crate::domain::record::{CompanyId, RecordKind};
-use crate::pipeline::Company;
+use crate::pipeline::{Company, token_ends};
 use crate::store::{Event, Overview, Pause};
 
 /// One Xero organisation at a glance.
@@ -45,6 +45,9 @@ pub struct CompanyView {
     pub calls_per_minute: u32,
     /// Calls left today, as Xero said last.
     pub calls_remaining_today: Option<u32>,
+    /// When Xero forgets the refresh token, unless it is used before; none where there is none.
+    #[serde(default)]
+    pub token_ends: Option<Timestamp>,
 }
 
 /// A rest.
@@ -119,6 +122,7 @@ fn view(company: &Company, surface: &Surface, overview: &Overview) -> CompanyVie
         calls_last_minute: budget.minute_used,
         calls_per_minute: budget.minute_limit,
         calls_remaining_today: budget.day_remaining,
+        token_ends: token_ends(company, standing.token_at),
     }
 }
 

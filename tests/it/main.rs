@@ -5,6 +5,7 @@
 
 mod alert_commands;
 mod alert_kinds;
+mod alert_receivers;
 mod alerts;
 mod attacks;
 mod broken_disk;

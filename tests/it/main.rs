@@ -58,4 +58,5 @@ mod sweep;
 mod sweep_limits;
 mod tls;
 mod unpost;
+mod unpost_restored;
 mod webhooks;

@@ -72,6 +72,7 @@ fn about(number: u64) -> About {
         total: Money::CENT * 11_000.into(),
         currency: "AUD".to_owned(),
         date: None,
+        party: None,
     }
 }
 

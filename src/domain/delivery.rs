@@ -212,6 +212,9 @@ pub struct About {
     /// The day that its document is dated; none when nothing says it, as with payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
+    /// ConnectWise's id of the company whose it is; none of members, and of what an older version read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<i64>,
 }
 
 /// A decision that the record's state does not allow.
@@ -557,6 +560,7 @@ mod tests {
             total: Money::CENT,
             currency: String::new(),
             date: None,
+            party: None,
         }
     }
 

@@ -163,6 +163,7 @@ fn arm_request(now: Timestamp) -> ArmRequest {
             total: Money::CENT,
             currency: "AUD".to_owned(),
             date: None,
+            party: None,
         },
         body: "{}".to_owned(),
     }

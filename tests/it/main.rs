@@ -34,6 +34,7 @@ mod inventory;
 mod inventory_faults;
 mod json_log;
 mod key_urls;
+mod links;
 mod lost_store;
 mod mapcheck;
 mod matrix;

@@ -262,11 +262,17 @@ impl From<&Kept> for BulkView {
         if let Some((ended, result)) = end {
             return Self { began: Some(*at), ended: Some(*ended), ..Self::of(begun, ended_as(result), result) };
         }
-        let failed = format!(
-            "readypost ended while this ran: {decided} of {} records have a decision by it, the others have none. Plan it \
-             again: it finds what still fits the filter.",
-            begun.records
-        );
+        let records = begun.records;
+        let failed = if *decided < records {
+            format!(
+                "readypost ended while this ran: {decided} of {records} records have a decision by it, the others have \
+                 none. Plan it again: it finds what still fits the filter."
+            )
+        } else {
+            format!(
+                "readypost ended before this had: all {records} records have a decision by it. Nothing is left to do."
+            )
+        };
         let result = Ended { done: *decided, failed: Some(failed.into()), ..Ended::default() };
         Self { began: Some(*at), ..Self::of(begun, "interrupted", &result) }
     }

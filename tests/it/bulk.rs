@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use readypost::clock::{Clock, SystemClock};
+use readypost::domain::bulk::Begun;
 use readypost::domain::delivery::{Actor, Decision, Trigger};
-use readypost::store;
+use readypost::store::{self, Event};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::durable::Traced;
 use crate::harness::{TOKEN, World, labour};
@@ -199,4 +201,34 @@ async fn how_a_run_ended_is_the_same_after_a_restart() {
     assert!(status == 404 && answer["detail"].as_str().unwrap().contains("plan it anew"), "{answer}");
     let long = json!({ "action": "retry", "filter": { "q": "x".repeat(2_000) } });
     assert_eq!(world.post("/api/v1/bulk", &long).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_off_before_or_behind_all_of_its_records_says_so() {
+    let world = World::new().await;
+    let (invoice, _) = world.closed("1001");
+    world.connectwise.save_invoice(invoice);
+    world.callbacks().await;
+    let (store, now) = (&world.app.parts.store, world.clock_now());
+    let begun = Begun {
+        id: Uuid::from_u128(1),
+        by: "tester".to_owned(),
+        run_by: "tester".to_owned(),
+        action: "hold".to_owned(),
+        note: "".into(),
+        filter: "state=queued".to_owned(),
+        planned: now,
+        records: 1,
+        complete: true,
+    };
+    let says = async |part: &str| {
+        let bulk = world.get(&format!("/api/v1/bulk/{}", Uuid::from_u128(1))).await;
+        assert_eq!(bulk["state"], "interrupted");
+        assert!(bulk["failed"].as_str().unwrap().contains(part), "{part}: {bulk}");
+    };
+    store.note(Event::BulkBegun { bulk: begun }, now).await.unwrap();
+    says("0 of 1 records have a decision by it").await;
+    let actor = Actor { by: "tester".to_owned(), note: "".into(), bulk: Some(Uuid::from_u128(1)) };
+    store.resolve(&format!("acme/invoice/{invoice}").parse().unwrap(), Decision::Hold, actor, now).await.unwrap();
+    says("all 1 records have a decision by it. Nothing is left to do").await;
 }

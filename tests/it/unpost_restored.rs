@@ -118,6 +118,14 @@ async fn the_batch_of_a_later_bill_is_left_alone() {
 
     restored(&mut buying.world, &backup).await;
     buying.world.clock.advance(SignedDuration::from_mins(1));
+    // Looked at again, the record takes that batch as news, and says whose it is.
+    assert_eq!(buying.world.post(&format!("{path}/retry"), &json!({})).await.0, 200);
+    buying.world.settle().await;
+    let shown = buying.world.get(&path).await["record"]["warnings"].clone();
+    let raised = shown.as_array().unwrap().last().unwrap();
+    assert_eq!((buying.state(order, "S").await.as_str(), &raised["code"]), ("done", &json!("batched_elsewhere")));
+    let whose = format!("'{}', which readypost made for another document of it", of_later[0]);
+    assert!(raised["sentence"].as_str().unwrap().contains(&whose), "{raised}");
     assert_eq!(buying.world.post(&format!("{path}/unpost"), &json!({})).await.0, 200);
     buying.world.settle().await;
     let said = sentence(&buying.world, &key).await;

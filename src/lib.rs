@@ -129,6 +129,7 @@
 //! | connection | One ConnectWise system: [`ConnectionId`]. |
 //! | alert | Something that stands and that somebody should know of: [`Alert`](domain::alert::Alert). |
 //! | channel | Who is told of alerts, and by what: [`Alerts`](alerts::Alerts). |
+//! | bulk | One decision about many records, carried out record by record: [`Kept`](domain::bulk::Kept). |
 //! | batch | What marks a record as posted in ConnectWise, one for each: [`batch::name`]. |
 //!
 //! [`Accepted`]: domain::delivery::Accepted

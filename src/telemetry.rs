@@ -152,6 +152,8 @@ pub struct CompanyGauges {
     pub last_posted: Option<i64>,
     /// Whether nothing can be posted to it for now.
     pub resting: bool,
+    /// When Xero forgets its refresh token, in seconds since 1970.
+    pub token_ends: Option<i64>,
     /// The kinds that operators paused; none = all.
     pub paused: Vec<Option<String>>,
 }
@@ -200,6 +202,7 @@ pub struct Metrics {
     calls_remaining: Family<CompanyLabels, Gauge>,
     minute_calls: Family<CompanyLabels, Gauge>,
     last_posted: Family<CompanyLabels, Gauge>,
+    token_ends: Family<CompanyLabels, Gauge>,
     resting: Family<CompanyLabels, Gauge>,
     paused: Family<PauseLabels, Gauge>,
     connections: [Family<ConnectionLabels, Gauge>; 8],
@@ -233,6 +236,7 @@ impl Default for Metrics {
             calls_remaining: Family::default(),
             minute_calls: Family::default(),
             last_posted: Family::default(),
+            token_ends: Family::default(),
             resting: Family::default(),
             paused: Family::default(),
             connections: Default::default(),
@@ -276,6 +280,8 @@ impl Metrics {
         registry.register("xero_calls_last_minute", "Calls to Xero in the last minute", self.minute_calls.clone());
         let help = "When something was last posted, in seconds since 1970";
         registry.register("last_posted", help, self.last_posted.clone());
+        let help = "When Xero forgets the refresh token unless it is used, in seconds since 1970";
+        registry.register_with_unit("xero_token_expires", help, Unit::Seconds, self.token_ends.clone());
         registry.register("company_resting", "1 while nothing can be posted to the company", self.resting.clone());
         registry.register("company_paused", "1 while an operator lets nothing be posted", self.paused.clone());
         for (family, (name, help, _)) in self.connections.iter().zip(CONNECTION_GAUGES) {
@@ -406,6 +412,7 @@ impl Metrics {
         self.calls_remaining.clear();
         self.minute_calls.clear();
         self.last_posted.clear();
+        self.token_ends.clear();
         for company in companies {
             let labels = CompanyLabels { company: Text(company.company.clone()) };
             self.resting.get_or_create(&labels).set(i64::from(company.resting));
@@ -418,6 +425,9 @@ impl Metrics {
             self.minute_calls.get_or_create(&labels).set(company.minute_used.into());
             if let Some(at) = company.last_posted {
                 self.last_posted.get_or_create(&labels).set(at);
+            }
+            if let Some(at) = company.token_ends {
+                self.token_ends.get_or_create(&labels).set(at);
             }
             if let Some(remaining) = company.day_remaining {
                 self.calls_remaining.get_or_create(&labels).set(i64::from(remaining));

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "store/bulk.rs"]
+mod bulk;
 #[path = "store/compressed.rs"]
 mod compressed;
 #[path = "store/damage.rs"]
@@ -70,6 +72,7 @@ fn about(number: u64) -> About {
         total: Money::CENT * 11_000.into(),
         currency: "AUD".to_owned(),
         date: None,
+        party: None,
     }
 }
 
@@ -192,7 +195,7 @@ async fn a_lease_that_ran_out_on_a_stopped_record_is_forgotten() {
     let store = open(folder.path());
     store.accept(&key(1), callback(1), now(0)).await.unwrap();
     let slow = lease(&*store, 0);
-    let actor = Actor { by: "finance-desk".to_owned(), note: "stop".into() };
+    let actor = Actor { by: "finance-desk".to_owned(), note: "stop".into(), bulk: None };
     store.resolve(&key(1), Decision::Skip, actor, now(1)).await.unwrap();
     assert!(store.lease(now(299), now(600)).unwrap().is_none());
     assert_eq!(store.overview().leased, 1, "its worker may still settle it");
@@ -205,7 +208,7 @@ async fn a_lease_that_ran_out_on_a_stopped_record_is_forgotten() {
 async fn operators_decide() {
     let folder = folder();
     let store = open(folder.path());
-    let actor = || Actor { by: "finance-desk".to_owned(), note: "why not".into() };
+    let actor = || Actor { by: "finance-desk".to_owned(), note: "why not".into(), bulk: None };
     let resolve = async |decision| store.resolve(&key(1), decision, actor(), now(5)).await;
     assert_eq!(resolve(Decision::Retry).await, Err(ResolveError::Missing));
     store.accept(&key(1), callback(1), now(0)).await.unwrap();
@@ -294,7 +297,7 @@ async fn live(store: &dyn Store, seed: u64, steps: u64) {
                 store.settle(lease, settlement, Some(about(id)), now(at)).await.unwrap();
             }
             _ => {
-                let actor = Actor { by: "o".to_owned(), note: "n".into() };
+                let actor = Actor { by: "o".to_owned(), note: "n".into(), bulk: None };
                 let _ = store.resolve(&key(id), Decision::Retry, actor, now(at)).await;
             }
         }

@@ -71,8 +71,11 @@ impl Channel {
     }
 
     pub(super) async fn send(&self, letter: &Letter, clock: &dyn Clock) -> Result<String, Refusal> {
-        let sent = tokio::time::timeout(DELIVERY_MAX, self.line.send(letter, clock));
-        sent.await.unwrap_or_else(|_| Err(Refusal::new(format!("no answer within {} s", DELIVERY_MAX.as_secs()))))
+        in_time(self.line.send(letter, clock)).await
+    }
+
+    pub(super) async fn greet(&self) -> Result<String, Refusal> {
+        in_time(self.line.greet()).await
     }
 
     pub(super) fn failed(&self, refusal: Refusal, now: Timestamp) {
@@ -100,6 +103,11 @@ impl Channel {
         let key = AlertKey { kind: AlertKind::Delivery, subject: name.clone() };
         Some(Alert { key, level: 0, sentence, since: failing.since })
     }
+}
+
+async fn in_time(telling: impl Future<Output = Result<String, Refusal>>) -> Result<String, Refusal> {
+    let told = tokio::time::timeout(DELIVERY_MAX, telling);
+    told.await.unwrap_or_else(|_| Err(Refusal::new(format!("no answer within {} s", DELIVERY_MAX.as_secs()))))
 }
 
 /// Gives a channel back, however the telling ended.

@@ -75,6 +75,15 @@ impl Mail {
         Ok(self.shown(&format!("{} {}", answer.code(), said.join(" "))))
     }
 
+    /// Greets the server and says who it is, and sends nothing.
+    pub(super) async fn greet(&self) -> Result<String, Refusal> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok("the mail server answers, and takes who greets it".to_owned()),
+            Ok(false) => Err(Refusal::new("the mail server breaks the connection off")),
+            Err(error) => Err(Refusal::new(self.cause(&error))),
+        }
+    }
+
     fn message(&self, letter: &Letter) -> Result<Message, lettre::error::Error> {
         let mut message = Message::builder()
             .from(self.from.clone())

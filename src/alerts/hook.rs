@@ -98,6 +98,14 @@ impl Hook {
         Ok(format!("HTTP {} {said}", answer.status.as_u16()).trim_end().to_owned())
     }
 
+    /// Asks the host for its first page, so that nobody is told anything: neither a message nor the address.
+    pub(super) async fn greet(&self) -> Result<String, Refusal> {
+        let host = self.url.join("/").map_err(|error| Refusal::new(error.to_string()))?;
+        // Any answer will do: what matters is that the host is there and its certificate is good.
+        let answer = send_secret(self.name(), self.http.head(host)).await;
+        answer.map(|_| "its host answers".to_owned()).map_err(|error| Refusal::new(self.masked(&error.to_string())))
+    }
+
     async fn once(&self, letter: &Letter, body: &str, clock: &dyn Clock) -> Result<Answer, RemoteError> {
         let system = self.name();
         let mut request = self.http.post(self.url.clone()).header("content-type", "application/json");

@@ -55,4 +55,12 @@ impl Line {
             Self::Hook(hook) => hook.send(letter, clock).await,
         }
     }
+
+    /// Connects and greets, and sends no message; what was found.
+    pub(super) async fn greet(&self) -> Result<String, Refusal> {
+        match self {
+            Self::Email(mail) => mail.greet().await,
+            Self::Hook(hook) => hook.greet().await,
+        }
+    }
 }

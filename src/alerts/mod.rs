@@ -273,6 +273,18 @@ impl Channels {
     pub fn new(wanted: &[config::Alert]) -> anyhow::Result<Self> {
         Ok(Self(wanted.iter().map(|alert| Channel::new(alert).map(Arc::new)).collect::<anyhow::Result<_>>()?))
     }
+
+    /// Connects to each channel and greets it; nobody is told anything.
+    pub async fn greet(&self) -> Vec<Tested> {
+        let mut tested = Vec::new();
+        for channel in &self.0 {
+            let began = tokio::time::Instant::now();
+            let outcome = channel.greet().await.map_err(|refusal| refusal.cause);
+            let (name, kind) = (channel.name.clone(), channel.line.name());
+            tested.push(Tested { name, channel: kind, outcome, took: began.elapsed() });
+        }
+        tested
+    }
 }
 
 /// Looks at intervals, when the store fails and when the channels are exchanged, until `shutdown`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use secrecy::ExposeSecret;
 
+use crate::alerts::{Channels, Tested};
 use crate::clock::Clock;
 use crate::config::{self, Changes, Config};
 use crate::connectwise::{self, ConnectWise};
@@ -32,6 +33,14 @@ pub(super) struct Workshop {
 
 /// Both systems' clients: of each connection, and of each company with its rules.
 pub(super) type Systems = (BTreeMap<ConnectionId, Connection>, Vec<Company>);
+
+/// Connects to the channels of alerts and greets them, without a message; what came of each.
+///
+/// # Errors
+/// When the TLS roots of the system cannot be read.
+pub async fn greet_channels(wanted: &[config::Alert]) -> anyhow::Result<Vec<Tested>> {
+    Ok(Channels::new(wanted)?.greet().await)
+}
 
 impl Workshop {
     /// The systems of a configuration. What `before` has and `changes` does not touch goes on with its token,

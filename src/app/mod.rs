@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub use clients::{connectwise_client, xero_client};
+pub use clients::{connectwise_client, greet_channels, xero_client};
 
 use crate::alerts::{self, Alerts, Channels};
 use crate::clock::Clock;

@@ -154,10 +154,10 @@ async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
             let line = format!("{} of {}", bulk.done.saturating_add(bulk.refused), bulk.records);
             let mut err = std::io::stderr().lock();
             // Progress is for whoever looks; what cannot be shown is not missed.
-            let _ = write!(err, "\r\x1b[K{}", if bulk.ended.is_some() { "" } else { &line });
+            let _ = write!(err, "\r\x1b[K{}", if bulk.state == "running" { &line } else { "" });
             let _ = err.flush();
         }
-        if bulk.ended.is_some() {
+        if bulk.state != "running" {
             return Ok(answer);
         }
         tokio::time::sleep(EVERY).await;
@@ -192,7 +192,7 @@ fn print_plan(plan: &BulkView) {
     for record in &plan.sample {
         out!("  {}", row(record));
     }
-    let more = plan.records.saturating_sub(plan.sample.len());
+    let more = plan.records.saturating_sub(u64::try_from(plan.sample.len()).unwrap_or(u64::MAX));
     if more > 0 && plan.began.is_none() {
         out!("  and {more} more");
     }
@@ -204,7 +204,7 @@ fn print_plan(plan: &BulkView) {
 fn line(bulk: &BulkView) {
     let filter = if bulk.filter.is_empty() { "all records" } else { &bulk.filter };
     out!(
-        "{}  {}  {:<9} {} {} records ({filter}), {} decided, {} refused",
+        "{}  {}  {:<11} {} {} records ({filter}), {} decided, {} refused",
         bulk.id,
         time(Some(bulk.planned)),
         bulk.state,

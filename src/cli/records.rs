@@ -274,6 +274,12 @@ impl Show {
 
 fn print_one(record: &RecordView, history: &[HistoryView]) {
     out!("{}", row(record));
+    if let Some(link) = &record.connectwise_link {
+        out!("In ConnectWise: {link}");
+    }
+    if let Some(link) = &record.client_link {
+        out!("Its client in ConnectWise: {link}");
+    }
     if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
         out!("What helps: {cure}");
     }

@@ -71,4 +71,7 @@ pub struct Actor {
     /// What they noted.
     #[serde(default)]
     pub note: Sentence,
+    /// The decision about many records that this one is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<Uuid>,
 }

@@ -213,6 +213,9 @@ pub struct About {
     /// The day that its document is dated; none when nothing says it, as with payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
+    /// ConnectWise's id of the company whose it is; none of members, and of what an older version read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<i64>,
 }
 
 /// A decision that the record's state does not allow.
@@ -558,6 +561,7 @@ mod tests {
             total: Money::CENT,
             currency: String::new(),
             date: None,
+            party: None,
         }
     }
 
@@ -640,7 +644,7 @@ mod tests {
     }
 
     fn decide(record: Record, decision: &Decision, sequence: u64) -> Result<Record, Refused> {
-        let actor = Actor { by: "finance-desk".to_owned(), note: "as agreed".into() };
+        let actor = Actor { by: "finance-desk".to_owned(), note: "as agreed".into(), bulk: None };
         resolve(record, decision, &actor, sequence, at(sequence))
     }
 

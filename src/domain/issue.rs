@@ -80,6 +80,7 @@ mod tests {
             total: Money::CENT,
             currency: String::new(),
             date: None,
+            party: None,
         };
         Record { about: Some(about), state: State::Held { reason }, ..record }
     }

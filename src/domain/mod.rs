@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod balance;
 pub mod batch;
+pub mod bulk;
 pub mod callback;
 pub mod contact;
 pub mod content;

@@ -1,7 +1,8 @@
 //! One decision about many records: planned first, then run, watched and, if need be, cancelled.
 //!
 //! A plan names its records, so what comes later is not swept along. Each record is decided by itself and has it in
-//! its history; one whose state does not allow it is counted with its cause.
+//! its history; one whose state does not allow it is counted with its cause. What is run is in the journal, too: how it
+//! ended, or that it did not.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,20 +21,22 @@ use super::error::Problem;
 use super::extract::{Path, Sent, object};
 use super::records::{Because, Wanted, decision};
 use super::view::{self, RecordView};
+use crate::domain::bulk::{Begun, Ended, KEPT_MAX, Kept, NotDecided};
 use crate::domain::delivery::{Actor, Decision, Record};
 use crate::domain::record::RecordKey;
-use crate::store::Filter;
+use crate::domain::text::Sentence;
+use crate::store::{Event, Filter, ResolveError, StoreError};
 
 /// Records of one plan.
 const RECORDS_MAX: usize = 100_000;
-/// Plans and runs that are kept.
-const KEPT_MAX: usize = 20;
 /// A plan that nobody runs is void after this time: the records have changed meanwhile.
 const PLAN_LIFE: SignedDuration = SignedDuration::from_mins(15);
 /// Records that are shown with a plan.
 const SAMPLE: usize = 10;
 /// Refused records that are kept with their causes.
 const REFUSED_MAX: usize = 100;
+/// The longest filter, as it stands in an address: it is kept with what was run.
+const FILTER_BYTES_MAX: usize = 2_000;
 /// What can be decided about many records.
 pub(super) const ACTIONS: [&str; 7] = ["retry", "acknowledge", "hold", "release", "skip", "assign", "snooze"];
 
@@ -63,11 +66,8 @@ struct Bulk {
 struct Run {
     began: Option<Timestamp>,
     ended: Option<Timestamp>,
-    cancelled: bool,
-    done: usize,
-    refused: usize,
-    causes: Vec<RefusedView>,
-    failed: Option<String>,
+    /// So far.
+    result: Ended,
 }
 
 /// One decision about many records.
@@ -75,7 +75,7 @@ struct Run {
 pub struct BulkView {
     /// Which one.
     pub id: Uuid,
-    /// planned, running, done, cancelled, failed or void.
+    /// planned, running, done, cancelled, failed, interrupted or void.
     pub state: String,
     /// Who planned it.
     pub by: String,
@@ -88,7 +88,7 @@ pub struct BulkView {
     /// When it was planned.
     pub planned: Timestamp,
     /// Records of the plan.
-    pub records: usize,
+    pub records: u64,
     /// Whether these are all that the filter finds.
     pub complete: bool,
     /// The first of them; while it is planned.
@@ -98,12 +98,12 @@ pub struct BulkView {
     /// When it ended.
     pub ended: Option<Timestamp>,
     /// Records that were decided.
-    pub done: usize,
+    pub done: u64,
     /// Records whose state did not allow it.
-    pub refused: usize,
+    pub refused: u64,
     /// The first of these.
     pub causes: Vec<RefusedView>,
-    /// Why it ended before its time.
+    /// Why it ended before its time, and what helps.
     pub failed: Option<String>,
 }
 
@@ -144,63 +144,140 @@ impl Bulk {
     fn view(&self, surface: &Surface) -> BulkView {
         let (run, parts) = (self.run().clone(), surface.parts.current());
         let state = match &run {
-            Run { failed: Some(_), .. } => "failed",
-            Run { ended: Some(_), cancelled: true, .. } => "cancelled",
-            Run { ended: Some(_), .. } => "done",
+            Run { ended: Some(_), result, .. } => ended_as(result),
             Run { began: Some(_), .. } => "running",
             Run { .. } if self.is_void(surface.parts.clock.now()) => "void",
             Run { .. } => "planned",
         };
         let sample: &[Record] = if run.began.is_none() { &self.sample } else { &[] };
+        let begun = self.begun(&self.by);
         BulkView {
-            id: self.id,
-            state: state.to_owned(),
-            by: self.by.clone(),
-            action: self.action.clone(),
-            note: self.because.note.clone(),
-            filter: self.filter.query(),
-            planned: self.planned,
-            records: self.keys.len(),
-            complete: self.complete,
             sample: sample.iter().map(|record| view::record(record, &parts)).collect(),
             began: run.began,
             ended: run.ended,
-            done: run.done,
-            refused: run.refused,
-            causes: run.causes,
-            failed: run.failed,
+            ..BulkView::of(&begun, state, &run.result)
         }
     }
 
-    /// Decides about one record after another.
-    async fn work(&self, surface: &Surface) {
+    fn begun(&self, run_by: &str) -> Begun {
+        Begun {
+            id: self.id,
+            by: self.by.clone(),
+            run_by: run_by.to_owned(),
+            action: self.action.clone(),
+            note: self.because.note.as_str().into(),
+            filter: self.filter.query(),
+            planned: self.planned,
+            records: count(self.keys.len()),
+            complete: self.complete,
+        }
+    }
+
+    /// Decides about one record after another, and has the journal say so before and after it.
+    async fn work(&self, surface: &Surface, run_by: &str) {
+        let (store, clock) = (&surface.parts.store, &surface.parts.clock);
+        let began = self.run().began.unwrap_or_else(|| clock.now());
+        let decided = match store.note(Event::BulkBegun { bulk: self.begun(run_by) }, began).await {
+            Ok(()) => self.decide_all(surface).await,
+            Err(error) => Err(error),
+        };
+        let failed = |error: StoreError| self.run().result.failed = Some(error.to_string().into());
+        decided.unwrap_or_else(failed);
+        // It has ended for whoever asks once that will outlive the process.
+        let (result, ended) = (self.run().result.clone(), clock.now());
+        store.note(Event::BulkEnded { id: self.id, result }, ended).await.unwrap_or_else(failed);
+        let mut run = self.run();
+        run.ended = Some(ended);
+        let Ended { done, refused, .. } = run.result;
+        tracing::info!(bulk = %self.id, action = self.action, done, refused, "a decision about many records ended");
+    }
+
+    async fn decide_all(&self, surface: &Surface) -> Result<(), StoreError> {
         let note =
             if self.because.note.is_empty() { "in bulk".to_owned() } else { format!("{}, in bulk", self.because.note) };
-        let actor = Actor { by: self.by.clone(), note: note.into() };
+        let actor = Actor { by: self.by.clone(), note: note.into(), bulk: Some(self.id) };
         let (store, clock) = (&surface.parts.store, &surface.parts.clock);
         for key in &self.keys {
             if self.stop.is_cancelled() {
-                self.run().cancelled = true;
+                self.run().result.cancelled = true;
                 break;
             }
-            match store.resolve(key, self.decision.clone(), actor.clone(), clock.now()).await {
-                Ok(_) => self.run().done += 1,
-                Err(crate::store::ResolveError::Store(error)) => {
-                    self.run().failed = Some(error.to_string());
-                    break;
-                }
+            let decided = store.resolve(key, self.decision.clone(), actor.clone(), clock.now()).await;
+            let result = &mut self.run().result;
+            match decided {
+                Ok(_) => result.done = result.done.saturating_add(1),
+                Err(ResolveError::Store(error)) => return Err(error),
                 Err(refused) => {
-                    let mut run = self.run();
-                    run.refused += 1;
-                    if run.causes.len() < REFUSED_MAX {
-                        run.causes.push(RefusedView { key: key.to_string(), cause: refused.to_string() });
+                    result.refused = result.refused.saturating_add(1);
+                    if result.causes.len() < REFUSED_MAX {
+                        result.causes.push(NotDecided { key: key.clone(), cause: refused.to_string().into() });
                     }
                 }
             }
         }
-        let mut run = self.run();
-        run.ended = Some(clock.now());
-        tracing::info!(bulk = %self.id, action = self.action, done = run.done, refused = run.refused, "a decision about many records ended");
+        Ok(())
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// How something ended, in one word.
+fn ended_as(result: &Ended) -> &'static str {
+    match result {
+        Ended { failed: Some(_), .. } => "failed",
+        Ended { cancelled: true, .. } => "cancelled",
+        Ended { .. } => "done",
+    }
+}
+
+impl BulkView {
+    fn of(begun: &Begun, state: &str, result: &Ended) -> Self {
+        let Begun { id, by, run_by: _, action, note, filter, planned, records, complete } = begun.clone();
+        let causes = result.causes.iter();
+        Self {
+            id,
+            state: state.to_owned(),
+            by,
+            action,
+            note: note.as_str().to_owned(),
+            filter,
+            planned,
+            records,
+            complete,
+            sample: Vec::new(),
+            began: None,
+            ended: None,
+            done: result.done,
+            refused: result.refused,
+            causes: causes
+                .map(|NotDecided { key, cause }| RefusedView { key: key.to_string(), cause: cause.to_string() })
+                .collect(),
+            failed: result.failed.as_ref().map(Sentence::to_string),
+        }
+    }
+}
+
+impl From<&Kept> for BulkView {
+    fn from(kept: &Kept) -> Self {
+        let Kept { begun, at, decided, end } = kept;
+        if let Some((ended, result)) = end {
+            return Self { began: Some(*at), ended: Some(*ended), ..Self::of(begun, ended_as(result), result) };
+        }
+        let records = begun.records;
+        let failed = if *decided < records {
+            format!(
+                "readypost ended while this ran: {decided} of {records} records have a decision by it, the others have \
+                 none. Plan it again: it finds what still fits the filter."
+            )
+        } else {
+            format!(
+                "readypost ended before this had: all {records} records have a decision by it. Nothing is left to do."
+            )
+        };
+        let result = Ended { done: *decided, failed: Some(failed.into()), ..Ended::default() };
+        Self { began: Some(*at), ..Self::of(begun, "interrupted", &result) }
     }
 }
 
@@ -209,22 +286,40 @@ impl Bulks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, id: Uuid) -> Result<Arc<Bulk>, Problem> {
-        let found = self.lock().iter().find(|bulk| bulk.id == id).map(Arc::clone);
-        found.ok_or_else(|| {
-            Problem::new(StatusCode::NOT_FOUND, format!("there is no bulk decision {id} any more: plan it anew"))
-        })
+    fn find(&self, id: Uuid) -> Option<Arc<Bulk>> {
+        self.lock().iter().find(|bulk| bulk.id == id).map(Arc::clone)
     }
 }
 
 /// All plans and runs that are kept, the newest first.
 pub(super) fn all(surface: &Surface) -> Vec<BulkView> {
-    surface.bulks.lock().iter().rev().map(|bulk| bulk.view(surface)).collect()
+    // What is here knows more of itself than the store does: how far it is, and that it is not interrupted.
+    let here: Vec<BulkView> = surface.bulks.lock().iter().map(|bulk| bulk.view(surface)).collect();
+    let kept = surface.parts.store.bulks();
+    let kept = kept.iter().filter(|kept| here.iter().all(|bulk| bulk.id != kept.begun.id)).map(BulkView::from);
+    let mut all: Vec<BulkView> = kept.collect();
+    all.extend(here);
+    all.sort_by_key(|bulk| bulk.planned);
+    all.reverse();
+    all.truncate(KEPT_MAX);
+    all
 }
 
 /// One of them.
 pub(super) fn one(surface: &Surface, id: Uuid) -> Result<BulkView, Problem> {
-    Ok(surface.bulks.find(id)?.view(surface))
+    match surface.bulks.find(id) {
+        Some(bulk) => Ok(bulk.view(surface)),
+        None => kept(surface, id).ok_or_else(|| gone(id)),
+    }
+}
+
+/// One that a process before this one began, or that was forgotten here.
+fn kept(surface: &Surface, id: Uuid) -> Option<BulkView> {
+    surface.parts.store.bulks().iter().find(|kept| kept.begun.id == id).map(BulkView::from)
+}
+
+fn gone(id: Uuid) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no bulk decision {id} any more: plan it anew"))
 }
 
 /// Finds the records of a plan; nothing is decided yet.
@@ -237,6 +332,9 @@ pub(super) async fn plan(surface: &Surface, by: String, plan: Plan) -> Result<Bu
     let decision = decision(&action, &because)?;
     let planned = surface.parts.clock.now();
     let wanted = Wanted { limit: None, cursor: None, ..wanted };
+    if wanted.query().len() > FILTER_BYTES_MAX {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the filter is too long: use a shorter `q`"));
+    }
     let mut filter = Filter { limit: usize::MAX, ..wanted.clone().filter(planned)? };
     let (mut keys, mut sample) = (Vec::new(), Vec::new());
     let complete = loop {
@@ -267,7 +365,11 @@ pub(super) async fn plan(surface: &Surface, by: String, plan: Plan) -> Result<Bu
 /// Runs or cancels one.
 pub(super) fn decide(surface: &Arc<Surface>, id: Uuid, action: &str, by: &str) -> Result<BulkView, Problem> {
     let conflict = |detail: &str| Err(Problem::new(StatusCode::CONFLICT, detail));
-    let bulk = surface.bulks.find(id)?;
+    let bulk = match (surface.bulks.find(id), kept(surface, id)) {
+        (Some(bulk), _) => bulk,
+        (None, Some(ended)) => return conflict(&format!("it is {} already: plan it anew", ended.state)),
+        (None, None) => return Err(gone(id)),
+    };
     match action {
         "run" => {
             let now = surface.parts.clock.now();
@@ -286,8 +388,8 @@ pub(super) fn decide(surface: &Arc<Surface>, id: Uuid, action: &str, by: &str) -
             run.began = Some(now);
             drop((run, kept));
             tracing::info!(bulk = %id, by, action = bulk.action, records = bulk.keys.len(), "a decision about many records was begun");
-            let (running, surface) = (Arc::clone(&bulk), Arc::clone(surface));
-            tokio::spawn(async move { running.work(&surface).await });
+            let (running, surface, by) = (Arc::clone(&bulk), Arc::clone(surface), by.to_owned());
+            tokio::spawn(async move { running.work(&surface, &by).await });
         }
         "cancel" => {
             if bulk.run().ended.is_some() {

@@ -16,7 +16,7 @@ use super::error::Problem;
 use super::extract::{Path, Sent};
 use crate::domain::delivery::{Actor, StateName};
 use crate::domain::record::{CompanyId, RecordKind};
-use crate::pipeline::Company;
+use crate::pipeline::{Company, token_ends};
 use crate::store::{Event, Overview, Pause};
 
 /// One Xero organisation at a glance.
@@ -45,6 +45,9 @@ pub struct CompanyView {
     pub calls_per_minute: u32,
     /// Calls left today, as Xero said last.
     pub calls_remaining_today: Option<u32>,
+    /// When Xero forgets the refresh token, unless it is used before; none where there is none.
+    #[serde(default)]
+    pub token_ends: Option<Timestamp>,
 }
 
 /// A rest.
@@ -122,6 +125,7 @@ fn view(company: &Company, surface: &Surface, overview: &Overview) -> CompanyVie
         calls_last_minute: budget.minute_used,
         calls_per_minute: budget.minute_limit,
         calls_remaining_today: budget.day_remaining,
+        token_ends: token_ends(company, standing.token_at),
     }
 }
 
@@ -146,7 +150,7 @@ pub(super) async fn decide(
     let parts = surface.parts.current();
     let known = parts.companies.iter().find(|known| known.id.as_str() == company);
     let known = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}")))?;
-    let actor = Actor { by: operator.name, note: note.into() };
+    let actor = Actor { by: operator.name, note: note.into(), bulk: None };
     let standing = surface.parts.store.company(&known.id).pauses;
     let event = match action.as_str() {
         "pause" => pause(&known.id, kind, actor, &standing)?,

@@ -95,6 +95,7 @@ pub(super) async fn metrics(State(surface): State<Arc<Surface>>, _: Viewer) -> R
             minute_used: company.calls_last_minute,
             last_posted: company.last_posted.map(Timestamp::as_second),
             resting: company.resting.is_some(),
+            token_ends: company.token_ends.map(Timestamp::as_second),
             paused: company.paused.iter().map(|pause| pause.kind.clone()).collect(),
         })
         .collect();

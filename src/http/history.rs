@@ -75,6 +75,12 @@ impl From<&Entry> for HistoryView {
                 let by = by.as_deref().map(|by| format!("{by} had it done: ")).unwrap_or_default();
                 ("callback_kept", format!("{by}{done}"), None)
             }
+            Event::BulkBegun { bulk } => {
+                ("bulk_begun", format!("{}: {} {} records in bulk", bulk.run_by, bulk.action, bulk.records), None)
+            }
+            Event::BulkEnded { result, .. } => {
+                ("bulk_ended", format!("In bulk: {} decided, {} refused", result.done, result.refused), None)
+            }
             Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }

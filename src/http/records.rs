@@ -370,7 +370,7 @@ pub(super) async fn carry_out(
     (action, because): (&str, Because),
 ) -> Result<RecordView, Problem> {
     let decision = decision(action, &because)?;
-    let actor = Actor { by: operator.name, note: because.note.into() };
+    let actor = Actor { by: operator.name, note: because.note.into(), bulk: None };
     let now = surface.parts.clock.now();
     let record = match surface.parts.store.resolve(key, decision.clone(), actor.clone(), now).await {
         Err(ResolveError::Missing) if decision == Decision::Retry => introduce(surface, key, actor).await?,

@@ -12,7 +12,7 @@ use crate::domain::batch;
 use crate::domain::content::Content;
 use crate::domain::delivery::{CostJournal, Posted, Purpose, State, Step};
 use crate::domain::draft::DocumentKind;
-use crate::domain::facts::ExistingDocument;
+use crate::domain::facts::{ExistingDocument, RecordFacts};
 use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::map;
 use crate::domain::plan::{AfterPost, after_post};
@@ -80,7 +80,7 @@ pub(super) async fn look(
             let (batch, before) = (subject.record.batch().map(str::to_owned), posted.batch.as_deref());
             let ours = batch::marks(&subject.record, posted.id);
             let foreign = batch.as_ref().filter(|batch| !ours && before != Some(batch.as_str()));
-            let warnings = foreign.map(|batch| elsewhere(batch)).into_iter().collect();
+            let warnings = foreign.map(|batch| elsewhere(&subject.record, batch)).into_iter().collect();
             // Our own batch causes a callback, too; then there is nothing to add.
             let news = batch.filter(|batch| posted.batch.as_ref() != Some(batch));
             Ok(Again::ended(Outcome::Marked { batch: news, warnings }))
@@ -289,7 +289,7 @@ async fn mark(subject: &Subject<'_>, posted: &Posted, parts: &Parts) -> Result<O
             Ok(Outcome::Marked { batch: Some(name), warnings })
         }
         Marked::Elsewhere { batch } => {
-            let warnings = vec![elsewhere(&batch)];
+            let warnings = vec![elsewhere(&subject.record, &batch)];
             Ok(Outcome::Marked { batch: Some(batch), warnings })
         }
         Marked::NotUnposted => {
@@ -327,7 +327,12 @@ async fn mark_rest(
     Ok((name, Marked::Batched { leftover }))
 }
 
-fn elsewhere(batch: &str) -> Warning {
-    let sentence = format!("ConnectWise has the record in the batch '{batch}', which readypost did not make.");
+fn elsewhere(record: &RecordFacts, batch: &str) -> Warning {
+    let whose = if batch::is_ours(record, batch) {
+        "which readypost made for another document of it: see in Xero which of them stands"
+    } else {
+        "which readypost did not make"
+    };
+    let sentence = format!("ConnectWise has the record in the batch '{batch}', {whose}.");
     Warning::new(WarningCode::BatchedElsewhere, sentence)
 }

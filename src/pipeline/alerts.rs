@@ -64,6 +64,12 @@ pub fn standing(live: &Live, overview: &Overview) -> Vec<Alert> {
     found.alerts
 }
 
+/// When Xero forgets the refresh token of a company, unless it is used before; none where it has none.
+#[must_use]
+pub fn token_ends(company: &Company, received: Option<Timestamp>) -> Option<Timestamp> {
+    received.filter(|_| company.client.refreshes()).map(|at| later(at, TOKEN_LIFE))
+}
+
 struct Found {
     now: Timestamp,
     alerts: Vec<Alert>,
@@ -116,9 +122,7 @@ impl Found {
     }
 
     fn token(&mut self, company: &Company, received: Option<Timestamp>) {
-        let Some(ends) = received.filter(|_| company.client.refreshes()).map(|at| later(at, TOKEN_LIFE)) else {
-            return;
-        };
+        let Some(ends) = token_ends(company, received) else { return };
         if later(self.now, TOKEN_MARGIN) < ends {
             return;
         }

@@ -290,6 +290,8 @@ pub(super) fn about(record: &RecordFacts, company: Option<&Company>, known: Opti
         total: if is_credit { -record.total().abs() } else { record.total() },
         currency: record.currency().unwrap_or_default().to_owned(),
         date: record.date(),
+        // Members have ids below zero here.
+        party: Some(record.party().0).filter(|party| *party > 0),
     }
 }
 

@@ -31,7 +31,7 @@ mod unpost;
 mod update;
 mod worker;
 
-pub use alerts::standing;
+pub use alerts::{standing, token_ends};
 pub use lanes::Closed;
 pub use mapcheck::map_check;
 pub use parts::{CallbackRule, Company, Connection, Live, Parts};

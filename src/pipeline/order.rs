@@ -84,6 +84,7 @@ fn about_order(order: &PurchaseOrder, company: Option<crate::domain::record::Com
         total: order.total.unwrap_or(Money::ZERO),
         currency: order.currency.clone().unwrap_or_default(),
         date: None,
+        party: order.vendor_id,
     }
 }
 

@@ -115,6 +115,7 @@ pub(super) fn of_company(lease: &Lease, company: &Company) -> About {
         total: Money::ZERO,
         currency: String::new(),
         date: None,
+        party: None,
     };
     About { company: Some(company.id.clone()), ..lease.record.about.clone().unwrap_or_else(nothing) }
 }
@@ -127,6 +128,7 @@ fn about(document: &PaidDocument, company: &Company) -> About {
         total: document.paid(),
         currency: document.currency.clone(),
         date: None,
+        party: None,
     }
 }
 

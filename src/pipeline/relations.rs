@@ -89,6 +89,7 @@ async fn in_xero(
         total: invoice.paid,
         currency: invoice.currency.clone().unwrap_or_default(),
         date: None,
+        party: Some(invoice.client_id),
     });
     let none = "No configured Xero organisation takes the invoice of this payment.";
     let company = company.ok_or_else(|| stop(hold(HoldCode::NoCompany, none)))?;

@@ -259,5 +259,6 @@ fn about_expense(expense: &Expense, company: Option<&Company>) -> About {
         total: expense.entries.iter().filter_map(|entry| entry.amount).sum(),
         currency: expense.entries.iter().find_map(|entry| entry.currency.clone()).unwrap_or_default(),
         date: expense.date(),
+        party: None,
     }
 }

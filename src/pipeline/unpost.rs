@@ -158,7 +158,7 @@ impl Undoing<'_> {
         let Some(name) = record.batch().filter(|_| !batch::marks(record, self.posted.id)) else { return Ok(()) };
         let sentence = if batch::is_ours(record, name) {
             format!(
-                "ConnectWise has it in the batch '{name}', which readypost made for another document of it: retry the record, so that it is found in Xero, and unpost that."
+                "ConnectWise has it in the batch '{name}', which readypost made for another document of it: adopt that document here, by its id in Xero, then unpost the record again."
             )
         } else {
             format!("ConnectWise has it in the batch '{name}', which readypost did not make: take it out there.")

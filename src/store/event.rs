@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::Position;
+use crate::domain::bulk::{Begun, Ended};
 use crate::domain::delivery::{About, Actor, Decision, Intent, Sweep, Trigger};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 use crate::domain::settle::Settlement;
@@ -189,6 +190,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
+    /// A decision about many records is about to be carried out, one record after another.
+    BulkBegun {
+        /// What is decided.
+        bulk: Begun,
+    },
+    /// A decision about many records ended; without this entry it was interrupted.
+    BulkEnded {
+        /// Which one.
+        id: Uuid,
+        /// What it came to.
+        result: Ended,
+    },
     /// A refresh token was received; it is stored before it is used.
     TokenKept {
         /// The organisation.
@@ -217,6 +230,15 @@ impl Event {
     pub fn exchanged(&self) -> Option<&Exchanged> {
         match self {
             Self::Armed { exchanges, .. } | Self::Settled { exchanges, .. } => exchanges.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The decision about many records that it is a part of.
+    #[must_use]
+    pub(super) fn bulk(&self) -> Option<Uuid> {
+        match self {
+            Self::Resolved { actor, .. } => actor.bulk,
             _ => None,
         }
     }
@@ -344,8 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_says_which_bulk_it_belongs_to_and_those_before_belong_to_none() {
+        let old =
+            r#"{"resolved":{"key":"acme/invoice/1","decision":"retry","actor":{"by":"desk","note":"again, in bulk"}}}"#;
+        let event: Event = serde_json::from_str(old).unwrap();
+        assert_eq!(event.bulk(), None);
+        assert_eq!(serde_json::to_string(&event).unwrap(), old);
+        let id = Uuid::from_u128(7);
+        let new = old.replace(r#"in bulk"}"#, &format!(r#"in bulk","bulk":"{id}"}}"#));
+        let event: Event = serde_json::from_str(&new).unwrap();
+        assert_eq!(event.bulk(), Some(id));
+        assert_eq!(serde_json::to_string(&event).unwrap(), new);
+    }
+
+    #[test]
     fn pauses_are_written_apart_from_rests_and_end_apart() {
-        let actor = Actor { by: "finance-desk".to_owned(), note: "audit".into() };
+        let actor = Actor { by: "finance-desk".to_owned(), note: "audit".into(), bulk: None };
         let (id, since) = ("acme-au".parse::<CompanyId>().unwrap(), Timestamp::UNIX_EPOCH);
         for kind in [None, Some(RecordKind::Invoice)] {
             let event = Event::Paused { company: id.clone(), kind, actor: actor.clone() };

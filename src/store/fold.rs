@@ -4,7 +4,7 @@
 use super::event::{Entry, Event, Pause};
 use super::journal::Position;
 use super::memory::{Memory, Row, Swept};
-use crate::domain::delivery::{self, Accepted, Record, Refused, Trigger};
+use crate::domain::delivery::{self, Accepted, Actor, Record, Refused, Trigger};
 use crate::domain::sweep::Found;
 
 /// What an event makes of its record.
@@ -46,7 +46,8 @@ pub(crate) fn record(current: Option<&Row>, entry: &Entry, sequence: u64) -> Fol
     }
 }
 
-/// Applies an event to what is not a record: companies, gaps, the last callback.
+/// Applies an event to what is not a record: companies, gaps, the last callback,
+/// decisions about many records.
 pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
     let at = entry.at;
     match &entry.event {
@@ -82,6 +83,9 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::Swept { company, list, mark } => {
             memory.company(company).swept.insert(*list, Swept { mark: *mark, at });
         }
+        Event::BulkBegun { bulk } => memory.bulks().begin(bulk.clone(), at),
+        Event::Resolved { actor: Actor { bulk: Some(id), .. }, .. } => memory.bulks().decided(*id),
+        Event::BulkEnded { id, result } => memory.bulks().end(*id, result.clone(), at),
         Event::TokenKept { company, sealed } => {
             let company = memory.company(company);
             (company.token, company.token_at) = (Some(sealed.clone()), Some(at));

@@ -36,13 +36,13 @@ pub(super) fn run(shared: &Shared) {
         memory.awaited = false;
         let rows = Arc::new(std::mem::take(&mut memory.recent));
         memory.indexing = Arc::clone(&rows);
-        let companies = std::mem::take(&mut memory.companies_changed).then(|| memory.companies.clone());
+        let beside = memory.beside(false);
         let sequence = memory.applied.map_or(0, |(link, _)| link.sequence);
         let mark = memory.applied.map(|(link, next)| Mark::new(link, next, memory.totals.clone()));
         let closing = memory.closing;
         drop(memory);
         let applied = match mark {
-            Some(mark) => shared.index.apply(rows.values(), &mark, companies.as_ref()),
+            Some(mark) => shared.index.apply(rows.values(), &mark, &beside),
             None => Ok(()),
         };
         dirty = true;

@@ -26,6 +26,7 @@ use super::{
     incident, indexer, listing, open,
 };
 use crate::clock::Clock;
+use crate::domain::bulk::Kept;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, StateName, Trigger};
 use crate::domain::exchange::Recorder;
 use crate::domain::record::{CompanyId, RecordKey};
@@ -440,6 +441,10 @@ impl Store for LocalStore {
 
     fn company(&self, company: &CompanyId) -> Company {
         self.shared.memory().companies.get(company).map(Company::without_contacts).unwrap_or_default()
+    }
+
+    fn bulks(&self) -> Vec<Kept> {
+        self.shared.memory().bulks.all().to_vec()
     }
 
     fn contact(&self, company: &CompanyId, client: i64) -> Option<Uuid> {

@@ -14,6 +14,7 @@ use super::event::{Pause, Rest};
 use super::journal::{Link, Position};
 use super::queue::Queue;
 use super::{Head, Overview};
+use crate::domain::bulk::Bulks;
 use crate::domain::delivery::{Record, State, StateName, Sweep};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey, RecordKind};
 use crate::domain::sweep::SweepStanding;
@@ -142,6 +143,20 @@ impl Counts {
     }
 }
 
+/// Whether something changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changed {
+    companies: bool,
+    bulks: bool,
+}
+
+/// What the index keeps besides rows and totals; none = as it has it.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) companies: Option<Companies>,
+    pub(crate) bulks: Option<Bulks>,
+}
+
 /// Who works on a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holder {
@@ -161,8 +176,10 @@ pub(crate) struct Memory {
     pub(crate) leases: HashMap<RecordKey, Holder>,
     pub(crate) fence: u64,
     pub(crate) companies: Companies,
-    /// Whether the companies changed since they were indexed.
-    pub(crate) companies_changed: bool,
+    /// The last decisions about many records.
+    pub(crate) bulks: Bulks,
+    /// What of these changed since it was indexed.
+    changed: Changed,
     pub(crate) totals: Totals,
     /// The last entry that is applied here, and where the next one will lie.
     pub(crate) applied: Option<(Link, Position)>,
@@ -239,8 +256,23 @@ impl Memory {
 
     /// What is known of an organisation, about to be changed.
     pub(crate) fn company(&mut self, company: &CompanyId) -> &mut Company {
-        self.companies_changed = true;
+        self.changed.companies = true;
         self.companies.entry(company.clone()).or_default()
+    }
+
+    /// The decisions about many records, about to be changed.
+    pub(crate) fn bulks(&mut self) -> &mut Bulks {
+        self.changed.bulks = true;
+        &mut self.bulks
+    }
+
+    /// What the index is to keep besides rows: all of it, or what changed since it was told.
+    pub(crate) fn beside(&mut self, all: bool) -> Beside {
+        let changed = std::mem::take(&mut self.changed);
+        Beside {
+            companies: (all || changed.companies).then(|| self.companies.clone()),
+            bulks: (all || changed.bulks).then(|| self.bulks.clone()),
+        }
     }
 
     /// Whether nobody works on a record, or their lease ran out.

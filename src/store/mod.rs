@@ -46,6 +46,7 @@ pub use page::{Filter, Issue, LIMIT_MAX, Page};
 pub use queue::Lane;
 
 use crate::clock::Clock;
+use crate::domain::bulk::Kept;
 use crate::domain::delivery::{About, Accepted, Actor, Decision, Record, Refused, Trigger};
 use crate::domain::record::{CompanyId, ConnectionId, RecordKey};
 use crate::domain::settle::Settlement;
@@ -195,10 +196,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// What is known of a Xero organisation, but for its contacts.
     fn company(&self, company: &CompanyId) -> Company;
 
+    /// The last decisions about many records, oldest first.
+    fn bulks(&self) -> Vec<Kept>;
+
     /// The Xero contact of a ConnectWise company.
     fn contact(&self, company: &CompanyId, client: i64) -> Option<Uuid>;
 
-    /// Stores an event that is about no record: links, rests, pauses, tokens.
+    /// Stores an event that is about no record: links, rests, pauses, tokens, bulks.
     async fn note(&self, event: Event, now: Timestamp) -> Result<(), StoreError>;
 
     /// Changes whenever something was applied; subscribe before looking.
@@ -213,7 +217,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
 /// The form of the journal and the index. A version that writes what the one before would misread, or not read at all,
 /// raises it by one; then the one before refuses the folder at its start instead of finding out in the middle.
-pub const FORM: u32 = 1;
+pub const FORM: u32 = 2;
 
 /// What may be chosen when a store is opened. The service keeps to the defaults; tests need them smaller.
 #[derive(Clone, Debug)]

@@ -122,6 +122,7 @@ fn fold_journal(
     if let Some(mark) = mark {
         memory.totals = mark.totals.clone();
         memory.companies = index.companies().map_err(|error| Unfit::Index(error.to_string()))?;
+        memory.bulks = index.bulks().map_err(|error| Unfit::Index(error.to_string()))?;
         let queued = index.queued(&mut |queued| match queued {
             Queued::Row(row) => memory.queue.insert(&row.record),
             Queued::First(key, due) => memory.queue.insert_first(key, due),
@@ -183,9 +184,8 @@ fn known_form(memory: &Memory) -> Result<(), Unfit> {
 fn index_many(scanned: &Scanned<'_>, memory: &mut Memory, index: &Index, rebuild_rows: usize) -> Result<(), Unfit> {
     if memory.recent.len() >= rebuild_rows {
         let mark = Mark::new(scanned.link, scanned.next(), memory.totals.clone());
-        index
-            .apply(memory.recent.values(), &mark, Some(&memory.companies))
-            .map_err(|error| Unfit::Index(error.to_string()))?;
+        let beside = memory.beside(true);
+        index.apply(memory.recent.values(), &mark, &beside).map_err(|error| Unfit::Index(error.to_string()))?;
         memory.recent.clear();
     }
     Ok(())

@@ -139,6 +139,7 @@ mod tests {
             total: Money::CENT,
             currency: String::new(),
             date: None,
+            party: None,
         });
         Record { about, ..record }
     }

@@ -140,7 +140,7 @@ impl Group {
         let row = Arc::new(fold::row(*record, sequence, position, current.is_none()));
         self.rows.insert(key.clone(), Arc::clone(&row));
         self.changes.push((current, row));
-        if accepted.is_some() {
+        if accepted.is_some() || entry.event.bulk().is_some() {
             self.surroundings.push(entry);
         }
         Ok(done)

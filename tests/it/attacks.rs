@@ -163,6 +163,7 @@ fn arm_request(now: Timestamp) -> ArmRequest {
             total: Money::CENT,
             currency: "AUD".to_owned(),
             date: None,
+            party: None,
         },
         body: "{}".to_owned(),
     }
@@ -178,7 +179,7 @@ async fn nothing_is_sent_after_an_operator_said_stop_during_the_step() {
         let (store, now) = (&world.app.parts.store, || world.clock_now());
         let lease = store.lease(now(), now() + SignedDuration::from_mins(5)).unwrap().unwrap();
         let key = lease.record.key.clone();
-        let actor = Actor { by: "finance-desk".to_owned(), note: "wrong customer".into() };
+        let actor = Actor { by: "finance-desk".to_owned(), note: "wrong customer".into(), bulk: None };
         store.resolve(&key, decision.clone(), actor, now()).await.unwrap();
         let armed = store.arm(lease, arm_request(now()), now()).await;
         assert!(armed.is_err(), "{decision:?}: a request was armed after the operator stopped it");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::harness::{Differently, World};
+use crate::receivers::{Hook, Manner, Smtp};
 
 /// Runs the program; its exit code and what it printed.
 async fn doctor(file: &Path) -> (i32, String) {
@@ -55,4 +56,49 @@ async fn what_would_hold_records_is_found() {
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn channels_of_alerts_are_greeted_and_told_nothing() {
+    let world = World::new().await;
+    let (hook, mail, refuses) =
+        (Hook::start().await, Smtp::start(Manner::Plain, None).await, Smtp::start(Manner::RefusesUsers, None).await);
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = gone.local_addr().unwrap();
+    drop(gone);
+    let slack = |name: &str, address: &str| {
+        format!("\n[[alert]]\nname = {name:?}\nchannel = \"slack\"\nurl = \"{address}/services/planted-secret\"\n")
+    };
+    let email = |name: &str, port: u16, more: &str| {
+        format!(
+            "\n[[alert]]\nname = {name:?}\nchannel = \"email\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+             security = \"none\"\nfrom = \"rp@example.com\"\nto = [\"desk@example.com\"]\n{more}\n"
+        )
+    };
+    let user = "user = \"planted-user\"\npassword = \"planted-password\"\n";
+    let good = [slack("chat", &hook.address), email("mail", mail.port, "")].concat();
+    let text = world.configuration();
+    world.rewrite(&(text.clone() + &good));
+    let (_, said) = doctor(&world.file()).await;
+    for line in [
+        "ok  alert chat             its host answers by slack; `readypost alerts test --channel chat` sends a message",
+        "ok  alert mail             the mail server answers, and takes who greets it by email",
+    ] {
+        assert!(said.contains(line), "{line} is missing in\n{said}");
+    }
+    let asked: Vec<String> = hook.take().into_iter().map(|got| got.asked).collect();
+    assert_eq!(asked, ["HEAD /"], "neither a message nor its address");
+    assert!(mail.said()[0].starts_with("EHLO") && mail.said().iter().all(|line| !line.starts_with("MAIL")));
+    let bad = [slack("nobody", &format!("http://{nobody}")), email("user", refuses.port, user)].concat();
+    world.rewrite(&(text + &good + &bad));
+    let (code, said) = doctor(&world.file()).await;
+    assert_eq!(code, 1, "{said}");
+    for line in [
+        "WRONG  alert nobody           cannot be told by slack: ",
+        "WRONG  alert user             cannot be told by email: the mail server does not accept user and password (535)",
+    ] {
+        assert!(said.contains(line), "{line} is missing in\n{said}");
+    }
+    assert!(!said.contains("planted"), "{said}");
+    assert_eq!((mail.mails().len(), refuses.mails().len()), (0, 0));
 }

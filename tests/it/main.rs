@@ -5,9 +5,11 @@
 
 mod alert_commands;
 mod alert_kinds;
+mod alert_receivers;
 mod alerts;
 mod attacks;
 mod broken_disk;
+mod bulk;
 mod cells;
 mod certificate;
 mod companies;
@@ -32,6 +34,7 @@ mod inventory;
 mod inventory_faults;
 mod json_log;
 mod key_urls;
+mod links;
 mod lost_store;
 mod mapcheck;
 mod matrix;
@@ -57,4 +60,5 @@ mod sweep;
 mod sweep_limits;
 mod tls;
 mod unpost;
+mod unpost_restored;
 mod webhooks;

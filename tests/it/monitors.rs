@@ -6,9 +6,10 @@ use readypost::domain::delivery::StateName;
 use readypost::domain::hold::HoldCode;
 use readypost::domain::warning::WarningCode;
 use readypost::simulator::connectwise::{Forgery, NewInvoice};
+use readypost::simulator::xero;
 use serde_json::{Value, json};
 
-use crate::harness::{TOKEN, World, labour};
+use crate::harness::{Differently, TOKEN, World, labour};
 
 const DASHBOARD: &str = include_str!("../../deploy/grafana.json");
 const RULES: &str = include_str!("../../deploy/alerts.yaml");
@@ -155,7 +156,8 @@ fn targets() -> Vec<(String, Vec<String>)> {
 
 /// A service that has met everything that has a metric with labels.
 async fn lively() -> World {
-    let world = World::new().await;
+    let xero: fn(&mut xero::Settings) = |settings| settings.refresh_token = Some("first".to_owned());
+    let world = World::with(Differently { xero, ..Differently::default() }).await;
     let client = world.new_client("NEWCO", "Newco Holdings");
     // Three times a tax of 2.506 is 7.53 in Xero, and 7.52 in ConnectWise.
     let lines = vec![labour("1", "25.06"), labour("1", "25.06"), labour("1", "25.06")];
@@ -251,6 +253,11 @@ async fn adjustments_are_counted_to_the_cent_and_nothing_names_a_record_or_a_cli
     let now = world.clock_now().as_second();
     assert!(text.contains(&format!("readypost_sweep_completed{{connection=\"acme\"}} {now}\n")), "{text}");
     assert!(text.contains(&format!("readypost_last_posted{{company=\"acme-au\"}} {now}\n")), "{text}");
+    // Two months after the token was received, which the first call did.
+    let ends = now + 60 * 86_400;
+    assert!(text.contains(&format!("readypost_xero_token_expires_seconds{{company=\"acme-au\"}} {ends}\n")), "{text}");
+    let shown = world.get("/api/v1/companies").await[0]["token_ends"].as_str().unwrap().parse::<jiff::Timestamp>();
+    assert_eq!(shown.unwrap().as_second(), ends);
     for private in ["1001", "1002", "Newco", "NEWCO", "Blue Gum", "BLUEGUM"] {
         let named = text.lines().find(|line| line.contains(private) && line.contains('"'));
         assert!(named.is_none_or(|line| !line.contains(&format!("\"{private}"))), "{named:?}");

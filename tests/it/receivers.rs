@@ -20,6 +20,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 /// What came to an address.
 #[derive(Clone, Debug)]
 pub(crate) struct Got {
+    /// Method and path.
+    pub(crate) asked: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -86,7 +88,8 @@ async fn answer(State((got, says)): State<Shared>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let asked = format!("{} {:?} {}", parts.uri, parts.headers, String::from_utf8_lossy(&body));
-    got.lock().unwrap().push(Got { headers: parts.headers, body });
+    let line = format!("{} {}", parts.method, parts.uri);
+    got.lock().unwrap().push(Got { asked: line, headers: parts.headers, body });
     let next = {
         let mut says = says.lock().unwrap();
         if says.len() > 1 { says.pop_front() } else { says.front().cloned() }

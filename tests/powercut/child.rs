@@ -208,6 +208,7 @@ fn about(id: u64) -> About {
         total: Money::CENT,
         currency: "AUD".to_owned(),
         date: None,
+        party: None,
     }
 }
 

@@ -65,11 +65,11 @@ async fn fill(store: &dyn Store) {
             store.settle(lease, done, None, now(at)).await.unwrap();
         }
         if id % 13 == 0 {
-            let actor = Actor { by: "desk".to_owned(), note: "seen".into() };
+            let actor = Actor { by: "desk".to_owned(), note: "seen".into(), bulk: None };
             // Where there is nothing to acknowledge it is refused.
             let _ = store.resolve(&key, Decision::Acknowledge, actor, now(at)).await;
         }
-        let actor = Actor { by: "desk".to_owned(), note: "".into() };
+        let actor = Actor { by: "desk".to_owned(), note: "".into(), bulk: None };
         if id % 17 == 0 {
             let until = Some(now(if id % 34 == 0 { 1_000 } else { 400 }));
             store.resolve(&key, Decision::Snooze { until }, actor, now(at)).await.unwrap();
@@ -220,7 +220,7 @@ async fn every_filter_shows_what_matches_and_nothing_else() {
     compare_issues(&*store).await;
     // Records that moved on are listed where they are now, and not where they were.
     for id in (1..=RECORDS).step_by(3) {
-        let actor = Actor { by: "desk".to_owned(), note: "".into() };
+        let actor = Actor { by: "desk".to_owned(), note: "".into(), bulk: None };
         let decision = if id % 2 == 0 { Decision::Hold } else { Decision::Skip };
         let _ = store.resolve(&key_of(id), decision, actor, now(500)).await;
     }

@@ -17,7 +17,7 @@ use super::PROBLEMS;
 use super::print::out;
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Company, Config, Connection, Grant};
+use crate::config::{Alert, Company, Config, Connection, Grant};
 use crate::connectwise::ConnectWise;
 use crate::domain::facts::{Organisation, Status, TaxRate};
 use crate::domain::record::ConnectionId;
@@ -63,7 +63,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let (mut findings, clock): (_, Arc<dyn Clock>) = (Findings::default(), Arc::new(SystemClock));
     findings.good("configuration", &format!("{} is complete", path.display()));
     server(&config, clock.now(), &mut findings);
-    let Config { connections, companies, server, .. } = config;
+    let Config { connections, companies, server, alerts, .. } = config;
     let mut names = BTreeMap::new();
     for connection in connections {
         let ours: Vec<&Company> = companies.iter().filter(|company| company.connection == connection.name).collect();
@@ -79,6 +79,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     for company in &companies {
         check_company(company, &names, &clock, &mut findings).await?;
     }
+    channels(&alerts, &mut findings).await?;
     out!();
     if findings.wrong == 0 {
         out!("{} checks, nothing is wrong.", findings.said);
@@ -109,6 +110,21 @@ fn server(config: &Config, now: Timestamp, findings: &mut Findings) {
     if config.operators.is_empty() {
         findings.wrong("operators", "there is none, so nobody can look; `readypost token` makes one");
     }
+}
+
+/// Channels of alerts are greeted; only `readypost alerts test` sends something.
+async fn channels(alerts: &[Alert], findings: &mut Findings) -> anyhow::Result<()> {
+    for greeted in app::greet_channels(alerts).await? {
+        let about = format!("alert {}", greeted.name);
+        match greeted.outcome {
+            Ok(said) => {
+                let more = format!("`readypost alerts test --channel {}` sends a message", greeted.name);
+                findings.good(&about, &format!("{} by {}; {more}", said, greeted.channel));
+            }
+            Err(cause) => findings.wrong(&about, &format!("cannot be told by {}: {cause}", greeted.channel)),
+        }
+    }
+    Ok(())
 }
 
 async fn check_connection(

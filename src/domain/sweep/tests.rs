@@ -104,7 +104,7 @@ fn what_a_batch_left_is_looked_at_again_once_it_is_marked_or_seen() {
     let whole = settle(half.clone(), marked("RP-I-7-1-2", Vec::new()), None, 2, at(2));
     assert!(whole.warnings.is_empty());
     assert_eq!(compare(Some(&whole), &listed.0, listed.1), Some(Found::Back));
-    let actor = Actor { by: "desk".to_owned(), note: "seen".into() };
+    let actor = Actor { by: "desk".to_owned(), note: "seen".into(), bulk: None };
     let seen = resolve(half, &Decision::Acknowledge, &actor, 3, at(3)).unwrap();
     assert_eq!(compare(Some(&seen), &listed.0, listed.1), Some(Found::Back));
 }

@@ -42,7 +42,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, looker: Looker) ->
     let all = bulk::all(&surface);
     let body = html! {
         h1 { "Bulk" }
-        p.quiet { "One decision about all records of a filter or an issue: choose them in a list, plan it, look at the plan, run it. The last 20 are kept until readypost is started anew; each record keeps its decision for ever." }
+        p.quiet { "One decision about all records of a filter or an issue: choose them in a list, plan it, look at the plan, run it. The last 20 runs are shown here; each record keeps its decision for ever." }
         @if all.is_empty() { p { a href="/status/records?state=held" { "Choose records" } } } @else {
             div.wide tabindex="0" { table.rows {
                 thead { tr { th { "Planned" } th { "What" } th { "By" } th { "State" } th.amount { "Records" } } }
@@ -121,6 +121,8 @@ fn one(bulk: &BulkView, form_key: Option<&str>, now: Timestamp) -> Markup {
                 p role="status" { (worked) " of " (bulk.records) (remaining(bulk, now)) }
                 (button("cancel", "Cancel", ""))
             }
+            // The banner below says all.
+            "interrupted" => {}
             "void" => p.banner.calm { "The plan is older than 15 minutes: plan it anew." }
             _ => p.banner.done role="status" { (bulk.done) " decided, " (bulk.refused) " refused, of " (bulk.records) "." }
         }

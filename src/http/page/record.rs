@@ -26,7 +26,8 @@ pub(super) async fn show(
     let title = record.number.clone().unwrap_or_else(|| record.key.clone());
     let body = html! {
         h1 { (title) " " span.code { (record.state) } }
-        p.quiet { (record.key) " · " (text(record.client.as_ref())) " · " (amount(&record))
+        p.quiet { (record.key) " · " (client(&record)) " · " (amount(&record))
+            @if let Some(link) = &record.connectwise_link { " · " a href=(link) rel="noreferrer" { "in ConnectWise" } }
             @if let Some(owner) = &record.owner { " · " (owner) " looks after it" }
             @if let Some(until) = record.snoozed_until { " · not shown before " (time(until)) } }
         (standing(&record))
@@ -37,6 +38,12 @@ pub(super) async fn show(
         (timeline(&history))
     };
     Ok(Sheet::new(&title, Here::Below).show(&looker, &body))
+}
+
+/// Whose it is, with the page of them in ConnectWise.
+fn client(record: &RecordView) -> Markup {
+    let name = text(record.client.as_ref());
+    html! { @if let Some(link) = &record.client_link { a href=(link) rel="noreferrer" { (name) " in ConnectWise" } } @else { (name) } }
 }
 
 fn standing(record: &RecordView) -> Markup {

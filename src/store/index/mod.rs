@@ -3,7 +3,8 @@
 //! One tree, so that a group of rows and the mark of how far the journal is applied are one atomic batch.
 //! Keys: `r` + record key = row; `x` + record key + number = the rest of a long row; `f` + number = many records that
 //! were accepted and not worked on yet; `s`, `p`, `n`, `g`, `i`, `w` = what settled records are listed by, see [`strands`] (the
-//! queued ones are in memory); `m` = the mark; `c` = the companies. Values start with a version byte and stay under
+//! queued ones are in memory); `m` = the mark; `c` = the companies; `b` = the last
+//! decisions about many records. Values start with a version byte and stay under
 //! [`VALUE_BYTES_MAX`], so that sled never makes a blob file.
 
 mod fresh;
@@ -26,7 +27,8 @@ pub(crate) use strands::{By, Group, Strands};
 use super::event::Entry;
 use super::fold::{self, Folded};
 use super::journal;
-use super::memory::{Companies, Row, fingerprint};
+use super::memory::{Beside, Companies, Row, fingerprint};
+use crate::domain::bulk::Bulks;
 use crate::domain::delivery::StateName;
 use crate::domain::record::RecordKey;
 
@@ -213,21 +215,26 @@ impl Index {
         guarded(|| Ok(mark::decode(self.db.scan_prefix(b"c"))?.unwrap_or_default()))
     }
 
-    /// Applies rows, the mark and, when they changed, the companies in one atomic batch.
+    /// The last decisions about many records.
+    pub(crate) fn bulks(&self) -> Result<Bulks, IndexError> {
+        guarded(|| Ok(mark::decode(self.db.scan_prefix(b"b"))?.unwrap_or_default()))
+    }
+
+    /// Applies rows, the mark and what changed beside them in one atomic batch.
     pub(crate) fn apply<'rows>(
         &self,
         rows: impl Iterator<Item = &'rows Arc<Row>>,
         mark: &Mark,
-        companies: Option<&Companies>,
+        beside: &Beside,
     ) -> Result<(), IndexError> {
-        guarded(|| self.apply_unguarded(rows, mark, companies))
+        guarded(|| self.apply_unguarded(rows, mark, beside))
     }
 
     fn apply_unguarded<'rows>(
         &self,
         rows: impl Iterator<Item = &'rows Arc<Row>>,
         mark: &Mark,
-        companies: Option<&Companies>,
+        beside: &Beside,
     ) -> Result<(), IndexError> {
         let mut batch = sled::Batch::default();
         let (fresh, worked_on): (Vec<_>, Vec<_>) = rows.partition(|row| row.first);
@@ -266,8 +273,10 @@ impl Index {
                 batch.insert(key, value);
             }
         }
-        let companies = companies.map(|companies| mark::encode(b'c', companies)).transpose()?;
-        for (key, value) in mark::encode(b'm', mark)?.into_iter().chain(companies.unwrap_or_default()) {
+        let companies = beside.companies.as_ref().map(|companies| mark::encode(b'c', companies)).transpose()?;
+        let bulks = beside.bulks.as_ref().map(|bulks| mark::encode(b'b', bulks)).transpose()?;
+        let beside = companies.into_iter().chain(bulks).flatten();
+        for (key, value) in mark::encode(b'm', mark)?.into_iter().chain(beside) {
             batch.insert(key, value);
         }
         self.db.apply_batch(batch)?;
@@ -369,13 +378,13 @@ mod tests {
             .collect();
         let mark = Mark::new(Link::START, Position { segment: 1, offset: 16 }, crate::store::memory::Totals::default());
         let sheaves = || index.db.scan_prefix(b"f").count();
-        index.apply(rows.iter(), &mark, None).unwrap();
+        index.apply(rows.iter(), &mark, &Beside::default()).unwrap();
         let full = sheaves();
         assert!((2..10).contains(&full), "{full}");
         for (done, row) in rows.iter().enumerate() {
             assert!(sheaves() > 0, "after {done}");
             let worked_on = Arc::new(Row { sequence: row.sequence + 1_000, first: false, ..(**row).clone() });
-            index.apply([&worked_on].into_iter(), &mark, None).unwrap();
+            index.apply([&worked_on].into_iter(), &mark, &Beside::default()).unwrap();
             assert_eq!(index.row(&row.record.key).unwrap().unwrap(), *worked_on);
         }
         assert_eq!(sheaves(), 0);

@@ -1,6 +1,5 @@
 //! `readypost bulk …` and `readypost recover`.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,10 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::client::{Remote, print_json, view};
-use super::print::out;
-use super::records::{Which, row};
+use super::client::{Remote, print_json, show, view};
+use super::progress::Progress;
+use super::records::{Which, table};
+use super::screen::{Hue, Screen, Words};
 use super::status::time;
+use super::table::{Fit, Table};
 use super::{PROBLEMS, Service, sweep};
 use crate::http::BulkView;
 
@@ -100,13 +101,8 @@ impl Bulk {
             }
             Self::List(list) => {
                 let answer = Remote::new(&list.service)?.get("/api/v1/bulk", &[]).await?;
-                if list.service.json {
-                    print_json(&answer)?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-                for bulk in view::<Vec<BulkView>>(&answer)? {
-                    line(&bulk);
-                }
+                let all: Vec<BulkView> = view(&answer)?;
+                show(list.service.json, &answer, |screen| tell_list(&all, screen))?;
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -129,12 +125,10 @@ impl Plan {
         if self.run {
             return run(&remote, plan.id, self.service.json).await;
         }
-        if self.service.json {
-            print_json(&answer)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        print_plan(&plan);
-        out!("Next: readypost bulk run {}", plan.id);
+        show(self.service.json, &answer, |screen| {
+            tell_plan(&plan, screen);
+            screen.next(format!("Next: readypost bulk run {}", plan.id));
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -147,16 +141,10 @@ async fn run(remote: &Remote, id: Uuid, json: bool) -> anyhow::Result<ExitCode> 
 /// Runs a plan and waits for its end; says how far it is to whoever looks.
 async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
     let mut answer = remote.post(&format!("/api/v1/bulk/{id}/run"), &json!({})).await?;
-    let progress = std::io::stderr().is_terminal();
+    let progress = Progress::begin("deciding");
     loop {
         let bulk: BulkView = view(&answer)?;
-        if progress {
-            let line = format!("{} of {}", bulk.done.saturating_add(bulk.refused), bulk.records);
-            let mut err = std::io::stderr().lock();
-            // Progress is for whoever looks; what cannot be shown is not missed.
-            let _ = write!(err, "\r\x1b[K{}", if bulk.ended.is_some() { "" } else { &line });
-            let _ = err.flush();
-        }
+        progress.at(bulk.done.saturating_add(bulk.refused), bulk.records, "records decided");
         if bulk.ended.is_some() {
             return Ok(answer);
         }
@@ -167,52 +155,80 @@ async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
 
 fn shown(answer: &Value, json: bool) -> anyhow::Result<ExitCode> {
     let bulk: BulkView = view(answer)?;
-    if json {
-        print_json(answer)?;
-    } else if bulk.began.is_none() {
-        print_plan(&bulk);
-    } else {
-        line(&bulk);
-        for refused in &bulk.causes {
-            out!("  {}: {}", refused.key, refused.cause);
-        }
-        if let Some(failed) = &bulk.failed {
-            out!("  {failed}");
-        }
-    }
+    show(json, answer, |screen| tell(&bulk, screen))?;
     Ok(problems(&bulk))
+}
+
+fn tell(bulk: &BulkView, screen: &mut Screen) {
+    if bulk.began.is_none() {
+        return tell_plan(bulk, screen);
+    }
+    screen.table(&bulks([bulk]));
+    let mut refused = Table::new(&[("refused", Fit::Key), ("why", Fit::Sentence)]);
+    for one in &bulk.causes {
+        refused.row([Words::from(&one.key), Words::from(&one.cause)]);
+    }
+    screen.table(&refused);
+    if let Some(failed) = &bulk.failed {
+        screen.indented(2, Hue::Bad.of(failed));
+    }
 }
 
 fn problems(bulk: &BulkView) -> ExitCode {
     if bulk.refused > 0 || bulk.failed.is_some() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS }
 }
 
-fn print_plan(plan: &BulkView) {
-    line(plan);
-    for record in &plan.sample {
-        out!("  {}", row(record));
-    }
+fn tell_plan(plan: &BulkView, screen: &mut Screen) {
+    screen.table(&bulks([plan]));
+    screen.table(&table(&plan.sample));
     let more = plan.records.saturating_sub(plan.sample.len());
     if more > 0 && plan.began.is_none() {
-        out!("  and {more} more");
+        screen.line(format!("and {more} more"));
     }
     if !plan.complete {
-        out!("There are more: a plan has 100,000 records at most.");
+        screen.line("There are more: a plan has 100,000 records at most.");
     }
 }
 
-fn line(bulk: &BulkView) {
-    let filter = if bulk.filter.is_empty() { "all records" } else { &bulk.filter };
-    out!(
-        "{}  {}  {:<9} {} {} records ({filter}), {} decided, {} refused",
-        bulk.id,
-        time(Some(bulk.planned)),
-        bulk.state,
-        bulk.action,
-        bulk.records,
-        bulk.done,
-        bulk.refused
-    );
+fn tell_list(all: &[BulkView], screen: &mut Screen) {
+    if all.is_empty() {
+        screen.line("Nothing was planned since the service was started.");
+    }
+    screen.table(&bulks(all));
+}
+
+/// Plans and runs, one in a row.
+fn bulks<'bulks>(all: impl IntoIterator<Item = &'bulks BulkView>) -> Table {
+    let mut table = Table::new(&[
+        ("plan", Fit::Key),
+        ("state", Fit::Whole),
+        ("what", Fit::Whole),
+        ("records", Fit::Amount),
+        ("decided", Fit::Amount),
+        ("refused", Fit::Amount),
+    ]);
+    for bulk in all {
+        let hue = match bulk.state.as_str() {
+            "done" => Hue::Good,
+            "failed" => Hue::Bad,
+            "planned" | "running" => Hue::Look,
+            _ => Hue::Faint,
+        };
+        let count = |count: usize| Words::from(count.to_string());
+        let hue_of_refused = if bulk.refused > 0 { Hue::Bad } else { Hue::Plain };
+        table.row([
+            Words::from(bulk.id.to_string()),
+            hue.of(&bulk.state),
+            Words::from(&bulk.action),
+            count(bulk.records),
+            count(bulk.done),
+            hue_of_refused.of(bulk.refused.to_string()),
+        ]);
+        let filter = if bulk.filter.is_empty() { "all records" } else { &bulk.filter };
+        let note = if bulk.note.is_empty() { String::new() } else { format!(": {}", bulk.note) };
+        table.note(Hue::Faint.of(format!("{filter}; planned {} by {}{note}", time(Some(bulk.planned)), bulk.by)));
+    }
+    table
 }
 
 impl Recover {
@@ -231,7 +247,7 @@ impl Recover {
             return Ok(worse(sweep::ended(&swept)?, problems(&view(&retried)?)));
         }
         let found = sweep::told(&swept)?;
-        out!("Held since, and looked at again:");
+        show(false, &retried, |screen| screen.line("Held since, and looked at again:"))?;
         Ok(worse(found, shown(&retried, false)?))
     }
 }

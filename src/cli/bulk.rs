@@ -13,6 +13,7 @@ use super::records::{Which, table};
 use super::screen::{Hue, Screen, Words};
 use super::status::time;
 use super::table::{Fit, Table};
+use super::watch::{Seen, Watch};
 use super::{PROBLEMS, Service, sweep};
 use crate::http::BulkView;
 
@@ -29,7 +30,7 @@ pub(super) enum Bulk {
     /// Stop a run; what was decided stays so
     Cancel(One),
     /// Show a plan or a run
-    Show(One),
+    Show(Show),
     /// List the last plans and runs
     List(List),
 }
@@ -66,6 +67,14 @@ pub(super) struct One {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
     service: Service,
@@ -95,10 +104,7 @@ impl Bulk {
                     Remote::new(&one.service)?.post(&format!("/api/v1/bulk/{}/cancel", one.id), &json!({})).await?;
                 shown(&answer, one.service.json)
             }
-            Self::Show(one) => {
-                let answer = Remote::new(&one.service)?.get(&format!("/api/v1/bulk/{}", one.id), &[]).await?;
-                shown(&answer, one.service.json)
-            }
+            Self::Show(show) => show.run().await,
             Self::List(list) => {
                 let answer = Remote::new(&list.service)?.get("/api/v1/bulk", &[]).await?;
                 let all: Vec<BulkView> = view(&answer)?;
@@ -106,6 +112,22 @@ impl Bulk {
                 Ok(ExitCode::SUCCESS)
             }
         }
+    }
+}
+
+impl Show {
+    /// Watches until it has ended.
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let remote = Remote::new(&self.one.service)?;
+        let path = format!("/api/v1/bulk/{}", self.one.id);
+        let ask = async || remote.get(&path, &[]).await;
+        self.watch
+            .run(self.one.service.json, ask, |answer, screen| {
+                let bulk: BulkView = view(answer)?;
+                tell(&bulk, screen);
+                Ok(Seen { code: problems(&bulk), ended: bulk.ended.is_some() })
+            })
+            .await
     }
 }
 

@@ -71,14 +71,17 @@ impl Remote {
                 self.url
             )
         })?;
-        let body: Value = serde_json::from_slice(&answer.body).map_err(|_| {
-            anyhow!(
-                "{} is not a readypost service (HTTP {})\nName the service with --url or READYPOST_URL.",
-                self.url,
-                answer.status.as_u16()
-            )
-        })?;
+        let body: Value = serde_json::from_slice(&answer.body).map_err(|_| self.another(&answer))?;
         Ok((answer, body))
+    }
+
+    /// Something else answers there.
+    fn another(&self, answer: &Answer) -> anyhow::Error {
+        let status = answer.status.as_u16();
+        anyhow!(
+            "{} is not a readypost service (HTTP {status})\nName the service with --url or READYPOST_URL.",
+            self.url
+        )
     }
 
     fn read(&self, answer: Result<Answer, RemoteError>, path: &str) -> anyhow::Result<Value> {
@@ -87,9 +90,9 @@ impl Remote {
             return Ok(body);
         }
         let status = answer.status.as_u16();
+        let detail = body.get("detail").and_then(Value::as_str).ok_or_else(|| self.another(&answer))?;
         // Its faults are one on each line.
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no reason given").lines().map(printable);
-        let detail = detail.collect::<Vec<_>>().join("\n");
+        let detail = detail.lines().map(printable).collect::<Vec<_>>().join("\n");
         let said = match cure(status, path) {
             Some(cure) => format!("{detail} (HTTP {status})\n{cure}"),
             None => format!("{detail} (HTTP {status})"),
@@ -146,7 +149,7 @@ pub(super) fn print_json(value: &Value) -> anyhow::Result<()> {
 }
 
 /// JSON that means the same, without what steers a terminal: JSON itself escapes only the first of these letters.
-fn escaped(json: &str) -> String {
+pub(super) fn escaped(json: &str) -> String {
     let steers = |letter: char| {
         !matches!(letter, '\n' | '\t') && letter.is_control()
             || matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::client::{Remote, show, view};
+use super::client::{Remote, view};
 use super::screen::{Hue, Screen, Words};
 use super::status::time;
 use super::table::{Fit, Table};
+use super::watch::Watch;
 use super::{PROBLEMS, Service};
 use crate::http::{IssueView, IssuesView};
 
@@ -15,16 +16,24 @@ use crate::http::{IssueView, IssuesView};
 #[derive(Debug, Args)]
 pub(super) struct Issues {
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     service: Service,
 }
 
 impl Issues {
     /// Exit code 1 when there is an issue.
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let answer = Remote::new(&self.service)?.get("/api/v1/issues", &[]).await?;
-        let all: IssuesView = view(&answer)?;
-        show(self.service.json, &answer, |screen| tell(&all, screen))?;
-        Ok(if all.issues.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) })
+        let remote = Remote::new(&self.service)?;
+        let ask = async || remote.get("/api/v1/issues", &[]).await;
+        self.watch
+            .run(self.service.json, ask, |answer, screen| {
+                let all: IssuesView = view(answer)?;
+                tell(&all, screen);
+                let code = if all.issues.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) };
+                Ok(code.into())
+            })
+            .await
     }
 }
 

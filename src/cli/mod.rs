@@ -24,6 +24,7 @@ mod status;
 mod sweep;
 mod table;
 mod token;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,7 +84,7 @@ enum Command {
     /// Check the configuration and both systems
     Doctor(doctor::Doctor),
     /// Show the service at a glance
-    Status(Service),
+    Status(status::Status),
     /// Ask, without a token, whether the service is ready
     Health(Service),
     /// List, show and decide about records
@@ -167,7 +168,7 @@ impl Cli {
                 Command::Serve(file) => serve::run(&file.config).await,
                 Command::Demo(demo) => demo.run().await,
                 Command::Doctor(doctor) => doctor.run().await,
-                Command::Status(service) => status::run(&service).await,
+                Command::Status(status) => status.run().await,
                 Command::Health(service) => health::run(&service).await,
                 Command::Records(records) => records.run().await,
                 Command::Issues(issues) => issues.run().await,

@@ -72,6 +72,9 @@ fn how_far(view: &StatementView) -> String {
     let StatementView { step, rows, calls, .. } = view;
     let waits = view.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
     let calls = format!("{} calls to ConnectWise, {} to Xero", calls.connectwise, calls.xero);
+    if step.is_empty() {
+        return "beginning".to_owned();
+    }
     format!("{step}: {rows} read, {calls}{}", waits.unwrap_or_default())
 }
 

@@ -11,6 +11,7 @@ use super::said;
 use super::screen::{Hue, Screen, Words};
 use super::status::time;
 use super::table::{Fit, Table};
+use super::watch::Watch;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::record::RecordKey;
 use crate::http::{HistoryView, PageView, RecordView};
@@ -108,6 +109,8 @@ pub(super) struct List {
     #[arg(long)]
     cursor: Option<String>,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     service: Service,
 }
 
@@ -174,7 +177,7 @@ impl Snooze {
 impl Records {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::List(list) => list.run().await?,
+            Self::List(list) => return list.run().await,
             Self::Show(show) => show.run().await?,
             Self::Retry(decide) => decide.run("retry", json!({})).await?,
             Self::Hold(decide) => decide.run("hold", json!({})).await?,
@@ -194,14 +197,19 @@ impl Records {
 }
 
 impl List {
-    async fn run(self) -> anyhow::Result<()> {
+    async fn run(self) -> anyhow::Result<ExitCode> {
         let mut asked = self.which.given();
         asked.push(("limit", self.limit.to_string()));
         asked.extend(self.cursor.map(|cursor| ("cursor", cursor)));
         let query: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let answer = Remote::new(&self.service)?.get("/api/v1/records", &query).await?;
-        let page: PageView = view(&answer)?;
-        show(self.service.json, &answer, |screen| tell_page(&page, screen))
+        let remote = Remote::new(&self.service)?;
+        let ask = async || remote.get("/api/v1/records", &query).await;
+        self.watch
+            .run(self.service.json, ask, |answer, screen| {
+                tell_page(&view(answer)?, screen);
+                Ok(ExitCode::SUCCESS.into())
+            })
+            .await
     }
 }
 
@@ -249,17 +257,11 @@ pub(super) fn table<'records>(records: impl IntoIterator<Item = &'records Record
 
 /// What a record is waiting for, or what to look at, and how urgent it is.
 fn to_know(record: &RecordView) -> (Hue, Words) {
-    let mut codes: Vec<&str> = record
-        .warnings
-        .iter()
-        .filter(|warning| warning.acknowledged_by.is_none())
-        .map(|warning| &*warning.code)
-        .collect();
-    codes.dedup();
-    let hue = match (record.state.as_str(), codes.is_empty()) {
+    let open = || record.warnings.iter().filter(|warning| warning.acknowledged_by.is_none());
+    let hue = match (record.state.as_str(), open().next()) {
         ("held", _) => Hue::Bad,
-        ("queued", _) | ("done", false) => Hue::Look,
-        ("done", true) => Hue::Good,
+        ("queued", _) | ("done", Some(_)) => Hue::Look,
+        ("done", None) => Hue::Good,
         _ => Hue::Faint,
     };
     let mut note = match (&record.reason, &record.waiting) {
@@ -268,7 +270,10 @@ fn to_know(record: &RecordView) -> (Hue, Words) {
             let cause = waiting.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             Words::from(format!("{} due {}{cause}", waiting.step, time(Some(waiting.due))))
         }
-        (None, None) => hue.of(codes.join(", ")),
+        (None, None) => open().fold(Words::default(), |all, warning| {
+            let between = if all.is_empty() { "" } else { " " };
+            all.and(hue, format!("{between}{}", warning.code)).and(Hue::Plain, format!(": {}", warning.sentence))
+        }),
     };
     if let Some(until) = record.snoozed_until {
         note = note.and(Hue::Faint, format!(" (snoozed until {})", time(Some(until))));
@@ -301,12 +306,13 @@ impl Show {
 }
 
 fn tell_one(record: &RecordView, screen: &mut Screen) {
-    screen.table(&table([record]));
+    // Its warnings stand below, with what they mean.
+    screen.table(&table([&RecordView { warnings: Vec::new(), ..record.clone() }]));
     if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
         screen.line(Hue::Strong.of("What helps: ").and(Hue::Plain, cure));
     }
     if let Some(issue) = &record.issue {
-        screen.line(format!("It waits with others of the issue {issue}."));
+        screen.line(format!("Its issue: {issue}"));
     }
     if let Some(reason) = record.reason.as_ref().filter(|reason| !reason.differences.is_empty()) {
         screen.line("Posted, and now in ConnectWise:");
@@ -336,6 +342,7 @@ fn tell_one(record: &RecordView, screen: &mut Screen) {
         let hue = if seen.is_empty() { Hue::Look } else { Hue::Faint };
         screen
             .line(hue.of(format!("Warning {}", warning.code)).and(Hue::Plain, format!(": {}{seen}", warning.sentence)));
+        screen.indented(2, Hue::Faint.of(&warning.meaning));
         let mut parts = Table::new(&[("", Fit::Amount), ("", Fit::Sentence)]);
         for (label, amount) in &warning.parts {
             parts.row([Words::from(amount), Words::from(label)]);

@@ -2,21 +2,44 @@
 
 use std::process::ExitCode;
 
-use super::client::{Remote, show, view};
+use clap::Args;
+
+use super::client::{Remote, view};
 use super::screen::{Hue, Screen, Words};
 use super::table::{Fit, Table};
+use super::watch::Watch;
 use super::{PROBLEMS, Service};
 use crate::http::{CompanyView, ConnectionView, StatusView};
 
-/// Shows the service at a glance; the exit code is 1 when something needs a person.
-pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
-    let answer = Remote::new(service)?.get("/status", &[]).await?;
-    let status: StatusView = view(&answer)?;
-    show(service.json, &answer, |screen| tell(&status, screen))?;
+/// Show the service at a glance
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    service: Service,
+}
+
+impl Status {
+    /// The exit code is 1 when something needs a person.
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let remote = Remote::new(&self.service)?;
+        let ask = async || remote.get("/status", &[]).await;
+        self.watch
+            .run(self.service.json, ask, |answer, screen| {
+                let status: StatusView = view(answer)?;
+                tell(&status, screen);
+                Ok(code(&status).into())
+            })
+            .await
+    }
+}
+
+fn code(status: &StatusView) -> ExitCode {
     let stands = |company: &CompanyView| company.resting.is_some() || !company.paused.is_empty();
     let needs_somebody =
         !status.ready || !status.alerts.is_empty() || !status.held.is_empty() || status.companies.iter().any(stands);
-    Ok(if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
+    if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS }
 }
 
 fn tell(status: &StatusView, screen: &mut Screen) {
@@ -36,12 +59,14 @@ fn tell(status: &StatusView, screen: &mut Screen) {
         some(Hue::Bad, count("held"), "held"),
         some(Hue::Look, count("queued"), "waiting"),
         some(Hue::Plain, count("skipped"), "skipped"),
-        some(Hue::Look, warnings, "warnings"),
+        some(Hue::Look, warnings, if warnings == 1 { "warning" } else { "warnings" }),
     ];
     screen.line(counts.into_iter().reduce(|line, more| line.and(Hue::Plain, "   ").then(more)).unwrap_or_default());
     if let Some(age) = status.oldest_waiting_s.filter(|age| *age > 0) {
-        screen.line(format!("the oldest waits since {age} s"));
+        screen.line(Hue::Look.of(format!("the oldest waits {}", lasting(age))));
     }
+    let today: u64 = status.hours.iter().map(|hour| u64::from(hour.posted)).sum();
+    screen.line(format!("{today} posted in the last 24 hours"));
     let mut codes = Table::new(&[("", Fit::Whole), ("", Fit::Amount), ("", Fit::Whole)]);
     for (hue, title, counts) in [(Hue::Bad, "held", &status.held), (Hue::Look, "warning", &status.warnings)] {
         for (code, count) in counts {
@@ -65,6 +90,7 @@ fn tell(status: &StatusView, screen: &mut Screen) {
 }
 
 fn systems(status: &StatusView, screen: &mut Screen) {
+    screen.blank();
     let mut companies = Table::new(&[
         ("company", Fit::Key),
         ("last posted", Fit::Whole),
@@ -76,12 +102,13 @@ fn systems(status: &StatusView, screen: &mut Screen) {
         companies.row([
             Words::from(&company.id),
             Words::from(time(company.last_posted)),
-            Words::from(company.calls_last_minute.to_string()),
+            Words::from(format!("{} of {}", company.calls_last_minute, company.calls_per_minute)),
             Words::from(left),
         ]);
         stopped(company).into_iter().for_each(|why| companies.note(why));
     }
     screen.table(&companies);
+    screen.blank();
     let mut connections = Table::new(&[
         ("connection", Fit::Key),
         ("last callback", Fit::Whole),
@@ -97,14 +124,22 @@ fn systems(status: &StatusView, screen: &mut Screen) {
             Words::from(time(swept)),
             Words::from(missed_in_7_days.to_string()),
         ]);
-        if let Some(sweep) = last_sweep {
-            connections.note(Hue::Faint.of(format!(
-                "the sweep took {} calls to ConnectWise and {} to Xero; {missed_per_week} are missed a week",
-                sweep.calls, sweep.xero_calls
-            )));
-        }
+        let calls = last_sweep.as_ref().map(|sweep| {
+            format!("the sweep took {} calls to ConnectWise and {} to Xero; ", sweep.calls, sweep.xero_calls)
+        });
+        let calls = calls.unwrap_or_default();
+        connections.note(Hue::Faint.of(format!("{calls}{missed_per_week} missed a week")));
     }
     screen.table(&connections);
+}
+
+/// Seconds, in a word.
+fn lasting(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
 }
 
 /// Why nothing is posted to a company, if so.

@@ -87,7 +87,9 @@ fn table(companies: &[CompanyView]) -> Table {
             count("queued"),
             Words::from(time(company.last_posted)),
         ]);
-        stopped(company).into_iter().for_each(|why| table.note(why));
+        for why in stopped(company) {
+            table.note(why);
+        }
     }
     table
 }

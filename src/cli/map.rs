@@ -81,7 +81,7 @@ fn tell(check: &MapCheck, screen: &mut Screen) {
     for looked in &check.looked_at {
         let hue = if looked.fine < looked.rows { Hue::Look } else { Hue::Good };
         looked_at.row([
-            Words::from(looked.list.to_string()),
+            Words::from(&looked.list),
             Words::from(looked.rows.to_string()),
             hue.of(looked.fine.to_string()),
         ]);
@@ -91,7 +91,7 @@ fn tell(check: &MapCheck, screen: &mut Screen) {
     check.findings.iter().for_each(|finding| row(finding, &mut findings));
     screen.table(&findings);
     for text in &check.not_looked_at {
-        screen.indented(2, Hue::Look.of("not looked at: ").and(Hue::Plain, text.to_string()));
+        screen.indented(2, Hue::Look.of("not looked at: ").and(Hue::Plain, text));
     }
     let (calls, many) = (check.calls, check.findings.len());
     screen.line(format!("{} calls to ConnectWise, {} to Xero; nothing was written.", calls.connectwise, calls.xero));
@@ -115,11 +115,7 @@ fn row(finding: &Finding, table: &mut Table) {
         Severity::WouldHold | Severity::WouldSkip => Hue::Bad,
         Severity::WouldWarn => Hue::Look,
     };
-    table.row([
-        hue.of(finding.severity.as_str()),
-        Words::from(finding.code.to_string()),
-        Words::from(finding.sentence.to_string()),
-    ]);
+    table.row([hue.of(finding.severity.as_str()), Words::from(&finding.code), Words::from(&finding.sentence)]);
     table.note(format!("{} at {}{more}; mended in {place}", finding.about, finding.found_at.join(", ")));
     table.note(Hue::Faint.of(&finding.cure));
 }

@@ -214,8 +214,9 @@ fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
     })?;
     crate::config::parse(&text, &|name| std::env::var(name).ok()).map_err(|faults| {
         let many = if faults.len() == 1 { "one setting".to_owned() } else { format!("{} settings", faults.len()) };
-        let faults: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-        unusable(&format!("readypost: {} has {many} to correct:{faults}", path.display()))
+        let mut text = vec![format!("readypost: {} has {many} to correct:", path.display())];
+        text.extend(faults.iter().map(|fault| format!("  {fault}")));
+        unusable(&text.join("\n"))
     })
 }
 

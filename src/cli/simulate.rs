@@ -121,7 +121,9 @@ fn tell(simulation: &Simulation, screen: &mut Screen) {
         screen.line("There is nothing to post.");
     }
     if matches!(simulation.scope, Scope::Record(_)) {
-        rows.iter().for_each(|row| tell_whole(row, screen));
+        for row in rows {
+            tell_whole(row, screen);
+        }
     } else {
         // What needs somebody is shown first.
         let mut sorted: Vec<&Simulated> = rows.iter().collect();
@@ -169,7 +171,7 @@ fn tell_sums(simulation: &Simulation, screen: &mut Screen) {
                 hue(verdict).of(verdict.as_str()),
                 Words::from(records),
                 Words::from(sum),
-                Words::from(total.currency.to_string()),
+                Words::from(&total.currency),
             ]);
         }
     }
@@ -201,10 +203,9 @@ fn tell_cost(simulation: &Simulation, screen: &mut Screen) {
         spent.xero, spent.connectwise
     ));
     simulation.notes.iter().for_each(|note| screen.line(format!("Note: {note}")));
-    if let Some(first) = simulation.rows.iter().find(|row| row.verdict.needs_somebody()) {
-        if !matches!(simulation.scope, Scope::Record(_)) {
-            screen.next(format!("Next, one with all that is known of it: readypost simulate {}", first.key));
-        }
+    let one = matches!(simulation.scope, Scope::Record(_));
+    if let Some(first) = simulation.rows.iter().find(|row| !one && row.verdict.needs_somebody()) {
+        screen.next(format!("Next, one with all that is known of it: readypost simulate {}", first.key));
     }
 }
 
@@ -229,7 +230,7 @@ fn row(row: &Simulated, table: &mut Table) {
         Words::from(&row.number),
         Words::from(row.party.as_str()),
         Words::from(row.total.to_string()),
-        Words::from(row.currency.to_string()),
+        Words::from(&row.currency),
         why,
     ]);
     for unlike in &row.differences {

@@ -105,7 +105,9 @@ fn systems(status: &StatusView, screen: &mut Screen) {
             Words::from(format!("{} of {}", company.calls_last_minute, company.calls_per_minute)),
             Words::from(left),
         ]);
-        stopped(company).into_iter().for_each(|why| companies.note(why));
+        for why in stopped(company) {
+            companies.note(why);
+        }
     }
     screen.table(&companies);
     screen.blank();

@@ -109,13 +109,8 @@ fn tell(report: &ReportView, dry_run: bool, screen: &mut Screen) {
     let mut found =
         Table::new(&[("record", Fit::Key), ("number", Fit::Name), ("why", Fit::Whole), ("closed", Fit::Whole)]);
     for one in &report.found {
-        let why = Hue::Look.of(one.why.to_string());
-        found.row([
-            Words::from(one.key.to_string()),
-            Words::from(&one.number),
-            why,
-            Words::from(one.closed.to_string()),
-        ]);
+        let why = Hue::Look.of(&one.why);
+        found.row([Words::from(&one.key), Words::from(&one.number), why, Words::from(&one.closed)]);
     }
     screen.table(&found);
     if result.older > 0 {
@@ -128,10 +123,10 @@ fn tell(report: &ReportView, dry_run: bool, screen: &mut Screen) {
         screen.indented(2, format!("{} more are left for the next sweep", result.deferred));
     }
     for problem in &result.problems {
-        screen.indented(2, Hue::Bad.of("PROBLEM ").and(Hue::Plain, problem.to_string()));
+        screen.indented(2, Hue::Bad.of("PROBLEM ").and(Hue::Plain, problem.as_str()));
     }
     for callback in &result.callbacks {
-        screen.indented(2, Hue::Look.of("callbacks: ").and(Hue::Plain, callback.to_string()));
+        screen.indented(2, Hue::Look.of("callbacks: ").and(Hue::Plain, callback.as_str()));
     }
     match (report.found.is_empty(), dry_run) {
         (true, _) => screen.indented(2, "Nothing is to be done about records."),
@@ -156,7 +151,9 @@ impl Callbacks {
         let answer: Value = Remote::new(&service)?.post("/api/v1/callbacks", &json!({ "dry_run": dry_run })).await?;
         let all: Vec<CallbacksView> = view(&answer)?;
         show(service.json, &answer, |screen| {
-            all.iter().for_each(|callbacks| tell_callbacks(callbacks, dry_run, screen));
+            for callbacks in &all {
+                tell_callbacks(callbacks, dry_run, screen);
+            }
             if dry_run && all.iter().any(|callbacks| !callbacks.wrong.is_empty()) {
                 screen.next("Next: readypost callbacks sync");
             }
@@ -169,8 +166,10 @@ impl Callbacks {
 fn tell_callbacks(view: &CallbacksView, dry_run: bool, screen: &mut Screen) {
     let (said, hue) = if dry_run { (&view.wrong, Hue::Look) } else { (&view.done, Hue::Good) };
     let line = |hue: Hue, text: &str| hue.of(&view.connection).and(Hue::Plain, format!(": {text}"));
-    said.iter().for_each(|text| screen.line(line(hue, text)));
-    view.failed.iter().for_each(|text| screen.line(line(Hue::Bad, text)));
+    let said = said.iter().map(|text| (hue, text));
+    for (hue, text) in said.chain(view.failed.iter().map(|text| (Hue::Bad, text))) {
+        screen.line(line(hue, text));
+    }
     if view.wrong.is_empty() && view.failed.is_empty() {
         screen.line(line(Hue::Good, "all callbacks are registered and switched on"));
     }

@@ -131,13 +131,9 @@ impl Layout {
         sentence.map_or(0, |column| column.width)
     }
 
-    fn beside(&self, column: &Column) -> bool {
-        !column.empty && column.fit != Fit::Sentence
-    }
-
     /// What all columns but that of sentences need.
     fn needed(&self) -> usize {
-        let beside = self.columns.iter().filter(|column| self.beside(column));
+        let beside = self.columns.iter().filter(|column| !column.empty && column.fit != Fit::Sentence);
         beside.map(|column| column.width.saturating_add(GAP)).sum()
     }
 

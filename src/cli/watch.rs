@@ -152,7 +152,8 @@ impl Shown {
 
     /// Whether it is drawn over what was there.
     fn drawn(&self) -> bool {
-        !self.json && print::size().is_some()
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        !self.json && !is_dumb && print::size().is_some()
     }
 
     /// Draws what the terminal has room for.

@@ -1,5 +1,6 @@
 //! One view, three renderings: what HTTP answers, what the page shows and what the command line prints say the same.
-//! All three are the real ones, of one scene; their snapshots are in `fixtures/renderings`.
+//! All three are the real ones, of one scene; their snapshots are in `fixtures/renderings`. After a change that is
+//! meant, `INSTA_UPDATE=always cargo test --test it renderings` writes them anew: read what it wrote.
 
 use jiff::SignedDuration;
 use readypost::simulator::connectwise::NewInvoice;
@@ -154,8 +155,8 @@ impl Rendered {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fact_is_in_all_three() {
-    let (world, ids) = scene().await;
+async fn every_fact_of_the_whole_is_in_all_three() {
+    let (world, _) = scene().await;
     let status = rendered(&world, "/status", "/status", &["status"]).await;
     let counts = [("done", "posted"), ("held", "held"), ("skipped", "skipped")];
     for (state, said) in counts {
@@ -204,6 +205,11 @@ async fn every_fact_is_in_all_three() {
             list.members(&record["reason"], &["code", "sentence"]);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fact_of_a_record_is_in_all_three() {
+    let (world, ids) = scene().await;
     let (mut owners, mut sleeping, mut parts, mut documents) = (0, 0, 0, 0);
     for id in ids {
         let (key, path) = (format!("acme/invoice/{id}"), format!("/status/records/acme/invoice/{id}"));
@@ -219,7 +225,6 @@ async fn every_fact_is_in_all_three() {
         for warning in record["warnings"].as_array().unwrap() {
             one.members(warning, &["code", "sentence", "meaning"]);
             for part in warning["parts"].as_array().unwrap() {
-                one.members(part, &[]);
                 part.as_array().unwrap().iter().for_each(|part| one.both(&text(part)));
                 parts += 1;
             }

@@ -95,7 +95,7 @@ impl Program {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        for part in self.output.iter() {
+        for part in &self.output {
             self.seen.push_str(&String::from_utf8_lossy(&part));
         }
         (status.code().unwrap(), self.seen)
@@ -115,7 +115,7 @@ fn plain(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 fn reader(end: OwnedFd) -> std::sync::mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let (mut end, mut buffer) = (File::from(end), [0; 65536]);
+        let (mut end, mut buffer) = (File::from(end), vec![0; 65536]);
         while let Ok(read @ 1..) = end.read(&mut buffer) {
             if sender.send(buffer[..read].to_vec()).is_err() {
                 return;

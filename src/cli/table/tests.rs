@@ -1,3 +1,5 @@
+//! Tables of several widths: what fits, what is shortened, and what never is.
+
 use super::*;
 use crate::cli::screen::Screen;
 

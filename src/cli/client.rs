@@ -66,10 +66,14 @@ impl Remote {
 
     fn body(&self, answer: Result<Answer, RemoteError>) -> anyhow::Result<(Answer, Value)> {
         let answer = answer.map_err(|error| {
-            anyhow!(
-                "{error}\nStart the service with `readypost serve`, or name it with --url or READYPOST_URL (now {}).",
-                self.url
-            )
+            let said = error.to_string();
+            let cure = if said.contains("certificate") {
+                "Name the service with --url by the address that its certificate has; roots of your own are taken from \
+                 the file in SSL_CERT_FILE"
+            } else {
+                "Start the service with `readypost serve`, or name it with --url or READYPOST_URL"
+            };
+            anyhow!("{}\n{cure} (now {}).", printable(&said), self.url)
         })?;
         let body: Value = serde_json::from_slice(&answer.body).map_err(|_| self.another(&answer))?;
         Ok((answer, body))

@@ -67,16 +67,13 @@ fn tell(status: &StatusView, screen: &mut Screen) {
     }
     let today: u64 = status.hours.iter().map(|hour| u64::from(hour.posted)).sum();
     screen.line(format!("{today} posted in the last 24 hours"));
-    let mut codes = Table::new(&[("", Fit::Whole), ("", Fit::Amount), ("", Fit::Whole)]);
-    for (hue, title, counts) in [(Hue::Bad, "held", &status.held), (Hue::Look, "warning", &status.warnings)] {
-        for (code, count) in counts {
-            codes.row([hue.of(title), Words::from(count.to_string()), Words::from(code)]);
-        }
-    }
-    screen.table(&codes);
-    systems(status, screen);
     for alert in status.alerts.iter().filter(|alert| !alert.has_its_place()) {
         screen.line(Hue::Bad.of(format!("ALERT {}", alert.code)).and(Hue::Plain, format!(": {}", alert.sentence)));
+    }
+    systems(status, screen);
+    if !status.held.is_empty() || !status.warnings.is_empty() {
+        screen.blank();
+        screen.table(&codes(status));
     }
     if count("held") > 0 {
         screen.next("Next, what they wait for: readypost issues");
@@ -87,6 +84,17 @@ fn tell(status: &StatusView, screen: &mut Screen) {
     if !status.ready {
         screen.next("Its store has failed: the log says why; section 3 of the README says what helps.");
     }
+}
+
+/// What is held and warned of, by code; last, because it may be long.
+fn codes(status: &StatusView) -> Table {
+    let mut codes = Table::new(&[("", Fit::Whole), ("", Fit::Amount), ("", Fit::Whole)]);
+    for (hue, title, counts) in [(Hue::Bad, "held", &status.held), (Hue::Look, "warning", &status.warnings)] {
+        for (code, count) in counts {
+            codes.row([hue.of(title), Words::from(count.to_string()), Words::from(code)]);
+        }
+    }
+    codes
 }
 
 fn systems(status: &StatusView, screen: &mut Screen) {

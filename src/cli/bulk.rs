@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::client::{Remote, print_json, show, view};
 use super::progress::Progress;
 use super::records::{Which, table};
 use super::screen::{Hue, Screen, Words};
+use super::serve::stop_on_signal;
 use super::status::time;
 use super::table::{Fit, Table};
 use super::watch::{Seen, Watch};
@@ -160,17 +163,23 @@ async fn run(remote: &Remote, id: Uuid, json: bool) -> anyhow::Result<ExitCode> 
     shown(&until_ended(remote, id).await?, json)
 }
 
-/// Runs a plan and waits for its end; says how far it is to whoever looks.
+/// Runs a plan and waits for its end; says how far it is to whoever looks. Ctrl-C ends the waiting, not the run.
 async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
     let mut answer = remote.post(&format!("/api/v1/bulk/{id}/run"), &json!({})).await?;
-    let progress = Progress::begin("deciding");
+    let (progress, stop) = (Progress::begin("deciding"), CancellationToken::new());
+    tokio::spawn(stop_on_signal(stop.clone()));
     loop {
         let bulk: BulkView = view(&answer)?;
         progress.at(bulk.done.saturating_add(bulk.refused), bulk.records, "records decided");
         if bulk.ended.is_some() {
             return Ok(answer);
         }
-        tokio::time::sleep(EVERY).await;
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            bail!(
+                "the run goes on in the service\nWatch it: readypost bulk show {id} --watch\nStop it: readypost bulk \
+                 cancel {id}"
+            );
+        }
         answer = remote.get(&format!("/api/v1/bulk/{id}"), &[]).await?;
     }
 }

@@ -23,7 +23,6 @@ pub(super) async fn run(service: &Service) -> anyhow::Result<ExitCode> {
             for one in answer.get(member).and_then(Value::as_array).into_iter().flatten() {
                 let company = one.get("company").and_then(Value::as_str).unwrap_or_default();
                 screen.line(format!("{company} {what}"));
-                screen.next("Why: readypost companies list");
             }
         }
     })?;

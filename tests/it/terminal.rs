@@ -284,3 +284,22 @@ async fn the_watch_of_a_run_ends_with_it_and_progress_is_shown_on_terminals_only
     let output = tokio::task::block_in_place(|| output.unwrap());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing of it is in a log");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stops_waiting_for_a_run_is_told_that_it_goes_on() {
+    let id = "6dd82302-5e46-47c0-8c84-702868125b76";
+    let running = json!({
+        "id": id, "state": "running", "by": "tester", "action": "retry", "note": "", "filter": "state=held",
+        "planned": "2026-11-30T09:00:00Z", "records": 5, "complete": true, "sample": [],
+        "began": "2026-11-30T09:00:01Z", "ended": null, "done": 2, "refused": 1, "causes": [], "failed": null,
+    });
+    let url = impostor(StatusCode::OK, running).await;
+    let mut program = Program::on_terminal(80, &["bulk", "run", id, "--url", &url], &[]);
+    program.until(|seen| seen.contains("3 of 5")).await;
+    program.interrupt();
+    let (code, text) = program.ended().await;
+    assert_eq!(code, 1, "{text}");
+    for part in ["goes on", &format!("readypost bulk show {id} --watch"), &format!("readypost bulk cancel {id}")] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

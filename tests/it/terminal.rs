@@ -104,7 +104,7 @@ impl Program {
 
 fn plain(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_readypost"));
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "COLUMNS"] {
         command.env_remove(name);
     }
     command.args(arguments).env("TERM", "xterm-256color").envs(variables.iter().copied());
@@ -280,9 +280,13 @@ async fn the_watch_of_a_run_ends_with_it_and_progress_is_shown_on_terminals_only
     assert!(code == 0 && text.contains("done"), "it ends by itself: {text}");
     let (_, text) = shown(&world.url, Looks::Terminal(80), &["map", "check"], &[]).await;
     assert!(text.contains("comparing the names of acme-au"), "{text:?}");
+    let verify = ["history", "verify", "--path", world.folder().to_str().unwrap()];
+    let (code, text) = Program::on_terminal(80, &verify, &[]).ended().await;
+    assert!(code == 0 && text.contains("verifying the history"), "{text:?}");
     let output = plain(&["map", "check", "--url", &world.url, "--token", TOKEN], &[]).output();
     let output = tokio::task::block_in_place(|| output.unwrap());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing of it is in a log");
+    assert!(!output.stdout.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

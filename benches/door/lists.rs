@@ -179,6 +179,7 @@ fn about(id: u64) -> anyhow::Result<About> {
         total: Money::CENT * 11_000.into(),
         currency: "AUD".to_owned(),
         date: None,
+        party: None,
     })
 }
 

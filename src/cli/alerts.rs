@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Remote, print_json, view};
-use super::print::out;
+use super::client::{Remote, show, view};
+use super::print::complaint;
+use super::screen::{Hue, Screen, Words};
 use super::status::time;
+use super::table::{Fit, Table};
 use super::{PROBLEMS, Service, UNUSABLE};
 use crate::http::{AlertsView, ChannelView, TestView};
 
@@ -42,35 +44,48 @@ impl Alerts {
 async fn list(service: &Service) -> anyhow::Result<ExitCode> {
     let answer = Remote::new(service)?.get("/api/v1/alerts", &[]).await?;
     let alerts: AlertsView = view(&answer)?;
-    if service.json {
-        print_json(&answer)?;
-    } else {
-        print(&alerts);
-    }
+    show(service.json, &answer, |screen| tell(&alerts, screen))?;
     let failing = alerts.channels.iter().any(|channel| channel.problem.is_some());
     Ok(if failing || !alerts.standing.is_empty() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
-fn print(alerts: &AlertsView) {
+fn tell(alerts: &AlertsView, screen: &mut Screen) {
     if alerts.standing.is_empty() {
-        out!("Nothing stands.");
+        screen.line(Hue::Good.of("Nothing stands."));
     }
+    let mut standing = Table::new(&[("alert", Fit::Whole), ("about", Fit::Whole), ("since", Fit::Whole)]);
     for alert in &alerts.standing {
-        out!("{} {}, since {}: {}", alert.code, alert.subject, time(alert.since), alert.sentence);
+        standing.row([Hue::Bad.of(&alert.code), Words::from(&alert.subject), Words::from(time(alert.since))]);
+        standing.note(&alert.sentence);
     }
+    screen.table(&standing);
     if alerts.channels.is_empty() {
-        out!("Nobody is told: the configuration has no [[alert]].");
+        screen.line("Nobody is told: the configuration has no [[alert]].");
     }
-    alerts.channels.iter().for_each(print_channel);
+    let mut channels = Table::new(&[
+        ("channel", Fit::Whole),
+        ("by", Fit::Whole),
+        ("messages", Fit::Amount),
+        ("last told", Fit::Whole),
+        ("of", Fit::Sentence),
+    ]);
+    alerts.channels.iter().for_each(|channel| row(channel, &mut channels));
+    screen.table(&channels);
 }
 
-fn print_channel(channel: &ChannelView) {
+fn row(channel: &ChannelView, table: &mut Table) {
     let kinds: Vec<&str> = channel.kinds.iter().map(|kind| kind.as_str()).collect();
     let kinds = if kinds.is_empty() { "all kinds".to_owned() } else { kinds.join(", ") };
-    let told = time(channel.last_told);
-    out!("{:<24} {:<8} last told {told}, {} messages; {kinds}", channel.name, channel.channel, channel.messages);
+    table.row([
+        Words::from(&channel.name),
+        Words::from(&channel.channel),
+        Words::from(channel.messages.to_string()),
+        Words::from(time(channel.last_told)),
+        Words::from(kinds),
+    ]);
     if let Some(problem) = &channel.problem {
-        out!("  CANNOT BE TOLD: {problem}; next try {}", time(channel.next_try));
+        let next = time(channel.next_try);
+        table.note(Hue::Bad.of("CANNOT BE TOLD").and(Hue::Plain, format!(": {problem}; next try {next}")));
     }
 }
 
@@ -82,30 +97,36 @@ impl Test {
         }
         let answer: Value = remote.post("/api/v1/alerts/test", &json!({ "channel": self.channel })).await?;
         let tests: Vec<TestView> = view(&answer)?;
-        if self.service.json {
-            print_json(&answer)?;
-        } else {
+        show(self.service.json, &answer, |screen| {
+            let mut table = Table::new(&[
+                ("channel", Fit::Whole),
+                ("by", Fit::Whole),
+                ("outcome", Fit::Whole),
+                ("ms", Fit::Amount),
+                ("what came back", Fit::Sentence),
+            ]);
             for test in &tests {
-                let outcome = if test.sent { "sent" } else { "FAILED" };
-                out!("{:<24} {:<8} {outcome} in {} ms: {}", test.name, test.channel, test.took_ms, test.said);
+                let outcome = if test.sent { Hue::Good.of("sent") } else { Hue::Bad.of("FAILED") };
+                let (name, channel) = (Words::from(&test.name), Words::from(&test.channel));
+                table.row([name, channel, outcome, Words::from(test.took_ms.to_string()), Words::from(&test.said)]);
             }
-        }
+            screen.table(&table);
+        })?;
         Ok(if tests.iter().all(|test| test.sent) { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) })
     }
 
     /// The exit code for a channel that the configuration does not have.
-    #[expect(clippy::print_stderr, reason = "the command line speaks to people")]
     async fn unknown(&self, remote: &Remote) -> anyhow::Result<Option<ExitCode>> {
         let alerts: AlertsView = view(&remote.get("/api/v1/alerts", &[]).await?)?;
         let known: Vec<&str> = alerts.channels.iter().map(|channel| channel.name.as_str()).collect();
         if known.is_empty() {
-            eprintln!(
-                "readypost: the configuration has no channel of alerts: add an [[alert]], then `readypost reload`"
+            complaint(
+                "readypost: the configuration has no channel of alerts: add an [[alert]], then `readypost reload`",
             );
             return Ok(Some(ExitCode::from(UNUSABLE)));
         }
         let Some(wanted) = self.channel.as_deref().filter(|wanted| !known.contains(wanted)) else { return Ok(None) };
-        eprintln!("readypost: there is no channel {wanted:?}; name one of: {}", known.join(", "));
+        complaint(&format!("readypost: there is no channel {wanted:?}; name one of: {}", known.join(", ")));
         Ok(Some(ExitCode::from(UNUSABLE)))
     }
 }

@@ -1,17 +1,22 @@
 //! `readypost bulk …` and `readypost recover`.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::client::{Remote, print_json, view};
-use super::print::out;
-use super::records::{Which, row};
+use super::client::{Remote, print_json, show, view};
+use super::progress::Progress;
+use super::records::{Which, table};
+use super::screen::{Hue, Screen, Words};
+use super::serve::stop_on_signal;
 use super::status::time;
+use super::table::{Fit, Table};
+use super::watch::{Seen, Watch};
 use super::{PROBLEMS, Service, sweep};
 use crate::http::BulkView;
 
@@ -28,7 +33,7 @@ pub(super) enum Bulk {
     /// Stop a run; what was decided stays so
     Cancel(One),
     /// Show a plan or a run
-    Show(One),
+    Show(Show),
     /// List the last plans and runs
     List(List),
 }
@@ -65,6 +70,14 @@ pub(super) struct One {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
     service: Service,
@@ -94,22 +107,30 @@ impl Bulk {
                     Remote::new(&one.service)?.post(&format!("/api/v1/bulk/{}/cancel", one.id), &json!({})).await?;
                 shown(&answer, one.service.json)
             }
-            Self::Show(one) => {
-                let answer = Remote::new(&one.service)?.get(&format!("/api/v1/bulk/{}", one.id), &[]).await?;
-                shown(&answer, one.service.json)
-            }
+            Self::Show(show) => show.run().await,
             Self::List(list) => {
                 let answer = Remote::new(&list.service)?.get("/api/v1/bulk", &[]).await?;
-                if list.service.json {
-                    print_json(&answer)?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-                for bulk in view::<Vec<BulkView>>(&answer)? {
-                    line(&bulk);
-                }
+                let all: Vec<BulkView> = view(&answer)?;
+                show(list.service.json, &answer, |screen| tell_list(&all, screen))?;
                 Ok(ExitCode::SUCCESS)
             }
         }
+    }
+}
+
+impl Show {
+    /// Watches until it has ended.
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let remote = Remote::new(&self.one.service)?;
+        let path = format!("/api/v1/bulk/{}", self.one.id);
+        let ask = async || remote.get(&path, &[]).await;
+        self.watch
+            .run(self.one.service.json, ask, |answer, screen| {
+                let bulk: BulkView = view(answer)?;
+                tell(&bulk, screen);
+                Ok(Seen { code: problems(&bulk), ended: bulk.ended.is_some() })
+            })
+            .await
     }
 }
 
@@ -129,12 +150,10 @@ impl Plan {
         if self.run {
             return run(&remote, plan.id, self.service.json).await;
         }
-        if self.service.json {
-            print_json(&answer)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        print_plan(&plan);
-        out!("Next: readypost bulk run {}", plan.id);
+        show(self.service.json, &answer, |screen| {
+            tell_plan(&plan, screen);
+            screen.next(format!("Next: readypost bulk run {}", plan.id));
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -144,75 +163,103 @@ async fn run(remote: &Remote, id: Uuid, json: bool) -> anyhow::Result<ExitCode> 
     shown(&until_ended(remote, id).await?, json)
 }
 
-/// Runs a plan and waits for its end; says how far it is to whoever looks.
+/// Runs a plan and waits for its end; says how far it is to whoever looks. Ctrl-C ends the waiting, not the run.
 async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
     let mut answer = remote.post(&format!("/api/v1/bulk/{id}/run"), &json!({})).await?;
-    let progress = std::io::stderr().is_terminal();
+    let (progress, stop) = (Progress::begin("deciding"), CancellationToken::new());
+    tokio::spawn(stop_on_signal(stop.clone()));
     loop {
         let bulk: BulkView = view(&answer)?;
-        if progress {
-            let line = format!("{} of {}", bulk.done.saturating_add(bulk.refused), bulk.records);
-            let mut err = std::io::stderr().lock();
-            // Progress is for whoever looks; what cannot be shown is not missed.
-            let _ = write!(err, "\r\x1b[K{}", if bulk.state == "running" { &line } else { "" });
-            let _ = err.flush();
-        }
+        progress.at(bulk.done.saturating_add(bulk.refused), bulk.records, "records decided");
         if bulk.state != "running" {
             return Ok(answer);
         }
-        tokio::time::sleep(EVERY).await;
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            bail!(
+                "the run goes on in the service\nWatch it: readypost bulk show {id} --watch\nStop it: readypost bulk \
+                 cancel {id}"
+            );
+        }
         answer = remote.get(&format!("/api/v1/bulk/{id}"), &[]).await?;
     }
 }
 
 fn shown(answer: &Value, json: bool) -> anyhow::Result<ExitCode> {
     let bulk: BulkView = view(answer)?;
-    if json {
-        print_json(answer)?;
-    } else if bulk.began.is_none() {
-        print_plan(&bulk);
-    } else {
-        line(&bulk);
-        for refused in &bulk.causes {
-            out!("  {}: {}", refused.key, refused.cause);
-        }
-        if let Some(failed) = &bulk.failed {
-            out!("  {failed}");
-        }
-    }
+    show(json, answer, |screen| tell(&bulk, screen))?;
     Ok(problems(&bulk))
+}
+
+fn tell(bulk: &BulkView, screen: &mut Screen) {
+    if bulk.began.is_none() {
+        return tell_plan(bulk, screen);
+    }
+    screen.table(&bulks([bulk]));
+    let mut refused = Table::new(&[("refused", Fit::Key), ("why", Fit::Sentence)]);
+    for one in &bulk.causes {
+        refused.row([Words::from(&one.key), Words::from(&one.cause)]);
+    }
+    screen.table(&refused);
+    if let Some(failed) = &bulk.failed {
+        screen.indented(2, Hue::Bad.of(failed));
+    }
 }
 
 fn problems(bulk: &BulkView) -> ExitCode {
     if bulk.refused > 0 || bulk.failed.is_some() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS }
 }
 
-fn print_plan(plan: &BulkView) {
-    line(plan);
-    for record in &plan.sample {
-        out!("  {}", row(record));
-    }
+fn tell_plan(plan: &BulkView, screen: &mut Screen) {
+    screen.table(&bulks([plan]));
+    screen.table(&table(&plan.sample));
     let more = plan.records.saturating_sub(u64::try_from(plan.sample.len()).unwrap_or(u64::MAX));
     if more > 0 && plan.began.is_none() {
-        out!("  and {more} more");
+        screen.line(format!("and {more} more"));
     }
     if !plan.complete {
-        out!("There are more: a plan has 100,000 records at most.");
+        screen.line("There are more: a plan has 100,000 records at most.");
     }
 }
 
-fn line(bulk: &BulkView) {
-    let filter = if bulk.filter.is_empty() { "all records" } else { &bulk.filter };
-    out!(
-        "{}  {}  {:<11} {} {} records ({filter}), {} decided, {} refused",
-        bulk.id,
-        time(Some(bulk.planned)),
-        bulk.state,
-        bulk.action,
-        bulk.records,
-        bulk.done,
-        bulk.refused
-    );
+fn tell_list(all: &[BulkView], screen: &mut Screen) {
+    if all.is_empty() {
+        screen.line("Nothing was planned since the service was started.");
+    }
+    screen.table(&bulks(all));
+}
+
+/// Plans and runs, one in a row.
+fn bulks<'bulks>(all: impl IntoIterator<Item = &'bulks BulkView>) -> Table {
+    let mut table = Table::new(&[
+        ("plan", Fit::Key),
+        ("state", Fit::Whole),
+        ("what", Fit::Whole),
+        ("records", Fit::Amount),
+        ("decided", Fit::Amount),
+        ("refused", Fit::Amount),
+    ]);
+    for bulk in all {
+        let hue = match bulk.state.as_str() {
+            "done" => Hue::Good,
+            "failed" | "interrupted" => Hue::Bad,
+            "planned" | "running" => Hue::Look,
+            _ => Hue::Faint,
+        };
+        let count = |count: u64| Words::from(count.to_string());
+        let hue_of_refused = if bulk.refused > 0 { Hue::Bad } else { Hue::Plain };
+        table.row([
+            Words::from(bulk.id.to_string()),
+            hue.of(&bulk.state),
+            Words::from(&bulk.action),
+            count(bulk.records),
+            count(bulk.done),
+            hue_of_refused.of(bulk.refused.to_string()),
+        ]);
+        let filter = if bulk.filter.is_empty() { "all records" } else { &bulk.filter };
+        let note = if bulk.note.is_empty() { String::new() } else { format!(": {}", bulk.note) };
+        table.note(Hue::Faint.of(format!("{filter}; planned {} by {}{note}", time(Some(bulk.planned)), bulk.by)));
+    }
+    table
 }
 
 impl Recover {
@@ -231,7 +278,7 @@ impl Recover {
             return Ok(worse(sweep::ended(&swept)?, problems(&view(&retried)?)));
         }
         let found = sweep::told(&swept)?;
-        out!("Held since, and looked at again:");
+        show(false, &retried, |screen| screen.line("Held since, and looked at again:"))?;
         Ok(worse(found, shown(&retried, false)?))
     }
 }

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Service;
-use super::client::{Remote, print_json, view};
-use super::print::out;
+use super::client::{Remote, show, view};
+use super::screen::Words;
 use super::status::{stopped, time};
+use super::table::{Fit, Table};
 use crate::config::{Change, Changes};
 use crate::domain::record::{CompanyId, RecordKind};
 use crate::http::CompanyView;
@@ -43,11 +44,8 @@ impl Companies {
         match self {
             Self::List(service) => {
                 let answer = Remote::new(&service)?.get("/api/v1/companies", &[]).await?;
-                if service.json {
-                    print_json(&answer)?;
-                } else {
-                    view::<Vec<CompanyView>>(&answer)?.iter().for_each(print);
-                }
+                let all: Vec<CompanyView> = view(&answer)?;
+                show(service.json, &answer, |screen| screen.table(&table(&all)))?;
             }
             Self::Pause(decide) => decide.run("pause").await?,
             Self::Resume(decide) => decide.run("resume").await?,
@@ -61,28 +59,39 @@ impl Decide {
         let body = json!({ "note": self.note, "kind": self.kind.map(RecordKind::as_str) });
         let path = format!("/api/v1/companies/{}/{action}", self.company);
         let answer = Remote::new(&self.service)?.post(&path, &body).await?;
-        if self.service.json {
-            return print_json(&answer);
-        }
-        print(&view(&answer)?);
-        Ok(())
+        let company: CompanyView = view(&answer)?;
+        show(self.service.json, &answer, |screen| screen.table(&table(&[company])))
     }
 }
 
-fn print(company: &CompanyView) {
-    let count = |state: &str| company.records.get(state).copied().unwrap_or_default();
-    let locations: Vec<String> = company.locations.iter().map(ToString::to_string).collect();
-    let locations = if locations.is_empty() { "all others".to_owned() } else { locations.join(", ") };
-    out!(
-        "{:<24} from {}, locations {locations}: {} posted, {} held, {} waiting; last posted {}",
-        company.id,
-        company.connection,
-        count("done"),
-        count("held"),
-        count("queued"),
-        time(company.last_posted)
-    );
-    stopped(company);
+fn table(companies: &[CompanyView]) -> Table {
+    let mut table = Table::new(&[
+        ("company", Fit::Key),
+        ("from", Fit::Whole),
+        ("locations", Fit::Name),
+        ("posted", Fit::Amount),
+        ("held", Fit::Amount),
+        ("waiting", Fit::Amount),
+        ("last posted", Fit::Whole),
+    ]);
+    for company in companies {
+        let count = |state: &str| Words::from(company.records.get(state).copied().unwrap_or_default().to_string());
+        let locations: Vec<String> = company.locations.iter().map(ToString::to_string).collect();
+        let locations = if locations.is_empty() { "all others".to_owned() } else { locations.join(", ") };
+        table.row([
+            Words::from(&company.id),
+            Words::from(&company.connection),
+            Words::from(locations),
+            count("done"),
+            count("held"),
+            count("queued"),
+            Words::from(time(company.last_posted)),
+        ]);
+        for why in stopped(company) {
+            table.note(why);
+        }
+    }
+    table
 }
 
 /// Reads the configuration anew.
@@ -99,23 +108,21 @@ impl Reload {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let body = json!({ "dry_run": self.dry_run });
         let answer = Remote::new(&self.service)?.post("/api/v1/reload", &body).await?;
-        if self.service.json {
-            print_json(&answer)?;
-            return Ok(ExitCode::SUCCESS);
-        }
         let changes: Changes = view(&answer)?;
-        for (section, Change { name, change, settings }) in changes.all() {
-            let settings = if settings.is_empty() { String::new() } else { format!(": {}", settings.join(", ")) };
-            out!("{section} {name} {}{settings}", change.as_str());
-        }
-        for setting in &changes.needs_restart {
-            out!("{setting} stays as it is until readypost is restarted");
-        }
-        if changes.is_empty() {
-            out!("Nothing has changed.");
-        } else if self.dry_run {
-            out!("Nothing was changed; without --dry-run it will be.");
-        }
+        show(self.service.json, &answer, |screen| {
+            for (section, Change { name, change, settings }) in changes.all() {
+                let settings = if settings.is_empty() { String::new() } else { format!(": {}", settings.join(", ")) };
+                screen.line(format!("{section} {name} {}{settings}", change.as_str()));
+            }
+            for setting in &changes.needs_restart {
+                screen.line(format!("{setting} stays as it is until readypost is restarted"));
+            }
+            if changes.is_empty() {
+                screen.line("Nothing has changed.");
+            } else if self.dry_run {
+                screen.next("Nothing was changed; without --dry-run it will be.");
+            }
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }

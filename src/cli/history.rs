@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::client::print_json;
-use super::print::out;
+use super::client::show;
+use super::progress::Progress;
+use super::screen::{Hue, Screen};
 use super::status::time;
 use super::{ConfigFile, PROBLEMS};
 use crate::clock::SystemClock;
@@ -112,11 +113,17 @@ impl Where {
 
     fn run(
         &self,
+        what: &str,
         act: impl FnOnce(&Path) -> Result<Verdict, AuditError>,
         done: impl FnOnce(&Verdict) -> String,
     ) -> anyhow::Result<ExitCode> {
         match self.folder() {
-            Ok(folder) => tell(&act(&folder)?, self.json, done),
+            Ok(folder) => {
+                let progress = Progress::begin(what);
+                let verdict = act(&folder)?;
+                drop(progress);
+                tell(&verdict, self.json, done)
+            }
             Err(code) => Ok(code),
         }
     }
@@ -135,8 +142,13 @@ impl Verify {
             format!("The chain of the history is whole. {proven}")
         };
         match file {
-            Some(file) => tell(&audit::verify_export(&file, &head)?, store.json, done),
-            None => store.run(|folder| audit::verify(folder, &head), done),
+            Some(file) => {
+                let progress = Progress::begin("verifying the file");
+                let verdict = audit::verify_export(&file, &head)?;
+                drop(progress);
+                tell(&verdict, store.json, done)
+            }
+            None => store.run("verifying the history", |folder| audit::verify(folder, &head), done),
         }
     }
 }
@@ -153,7 +165,7 @@ impl Export {
                 verdict.head
             )
         };
-        store.run(|folder| audit::export(folder, &out, &choice), done)
+        store.run("writing the history", |folder| audit::export(folder, &out, &choice), done)
     }
 }
 
@@ -167,13 +179,15 @@ impl Backup {
                 out.display()
             )
         };
-        store.run(|folder| audit::backup(folder, &out, &SystemClock), done)
+        store.run("copying the store", |folder| audit::backup(folder, &out, &SystemClock), done)
     }
 }
 
 impl Restore {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let progress = Progress::begin("restoring the store");
         let verdict = audit::restore(&self.from, &self.to, &SystemClock)?;
+        drop(progress);
         let done = |_: &Verdict| {
             format!(
                 "Restored to {}: name it as `[store] path` and start the service. What was closed before is looked up \
@@ -187,45 +201,44 @@ impl Restore {
 
 /// Prints what was found; exit code 1 when something is wrong.
 fn tell(verdict: &Verdict, json: bool, done: impl FnOnce(&Verdict) -> String) -> anyhow::Result<ExitCode> {
-    if json {
-        print_json(&serde_json::to_value(verdict)?)?;
-    } else {
-        print(verdict);
+    show(json, &serde_json::to_value(verdict)?, |screen| {
+        tell_verdict(verdict, screen);
         if verdict.is_clean() {
-            out!("{}", done(verdict));
+            screen.line(done(verdict));
         }
-    }
+    })?;
     Ok(if verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) })
 }
 
-fn print(verdict: &Verdict) {
-    out!("{} entries, from {} to {}", verdict.entries, time(verdict.first), time(verdict.last));
+fn tell_verdict(verdict: &Verdict, screen: &mut Screen) {
+    screen.line(format!("{} entries, from {} to {}", verdict.entries, time(verdict.first), time(verdict.last)));
     if verdict.hashes_only > 0 {
-        out!("Of {} of them there is only the hash.", verdict.hashes_only);
+        screen.line(format!("Of {} of them there is only the hash.", verdict.hashes_only));
     }
     let said = verdict.exchanges;
-    out!("{} exchanges with both systems are whole; {} were removed by the age rule.", said.whole, said.removed);
+    screen.line(format!(
+        "{} exchanges with both systems are whole; {} were removed by the age rule.",
+        said.whole, said.removed
+    ));
     if said.left_out > 0 {
-        out!("{} exchanges belong to entries that are not in the file.", said.left_out);
+        screen.line(format!("{} exchanges belong to entries that are not in the file.", said.left_out));
     }
-    out!("Head: {}", verdict.head);
-    for note in &verdict.notes {
-        out!("Note: {note}");
-    }
+    screen.line(format!("Head: {}", verdict.head));
+    verdict.notes.iter().for_each(|note| screen.line(format!("Note: {note}")));
     for finding in &verdict.findings {
         let place = match (finding.segment, finding.offset) {
             (Some(segment), Some(offset)) => format!("segment {segment} at byte {offset}: "),
             _ => String::new(),
         };
-        out!("WRONG: {place}{}", finding.sentence);
+        screen.line(Hue::Bad.of("WRONG").and(Hue::Plain, format!(": {place}{}", finding.sentence)));
     }
     if verdict.more_findings > 0 {
-        out!("WRONG: {} more", verdict.more_findings);
+        screen.line(Hue::Bad.of("WRONG").and(Hue::Plain, format!(": {} more", verdict.more_findings)));
     }
     if !verdict.is_clean() {
-        out!(
+        screen.line(
             "The history is not as it was written. Keep this folder or file as it is, and compare it with a backup: \
-             readypost history verify --path BACKUP"
+             readypost history verify --path BACKUP",
         );
     }
 }

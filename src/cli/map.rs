@@ -7,11 +7,13 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Remote, print_json, view};
-use super::print::out;
+use super::client::{Remote, show, view};
+use super::progress::Progress;
+use super::screen::{Hue, Screen, Words};
+use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
 use crate::domain::hold::Place;
-use crate::domain::mapcheck::{Finding, MapCheck};
+use crate::domain::mapcheck::{Finding, MapCheck, Severity};
 use crate::domain::record::CompanyId;
 use crate::http::{CompanyView, MapCheckView};
 
@@ -45,24 +47,21 @@ impl Map {
             let known: Vec<CompanyView> = view(&remote.get("/api/v1/companies", &[]).await?)?;
             known.into_iter().map(|company| company.id).collect()
         };
-        let (mut answers, mut needs_somebody) = (Vec::new(), false);
+        let (mut answers, mut checks) = (Vec::new(), Vec::new());
         for company in companies {
             let (answer, check) = checked(&remote, &company).await?;
-            needs_somebody |= check.needs_somebody();
-            if !service.json {
-                print(&check);
-            }
             answers.push(answer);
+            checks.push(check);
         }
-        if service.json {
-            print_json(&Value::Array(answers))?;
-        }
+        show(service.json, &Value::Array(answers), |screen| checks.iter().for_each(|check| tell(check, screen)))?;
+        let needs_somebody = checks.iter().any(MapCheck::needs_somebody);
         Ok(if needs_somebody { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
     }
 }
 
 async fn checked(remote: &Remote, company: &str) -> anyhow::Result<(Value, MapCheck)> {
     let mut answer = remote.post("/api/v1/map-check", &json!({ "company": company })).await?;
+    let _progress = Progress::begin(&format!("comparing the names of {company}"));
     loop {
         let view: MapCheckView = view(&answer)?;
         match (view.check, view.error) {
@@ -76,27 +75,34 @@ async fn checked(remote: &Remote, company: &str) -> anyhow::Result<(Value, MapCh
     }
 }
 
-fn print(check: &MapCheck) {
-    out!("{}", check.company);
+fn tell(check: &MapCheck, screen: &mut Screen) {
+    screen.line(Hue::Strong.of(check.company.as_str()));
+    let mut looked_at = Table::new(&[("names", Fit::Whole), ("compared", Fit::Amount), ("fine", Fit::Amount)]);
     for looked in &check.looked_at {
-        out!("  {:<26} {:>5} compared, {:>5} fine", looked.list, looked.rows, looked.fine);
+        let hue = if looked.fine < looked.rows { Hue::Look } else { Hue::Good };
+        looked_at.row([
+            Words::from(&looked.list),
+            Words::from(looked.rows.to_string()),
+            hue.of(looked.fine.to_string()),
+        ]);
     }
-    for finding in &check.findings {
-        print_finding(finding);
-    }
+    screen.table(&looked_at);
+    let mut findings = Table::new(&[("finding", Fit::Whole), ("code", Fit::Whole), ("what", Fit::Sentence)]);
+    check.findings.iter().for_each(|finding| row(finding, &mut findings));
+    screen.table(&findings);
     for text in &check.not_looked_at {
-        out!("  not looked at: {text}");
+        screen.indented(2, Hue::Look.of("not looked at: ").and(Hue::Plain, text));
     }
     let (calls, many) = (check.calls, check.findings.len());
-    out!("  {} calls to ConnectWise, {} to Xero; nothing was written.", calls.connectwise, calls.xero);
-    match many {
-        0 => out!("  Every name that was compared is the same on both sides."),
-        1 => out!("  One thing to correct before it meets a record."),
-        many => out!("  {many} things to correct before they meet records."),
-    }
+    screen.line(format!("{} calls to ConnectWise, {} to Xero; nothing was written.", calls.connectwise, calls.xero));
+    screen.line(match many {
+        0 => Hue::Good.of("Every name that was compared is the same on both sides."),
+        1 => Words::from("One thing to correct before it meets a record."),
+        many => Words::from(format!("{many} things to correct before they meet records.")),
+    });
 }
 
-fn print_finding(finding: &Finding) {
+fn row(finding: &Finding, table: &mut Table) {
     let place = match finding.place {
         Place::ConnectWise => "ConnectWise",
         Place::Xero => "Xero",
@@ -105,7 +111,11 @@ fn print_finding(finding: &Finding) {
     };
     let more = usize::try_from(finding.rows).unwrap_or(usize::MAX).saturating_sub(finding.found_at.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    out!("  {:<10} {:<22} {}", finding.severity.as_str(), finding.code, finding.sentence);
-    out!("             {} at {}{more}; mended in {place}", finding.about, finding.found_at.join(", "));
-    out!("             {}", finding.cure);
+    let hue = match finding.severity {
+        Severity::WouldHold | Severity::WouldSkip => Hue::Bad,
+        Severity::WouldWarn => Hue::Look,
+    };
+    table.row([hue.of(finding.severity.as_str()), Words::from(&finding.code), Words::from(&finding.sentence)]);
+    table.note(format!("{} at {}{more}; mended in {place}", finding.about, finding.found_at.join(", ")));
+    table.note(Hue::Faint.of(&finding.cure));
 }

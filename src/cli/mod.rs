@@ -13,19 +13,24 @@ mod issues;
 mod manual;
 mod map;
 mod print;
+mod progress;
 mod reconcile;
 mod records;
 mod said;
+mod screen;
 mod serve;
 mod simulate;
 mod status;
 mod sweep;
+mod table;
 mod token;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use anstream::ColorChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use client::Remote;
 
@@ -38,9 +43,37 @@ const PROBLEMS: u8 = 1;
 #[derive(Debug, Parser)]
 #[command(name = "readypost", version, about)]
 pub struct Cli {
+    /// When to use colours: auto is on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colours,
     #[command(subcommand)]
     command: Command,
 }
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Colours {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colours {
+    fn choose(self) {
+        let choice = match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Arguments that cannot be used; the exit code says so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unusable(String);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -49,9 +82,9 @@ enum Command {
     /// Play a month end with simulators of both systems
     Demo(demo::Demo),
     /// Check the configuration and both systems
-    Doctor(ConfigFile),
+    Doctor(doctor::Doctor),
     /// Show the service at a glance
-    Status(Service),
+    Status(status::Status),
     /// Ask, without a token, whether the service is ready
     Health(Service),
     /// List, show and decide about records
@@ -127,6 +160,7 @@ impl Cli {
     /// Runs the command and says how it ended.
     #[must_use]
     pub fn run(self) -> ExitCode {
+        self.color.choose();
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return fail(&anyhow::Error::new(error)),
@@ -135,8 +169,8 @@ impl Cli {
             match self.command {
                 Command::Serve(file) => serve::run(&file.config).await,
                 Command::Demo(demo) => demo.run().await,
-                Command::Doctor(file) => doctor::run(&file.config).await,
-                Command::Status(service) => status::run(&service).await,
+                Command::Doctor(doctor) => doctor.run().await,
+                Command::Status(status) => status.run().await,
                 Command::Health(service) => health::run(&service).await,
                 Command::Records(records) => records.run().await,
                 Command::Issues(issues) => issues.run().await,
@@ -163,33 +197,29 @@ impl Cli {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line speaks to people")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("readypost: {error:#}");
-    ExitCode::from(PROBLEMS)
+    print::complaint(&format!("readypost: {error:#}"));
+    ExitCode::from(if error.is::<Unusable>() { UNUSABLE } else { PROBLEMS })
 }
 
 /// Reads the configuration, or lists all its faults.
-#[expect(clippy::print_stderr, reason = "the command line speaks to people")]
 fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        eprintln!("readypost: {}: {error}", path.display());
-        eprintln!(
-            "Name the file with --config. For a new one, `readypost token` makes its first entry; \
-             section 6 of the README lists all settings."
-        );
+    let unusable = |text: &str| {
+        print::complaint(text);
         ExitCode::from(UNUSABLE)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        unusable(&format!(
+            "readypost: {}: {error}\nName the file with --config. For a new one, `readypost token` makes its first \
+             entry; section 6 of the README lists all settings.",
+            path.display()
+        ))
     })?;
     crate::config::parse(&text, &|name| std::env::var(name).ok()).map_err(|faults| {
-        eprintln!(
-            "readypost: {} has {} to correct:",
-            path.display(),
-            if faults.len() == 1 { "one setting".to_owned() } else { format!("{} settings", faults.len()) }
-        );
-        for fault in faults {
-            eprintln!("  {fault}");
-        }
-        ExitCode::from(UNUSABLE)
+        let many = if faults.len() == 1 { "one setting".to_owned() } else { format!("{} settings", faults.len()) };
+        let mut text = vec![format!("readypost: {} has {many} to correct:", path.display())];
+        text.extend(faults.iter().map(|fault| format!("  {fault}")));
+        unusable(&text.join("\n"))
     })
 }
 

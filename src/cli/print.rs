@@ -1,15 +1,58 @@
-//! Prints to standard output. A reader that has gone, such as `head`, ends the command quietly.
+//! Prints to standard output and standard error. A reader that has gone, such as `head`, ends the command quietly.
 
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
-/// Prints one line.
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+
+use crate::domain::text::printable;
+
+/// Prints one line; it may have line breaks and tabs, and nothing else that steers a terminal.
 pub(super) fn line(text: Arguments<'_>) {
+    let mut line = format!("{text}\n");
+    if line.contains(|letter: char| !matches!(letter, '\n' | '\t' | ' '..='~')) {
+        line = line.split_inclusive(['\n', '\t']).map(safe).collect();
+    }
+    self::text(&line);
+}
+
+fn safe(piece: &str) -> String {
+    let end = piece.len().saturating_sub(usize::from(piece.ends_with(['\n', '\t'])));
+    let (text, end) = piece.split_at(end);
+    printable(text) + end
+}
+
+/// Prints text as it is.
+pub(super) fn text(text: &str) {
     let mut out = std::io::stdout().lock();
-    let written = out.write_fmt(text).and_then(|()| out.write_all(b"\n"));
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         std::process::exit(0);
     }
+}
+
+/// Prints a line to standard error, for people; what cannot be shown there is not missed.
+pub(super) fn hint(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{line}");
+}
+
+/// Prints what went wrong to standard error; it may have lines, and nothing else that steers a terminal.
+pub(super) fn complaint(text: &str) {
+    text.lines().for_each(|line| hint(&printable(line)));
+}
+
+/// Whether colours are wanted there: by `--color`, `NO_COLOR` and `CLICOLOR_FORCE`, else on a terminal.
+pub(super) fn coloured(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
+}
+
+/// Columns and rows of the terminal that standard output is, if it is one.
+pub(super) fn size() -> Option<(usize, usize)> {
+    let out = std::io::stdout();
+    let size = rustix::termios::tcgetwinsize(&out).ok().filter(|_| out.is_terminal())?;
+    Some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
 /// Prints one line, as `println!` does.

@@ -6,13 +6,14 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Service;
-use super::client::{Remote, print_json, view};
-use super::print::out;
+use super::client::{Remote, print_json, show, view};
 use super::said;
+use super::screen::{Hue, Screen, Words};
 use super::status::time;
+use super::table::{Fit, Table};
+use super::watch::Watch;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::record::RecordKey;
-use crate::domain::text::shorten;
 use crate::http::{HistoryView, PageView, RecordView};
 use crate::store::Said;
 
@@ -108,6 +109,8 @@ pub(super) struct List {
     #[arg(long)]
     cursor: Option<String>,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     service: Service,
 }
 
@@ -174,7 +177,7 @@ impl Snooze {
 impl Records {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::List(list) => list.run().await?,
+            Self::List(list) => return list.run().await,
             Self::Show(show) => show.run().await?,
             Self::Retry(decide) => decide.run("retry", json!({})).await?,
             Self::Hold(decide) => decide.run("hold", json!({})).await?,
@@ -194,61 +197,88 @@ impl Records {
 }
 
 impl List {
-    async fn run(self) -> anyhow::Result<()> {
+    async fn run(self) -> anyhow::Result<ExitCode> {
         let mut asked = self.which.given();
         asked.push(("limit", self.limit.to_string()));
         asked.extend(self.cursor.map(|cursor| ("cursor", cursor)));
         let query: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let answer = Remote::new(&self.service)?.get("/api/v1/records", &query).await?;
-        if self.service.json {
-            return print_json(&answer);
-        }
-        print_page(&view(&answer)?);
-        Ok(())
+        let remote = Remote::new(&self.service)?;
+        let ask = async || remote.get("/api/v1/records", &query).await;
+        self.watch
+            .run(self.service.json, ask, |answer, screen| {
+                tell_page(&view(answer)?, screen);
+                Ok(ExitCode::SUCCESS.into())
+            })
+            .await
     }
 }
 
-fn print_page(page: &PageView) {
+fn tell_page(page: &PageView, screen: &mut Screen) {
     if page.records.is_empty() {
-        out!("No records.");
+        screen.line("No records.");
     }
-    for record in &page.records {
-        out!("{}", row(record));
-    }
+    screen.table(&table(&page.records));
     if let Some(next) = &page.next {
-        out!("More: add --cursor '{next}'");
+        screen.next(format!("There are more: add --cursor '{next}'"));
+    }
+    if let Some(held) = page.records.iter().find(|record| record.state == "held") {
+        screen.next(format!("Next, one with its cure: readypost records show {}", held.key));
     }
 }
 
-/// One line: key, state, number, amount, client, and what is to know.
-pub(super) fn row(record: &RecordView) -> String {
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let note = match (&record.reason, &record.waiting) {
-        (Some(reason), _) => format!("{}: {}", reason.code, reason.sentence),
-        (None, Some(waiting)) => {
-            format!("{} due {} {}", waiting.step, time(Some(waiting.due)), waiting.cause.clone().unwrap_or_default())
-        }
-        (None, None) => {
-            let codes: Vec<&str> = record
-                .warnings
-                .iter()
-                .filter(|warning| warning.acknowledged_by.is_none())
-                .map(|warning| warning.code.as_str())
-                .collect();
-            codes.join(", ")
-        }
+/// Records, one in a row: key, state, number, client, total, and what is to know.
+pub(super) fn table<'records>(records: impl IntoIterator<Item = &'records RecordView>) -> Table {
+    let mut table = Table::new(&[
+        ("record", Fit::Key),
+        ("state", Fit::Whole),
+        ("number", Fit::Name),
+        ("client", Fit::Name),
+        ("total", Fit::Amount),
+        ("", Fit::Whole),
+        ("owner", Fit::Name),
+        ("what is to know", Fit::Sentence),
+    ]);
+    for record in records {
+        let (hue, note) = to_know(record);
+        let or_dash = |text: &Option<String>| Words::from(text.as_deref().unwrap_or("-"));
+        table.row([
+            Words::from(&record.key),
+            hue.of(&record.state),
+            or_dash(&record.number),
+            or_dash(&record.client),
+            or_dash(&record.total),
+            Words::from(record.currency.as_deref().unwrap_or_default()),
+            Words::from(record.owner.as_deref().unwrap_or_default()),
+            note,
+        ]);
+    }
+    table
+}
+
+/// What a record is waiting for, or what to look at, and how urgent it is.
+fn to_know(record: &RecordView) -> (Hue, Words) {
+    let open = || record.warnings.iter().filter(|warning| warning.acknowledged_by.is_none());
+    let hue = match (record.state.as_str(), open().next()) {
+        ("held", _) => Hue::Bad,
+        ("queued", _) | ("done", Some(_)) => Hue::Look,
+        ("done", None) => Hue::Good,
+        _ => Hue::Faint,
     };
-    format!(
-        "{:<24} {:<8} {:<10} {:>12}  {:<24} {}",
-        record.key,
-        record.state,
-        shorten(&or_dash(&record.number), 10),
-        or_dash(&record.total),
-        shorten(&or_dash(&record.client), 24),
-        note
-    )
-    .trim_end()
-    .to_owned()
+    let mut note = match (&record.reason, &record.waiting) {
+        (Some(reason), _) => hue.of(&reason.code).and(Hue::Plain, format!(": {}", reason.sentence)),
+        (None, Some(waiting)) => {
+            let cause = waiting.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+            Words::from(format!("{} due {}{cause}", waiting.step, time(Some(waiting.due))))
+        }
+        (None, None) => open().fold(Words::default(), |all, warning| {
+            let between = if all.is_empty() { "" } else { " " };
+            all.and(hue, format!("{between}{}", warning.code)).and(Hue::Plain, format!(": {}", warning.sentence))
+        }),
+    };
+    if let Some(until) = record.snoozed_until {
+        note = note.and(Hue::Faint, format!(" (snoozed until {})", time(Some(until))));
+    }
+    (hue, note)
 }
 
 impl Show {
@@ -264,64 +294,82 @@ impl Show {
         }
         let part = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
         let (record, history): (RecordView, Vec<HistoryView>) = (view(&part("record"))?, view(&part("history"))?);
-        print_one(&record, &history);
-        if self.raw {
-            said::print(&view::<Vec<Said>>(&said)?);
-        }
-        Ok(())
+        let raw = if self.raw { view::<Vec<Said>>(&said)? } else { Vec::new() };
+        show(false, &answer, |screen| {
+            tell_one(&record, screen);
+            tell_history(&history, screen);
+            if self.raw {
+                said::tell(&raw, screen);
+            }
+        })
     }
 }
 
-fn print_one(record: &RecordView, history: &[HistoryView]) {
-    out!("{}", row(record));
-    if let Some(link) = &record.connectwise_link {
-        out!("In ConnectWise: {link}");
+fn tell_one(record: &RecordView, screen: &mut Screen) {
+    // Its warnings stand below, with what they mean.
+    screen.table(&table([&RecordView { warnings: Vec::new(), ..record.clone() }]));
+    if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
+        screen.line(Hue::Strong.of("What helps: ").and(Hue::Plain, cure));
+    }
+    if let Some(issue) = &record.issue {
+        screen.line(format!("Its issue: {issue}"));
     }
     if let Some(link) = &record.client_link {
-        out!("Its client in ConnectWise: {link}");
-    }
-    if let Some(cure) = record.reason.as_ref().and_then(|reason| reason.cure.as_ref()) {
-        out!("What helps: {cure}");
+        screen.line(format!("Its client in ConnectWise: {link}"));
     }
     if let Some(reason) = record.reason.as_ref().filter(|reason| !reason.differences.is_empty()) {
-        out!("Posted, and now in ConnectWise:");
-        for difference in &reason.differences {
-            out!("  {}", difference.told());
-        }
+        screen.line("Posted, and now in ConnectWise:");
+        reason.differences.iter().for_each(|difference| screen.indented(2, difference.told()));
     }
     if let Some(undo) = &record.unposting {
         let done = if undo.done.is_empty() { "nothing yet".to_owned() } else { undo.done.join(", ") };
-        out!("Being unposted for {} since {}; undone: {done}", undo.by, time(Some(undo.at)));
+        screen.line(format!("Being unposted for {} since {}; undone: {done}", undo.by, time(Some(undo.at))));
     }
     if record.outcome_unknown {
-        out!("A request to Xero has no known outcome yet; it will be looked up, not sent again blindly.");
+        let text = "A request to Xero has no known outcome yet; it will be looked up, not sent again blindly.";
+        screen.line(Hue::Look.of(text));
     }
     if let Some(document) = &record.document {
-        out!(
-            "In Xero: {} of {} (ConnectWise {}), posted {}",
-            document.number,
-            document.xero_total,
-            document.total,
-            time(Some(document.posted))
-        );
-        out!("         {}", document.link);
+        let (number, total, ours) = (&document.number, &document.xero_total, &document.total);
+        let posted = time(Some(document.posted));
+        screen.line(format!("In Xero: {number} of {total} (ConnectWise {ours}), posted {posted}"));
+        screen.indented(9, &document.link);
         if let Some(cost) = &document.cost_of_goods {
             let total = cost.total.as_ref().map_or_else(|| "not in Xero yet".to_owned(), |total| format!("of {total}"));
-            out!("Cost of its goods: {total} {}", cost.link.as_deref().unwrap_or_default());
+            screen.line(format!("Cost of its goods: {total} {}", cost.link.as_deref().unwrap_or_default()));
         }
-        out!("In ConnectWise: batch {}", document.batch.as_deref().unwrap_or("not made yet"));
+        screen.line(format!("In ConnectWise: batch {}", document.batch.as_deref().unwrap_or("not made yet")));
     }
     for warning in &record.warnings {
         let seen = warning.acknowledged_by.as_ref().map(|by| format!(" (acknowledged by {by})")).unwrap_or_default();
-        out!("Warning {}: {}{seen}", warning.code, warning.sentence);
+        let hue = if seen.is_empty() { Hue::Look } else { Hue::Faint };
+        screen
+            .line(hue.of(format!("Warning {}", warning.code)).and(Hue::Plain, format!(": {}{seen}", warning.sentence)));
+        screen.indented(2, Hue::Faint.of(&warning.meaning));
+        let mut parts = Table::new(&[("", Fit::Amount), ("", Fit::Sentence)]);
         for (label, amount) in &warning.parts {
-            out!("  {amount:>12}  {label}");
+            parts.row([Words::from(amount), Words::from(label)]);
         }
+        screen.table(&parts);
     }
-    out!("History:");
+    match record.state.as_str() {
+        "held" if record.reason.as_ref().is_some_and(|reason| reason.retry_helps) => {
+            screen.next(format!("Then: readypost records retry {}", record.key));
+        }
+        "done" if record.warnings.iter().any(|warning| warning.acknowledged_by.is_none()) => {
+            screen.next(format!("Once it was looked at: readypost records acknowledge {}", record.key));
+        }
+        _ => {}
+    }
+}
+
+fn tell_history(history: &[HistoryView], screen: &mut Screen) {
+    screen.line(Hue::Strong.of("History:"));
+    let mut entries = Table::new(&[("", Fit::Whole), ("", Fit::Whole), ("", Fit::Sentence)]);
     for entry in history {
-        out!("  {}  {:<9} {}", time(Some(entry.at)), entry.event, entry.sentence);
+        entries.row([Words::from(time(Some(entry.at))), Words::from(&entry.event), Words::from(&entry.sentence)]);
     }
+    screen.table(&entries);
 }
 
 impl Decide {
@@ -330,18 +378,24 @@ impl Decide {
         let path = format!("/api/v1/records/{}", self.key.path());
         if self.dry_run {
             let answer = remote.get(&path, &[]).await?;
-            let record: RecordView = view(&answer.get("record").cloned().unwrap_or(Value::Null))?;
-            out!("would {action}: {}", row(&record));
-            return Ok(());
+            let record = answer.get("record").cloned().unwrap_or(Value::Null);
+            let known: RecordView = view(&record)?;
+            return show(self.service.json, &record, |screen| {
+                screen.line(format!("would {action}:"));
+                screen.table(&table([&known]));
+                screen.next("Nothing was changed.");
+            });
         }
         if let Some(body) = body.as_object_mut() {
             body.insert("note".to_owned(), json!(self.note));
         }
         let answer = remote.post(&format!("{path}/{action}"), &body).await?;
-        if self.service.json {
-            return print_json(&answer);
-        }
-        out!("{}", row(&view(&answer)?));
-        Ok(())
+        let record: RecordView = view(&answer)?;
+        show(self.service.json, &answer, |screen| {
+            screen.table(&table([&record]));
+            if record.state == "queued" {
+                screen.next(format!("See how it ends: readypost records show {}", record.key));
+            }
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! `readypost simulate`: what posting would do.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,13 +7,15 @@ use anyhow::bail;
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use super::client::{Remote, print_json, view};
+use super::client::{Remote, print_json, show, view};
 use super::print::out;
+use super::progress::Progress;
+use super::screen::{Hue, Screen, Words};
+use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
 use crate::domain::record::{CompanyId, RecordKey};
 use crate::domain::simulation::{Effect, Scope, Simulated, Simulation, Verdict};
 use crate::domain::statement::Month;
-use crate::domain::text::shorten;
 use crate::http::SimulationView;
 
 /// How often the service is asked how far it is.
@@ -62,7 +63,7 @@ impl Simulate {
         } else if self.csv {
             out!("{}", simulation.csv().trim_end());
         } else {
-            print(&simulation);
+            show(false, &answer, |screen| tell(&simulation, screen))?;
         }
         Ok(if simulation.needs_somebody() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
     }
@@ -73,12 +74,13 @@ async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
     let id = id.to_string();
     let mut all: Option<Simulation> = None;
     let mut offset = 0;
+    let progress = Progress::begin("simulating");
     loop {
         let from = offset.to_string();
         let query = [("id", id.as_str()), ("offset", &from), ("limit", PAGE)];
         let mut answer = remote.get("/api/v1/simulate", &query).await?;
         let view: SimulationView = view(&answer)?;
-        progress(&view);
+        progress.at(view.done.into(), view.of.into(), &how_far(&view));
         match (view.state.as_str(), view.simulation) {
             ("done", Some(simulation)) => {
                 let all = match &mut all {
@@ -97,138 +99,167 @@ async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
                 offset = next;
             }
             ("cancelled", _) => bail!("the simulation was cancelled; begin it again with the same command"),
-            ("failed", _) => bail!("the simulation failed: {}", view.error.unwrap_or_default()),
+            ("failed", _) => bail!(
+                "the simulation failed: {}\n`readypost doctor` says whether both systems answer.",
+                view.error.unwrap_or_default()
+            ),
             _ => tokio::time::sleep(ASK_EVERY).await,
         }
     }
 }
 
-/// One line that is written over, on a terminal only.
-#[expect(clippy::print_stderr, reason = "the command line speaks to people")]
-fn progress(view: &SimulationView) {
-    if !std::io::stderr().is_terminal() {
-        return;
-    }
-    let SimulationView { step, done, of, calls, .. } = view;
+fn how_far(view: &SimulationView) -> String {
+    let SimulationView { step, calls, .. } = view;
     let waits = view.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
-    let many = if *of > 0 { format!(" {done} of {of}") } else { String::new() };
-    let calls = format!("{} calls to ConnectWise, {} to Xero", calls.connectwise, calls.xero);
-    let line = format!("{step}{many}, {calls}{}", waits.unwrap_or_default());
-    eprint!("\r\x1b[K{}", if view.state == "running" { line } else { String::new() });
+    format!("{step}, {} calls to ConnectWise, {} to Xero{}", calls.connectwise, calls.xero, waits.unwrap_or_default())
 }
 
-fn print(simulation: &Simulation) {
+fn tell(simulation: &Simulation, screen: &mut Screen) {
     let Simulation { rows, .. } = simulation;
     if rows.is_empty() {
-        out!("There is nothing to post.");
+        screen.line("There is nothing to post.");
     }
-    let one = matches!(simulation.scope, Scope::Record { .. });
-    if one {
+    if matches!(simulation.scope, Scope::Record { .. }) {
         for row in rows {
-            print_whole(row);
+            tell_whole(row, screen);
         }
-    } else if !rows.is_empty() {
-        out!("{:<9} {:<32} {:<14} {:<24} {:>14}  why", "would", "record", "number", "whose", "total");
-        // What needs somebody is printed first.
+    } else {
+        // What needs somebody is shown first.
         let mut sorted: Vec<&Simulated> = rows.iter().collect();
         sorted.sort_by_key(|row| !row.verdict.needs_somebody());
-        for row in sorted.iter().take(ROWS_MAX) {
-            print_row(row);
-        }
+        let mut table = head();
+        sorted.into_iter().take(ROWS_MAX).for_each(|one| row(one, &mut table));
+        screen.table(&table);
         if let Some(more @ 1..) = rows.len().checked_sub(ROWS_MAX) {
-            out!("and {more} more; --csv and --json have them");
+            screen.line(format!("and {more} more; --csv and --json have them"));
         }
     }
-    out!();
-    for verdict in Verdict::ALL {
-        for total in simulation.totals.iter().filter(|total| total.verdict == verdict) {
-            out!(
-                "{:<9} {:>6} records {:>16} {}",
-                verdict.as_str(),
-                total.records,
-                total.total.to_string(),
-                total.currency
-            );
-        }
-    }
+    tell_sums(simulation, screen);
     for reason in &simulation.reasons {
-        let effect = match reason.effect {
-            Effect::Hold => "held",
-            Effect::Warning => "warning",
-            Effect::Skip => "skipped",
+        let (hue, effect) = match reason.effect {
+            Effect::Hold => (Hue::Bad, "held"),
+            Effect::Warning => (Hue::Look, "warning"),
+            Effect::Skip => (Hue::Plain, "skipped"),
         };
-        out!();
-        out!("{effect}: {} ({}) {}", reason.code, reason.records, reason.sentence);
+        screen.blank();
+        let what = format!(": {} ({}) {}", reason.code, reason.records, reason.sentence);
+        screen.line(hue.of(effect).and(Hue::Plain, what));
         if reason.effect == Effect::Hold {
-            out!("    {}", reason.cure);
+            screen.indented(2, Hue::Faint.of(&reason.cure));
         }
     }
-    print_cost(simulation);
+    tell_cost(simulation, screen);
 }
 
-fn print_cost(simulation: &Simulation) {
-    out!();
+fn hue(verdict: Verdict) -> Hue {
+    match verdict {
+        Verdict::Post | Verdict::Adopt | Verdict::Posted => Hue::Good,
+        Verdict::Skip => Hue::Faint,
+        Verdict::Hold | Verdict::Differs | Verdict::Missing | Verdict::Unread => Hue::Bad,
+    }
+}
+
+fn tell_sums(simulation: &Simulation, screen: &mut Screen) {
+    screen.blank();
+    let mut sums =
+        Table::new(&[("would", Fit::Whole), ("records", Fit::Amount), ("total", Fit::Amount), ("", Fit::Whole)]);
+    for verdict in Verdict::ALL {
+        for total in simulation.totals.iter().filter(|total| total.verdict == verdict) {
+            let (records, sum) = (total.records.to_string(), total.total.to_string());
+            sums.row([
+                hue(verdict).of(verdict.as_str()),
+                Words::from(records),
+                Words::from(sum),
+                Words::from(&total.currency),
+            ]);
+        }
+    }
+    screen.table(&sums);
+}
+
+fn tell_cost(simulation: &Simulation, screen: &mut Screen) {
+    screen.blank();
     if simulation.new_contacts > 0 {
-        out!("{} contacts would be created in Xero.", simulation.new_contacts);
+        screen.line(format!("{} contacts would be created in Xero.", simulation.new_contacts));
     }
     let (calls, spent) = (simulation.calls, simulation.spent);
-    out!("Posting would cost {} calls to Xero and about {} to ConnectWise.", calls.xero, calls.connectwise);
+    let cost =
+        format!("Posting would cost {} calls to Xero and about {} to ConnectWise.", calls.xero, calls.connectwise);
+    screen.line(cost);
     if let Some(estimate) = &simulation.estimate {
         let today = match estimate.today {
             Some(today) => format!("; today has {today} left"),
             None => String::new(),
         };
-        out!("At {} calls a minute that takes {} min{today}.", estimate.minute_limit, estimate.minutes);
+        screen.line(format!("At {} calls a minute that takes {} min{today}.", estimate.minute_limit, estimate.minutes));
         if estimate.not_today > 0 {
-            out!("{} calls do not fit into today: the rest is posted after Xero's day is over.", estimate.not_today);
+            let late = format!("{} calls do not fit into today", estimate.not_today);
+            screen.line(Hue::Look.of(late).and(Hue::Plain, ": the rest is posted after Xero's day is over."));
         }
     }
-    out!(
+    screen.line(format!(
         "The simulation took {} calls to Xero and {} to ConnectWise. Nothing was written.",
-        spent.xero,
-        spent.connectwise
-    );
-    for note in &simulation.notes {
-        out!("Note: {note}");
+        spent.xero, spent.connectwise
+    ));
+    simulation.notes.iter().for_each(|note| screen.line(format!("Note: {note}")));
+    let one = matches!(simulation.scope, Scope::Record { .. });
+    if let Some(first) = simulation.rows.iter().find(|row| !one && row.verdict.needs_somebody()) {
+        screen.next(format!("Next, one with all that is known of it: readypost simulate {}", first.key));
     }
 }
 
-fn print_row(row: &Simulated) {
-    let total = format!("{} {}", row.total, row.currency);
+fn head() -> Table {
+    Table::new(&[
+        ("would", Fit::Whole),
+        ("record", Fit::Key),
+        ("number", Fit::Name),
+        ("whose", Fit::Name),
+        ("total", Fit::Amount),
+        ("", Fit::Whole),
+        ("why", Fit::Sentence),
+    ])
+}
+
+fn row(row: &Simulated, table: &mut Table) {
     let warnings: Vec<&str> = row.warnings.iter().map(|warning| warning.code.as_str()).collect();
-    let why = if row.code.is_empty() { warnings.join(", ") } else { row.code.clone() };
-    let (number, party) = (shorten(&row.number, 14), shorten(row.party.as_str(), 24));
-    out!("{:<9} {:<32} {number:<14} {party:<24} {total:>14}  {why}", row.verdict.as_str(), row.key.to_string());
+    let why = if row.code.is_empty() { Hue::Look.of(warnings.join(", ")) } else { hue(row.verdict).of(&row.code) };
+    table.row([
+        hue(row.verdict).of(row.verdict.as_str()),
+        Words::from(row.key.to_string()),
+        Words::from(&row.number),
+        Words::from(row.party.as_str()),
+        Words::from(row.total.to_string()),
+        Words::from(&row.currency),
+        why,
+    ]);
     for unlike in &row.differences {
-        out!("{:<9}   {}: {} in ConnectWise, {} in Xero", "", unlike.field, unlike.wanted, unlike.xero);
+        table.note(format!("{}: {} in ConnectWise, {} in Xero", unlike.field, unlike.wanted, unlike.xero));
     }
 }
 
 /// A record with all that is known of it.
-fn print_whole(row: &Simulated) {
-    print_row(row);
-    if !row.sentence.is_empty() {
-        out!("    {}", row.sentence);
+fn tell_whole(one: &Simulated, screen: &mut Screen) {
+    let mut table = head();
+    row(one, &mut table);
+    screen.table(&table);
+    for text in [&one.sentence, &one.cure].into_iter().filter(|text| !text.is_empty()) {
+        screen.indented(2, text);
     }
-    if !row.cure.is_empty() {
-        out!("    {}", row.cure);
+    for warning in &one.warnings {
+        let code = Hue::Look.of(format!("warning {}", warning.code.as_str()));
+        screen.indented(2, code.and(Hue::Plain, format!(": {}", warning.sentence)));
     }
-    for warning in &row.warnings {
-        out!("    warning {}: {}", warning.code.as_str(), warning.sentence);
+    if !one.new_contact.is_empty() {
+        screen.indented(2, format!("The contact '{}' would be created first.", one.new_contact));
     }
-    if !row.new_contact.is_empty() {
-        out!("    The contact '{}' would be created first.", row.new_contact);
-    }
-    if let Some(document) = &row.in_xero {
+    if let Some(document) = &one.in_xero {
         let (kind, number, status) = (document.kind.noun(), &document.number, &document.status);
-        out!("    In Xero: {kind} {number} of {}, {status}, {}", document.total, document.link);
+        screen.indented(2, format!("In Xero: {kind} {number} of {}, {status}, {}", document.total, document.link));
     }
-    for request in &row.requests {
-        out!("    PUT {}", request.path);
+    for request in &one.requests {
+        screen.indented(2, Hue::Strong.of(format!("PUT {}", request.path)));
         let body: Option<Value> = serde_json::from_str(&request.body).ok();
         let pretty = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
-        for line in pretty.unwrap_or_else(|| request.body.clone()).lines() {
-            out!("      {line}");
-        }
+        pretty.unwrap_or_else(|| request.body.clone()).lines().for_each(|line| screen.letters(4, line));
     }
 }

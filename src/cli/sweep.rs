@@ -1,14 +1,15 @@
 //! `readypost sweep` and `readypost callbacks …`.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Remote, print_json, view};
-use super::print::out;
+use super::client::{Remote, print_json, show, view};
+use super::progress::Progress;
+use super::screen::{Hue, Screen, Words};
+use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
 use crate::http::{CallbacksView, ReportView, SweepView};
 
@@ -59,12 +60,15 @@ impl Sweep {
 /// Asks for a sweep and waits for its end.
 pub(super) async fn sweep(remote: &Remote, dry_run: bool) -> anyhow::Result<Value> {
     let mut answer = remote.post("/api/v1/sweep", &json!({ "dry_run": dry_run })).await?;
-    let progress = std::io::stderr().is_terminal();
+    let progress = Progress::begin("sweeping");
     loop {
         let sweep: SweepView = view(&answer)?;
-        if progress {
-            show(&sweep);
-        }
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        progress.at(
+            count(sweep.reports.len()),
+            count(sweep.connections),
+            &format!("connections; {}, {} rows", sweep.stage, sweep.rows),
+        );
         if sweep.ended.is_some() {
             return Ok(answer);
         }
@@ -73,12 +77,10 @@ pub(super) async fn sweep(remote: &Remote, dry_run: bool) -> anyhow::Result<Valu
     }
 }
 
-/// Prints what a sweep found.
+/// Shows what a sweep found.
 pub(super) fn told(answer: &Value) -> anyhow::Result<ExitCode> {
     let sweep: SweepView = view(answer)?;
-    for report in &sweep.reports {
-        print(report, sweep.dry_run);
-    }
+    show(false, answer, |screen| sweep.reports.iter().for_each(|report| tell(report, sweep.dry_run, screen)))?;
     ended(answer)
 }
 
@@ -94,58 +96,49 @@ fn needs_somebody(report: &ReportView) -> bool {
     !report.found.is_empty() || !result.problems.is_empty() || result.callbacks_good == Some(false)
 }
 
-/// The line that says how far it is, over itself.
-fn show(sweep: &SweepView) {
-    let mut err = std::io::stderr().lock();
-    let (done, all) = (sweep.reports.len(), sweep.connections);
-    let line = match sweep.ended {
-        Some(_) => String::new(),
-        None => format!("{done} of {all} connections; {}, {} rows", sweep.stage, sweep.rows),
-    };
-    // Progress is for whoever looks; what cannot be shown is not missed.
-    let _ = write!(err, "\r\x1b[K{line}");
-    let _ = err.flush();
-}
-
-fn print(report: &ReportView, dry_run: bool) {
+fn tell(report: &ReportView, dry_run: bool, screen: &mut Screen) {
     let result = &report.result;
     let listed: Vec<String> = result.listed.iter().map(|(kind, rows)| format!("{rows} {}", kind.plural())).collect();
     let listed = if listed.is_empty() { "nothing".to_owned() } else { listed.join(", ") };
-    out!(
-        "{}: ConnectWise lists {listed} as unposted; {} calls to ConnectWise, {} to Xero, {} ms",
-        report.connection,
-        result.calls,
-        result.xero_calls,
-        result.took_ms
-    );
-    if !report.found.is_empty() {
-        out!("  {:<44} {:<16} {:<14} closed", "record", "number", "why");
+    screen.line(Hue::Strong.of(&report.connection).and(
+        Hue::Plain,
+        format!(
+            ": ConnectWise lists {listed} as unposted; {} calls to ConnectWise, {} to Xero, {} ms",
+            result.calls, result.xero_calls, result.took_ms
+        ),
+    ));
+    let mut found =
+        Table::new(&[("record", Fit::Key), ("number", Fit::Name), ("why", Fit::Whole), ("closed", Fit::Whole)]);
+    for one in &report.found {
+        let why = Hue::Look.of(&one.why);
+        found.row([Words::from(&one.key), Words::from(&one.number), why, Words::from(&one.closed)]);
     }
-    for found in &report.found {
-        out!("  {:<44} {:<16} {:<14} {}", found.key, found.number, found.why, found.closed);
-    }
+    screen.table(&found);
     if result.older > 0 {
-        out!(
-            "  {} unknown ones were closed long before readypost began and are left alone: set `start_date`, or retry those that are to be posted",
+        screen.indented(2, format!(
+            "{} unknown ones were closed long before readypost began and are left alone: set `start_date`, or retry those that are to be posted",
             result.older
-        );
+        ));
     }
     if result.deferred > 0 {
-        out!("  {} more are left for the next sweep", result.deferred);
+        screen.indented(2, format!("{} more are left for the next sweep", result.deferred));
     }
     for problem in &result.problems {
-        out!("  PROBLEM {problem}");
+        screen.indented(2, Hue::Bad.of("PROBLEM ").and(Hue::Plain, problem.as_str()));
     }
     for callback in &result.callbacks {
-        out!("  callbacks: {callback}");
+        screen.indented(2, Hue::Look.of("callbacks: ").and(Hue::Plain, callback.as_str()));
     }
     match (report.found.is_empty(), dry_run) {
-        (true, _) => out!("  Nothing is to be done about records."),
-        (false, true) => out!(
-            "  Nothing was changed; without --dry-run these would be looked at, for about {} calls to Xero.",
-            report.xero_calls_about
+        (true, _) => screen.indented(2, "Nothing is to be done about records."),
+        (false, true) => screen.indented(
+            2,
+            format!(
+                "Nothing was changed; without --dry-run these would be looked at, for about {} calls to Xero.",
+                report.xero_calls_about
+            ),
         ),
-        (false, false) => out!("  They are in the queue: readypost records list"),
+        (false, false) => screen.next("They are in the queue: readypost records list --state queued"),
     }
 }
 
@@ -158,24 +151,27 @@ impl Callbacks {
         };
         let answer: Value = Remote::new(&service)?.post("/api/v1/callbacks", &json!({ "dry_run": dry_run })).await?;
         let all: Vec<CallbacksView> = view(&answer)?;
-        if service.json {
-            print_json(&answer)?;
-        } else {
+        show(service.json, &answer, |screen| {
             for callbacks in &all {
-                print_callbacks(callbacks, dry_run);
+                tell_callbacks(callbacks, dry_run, screen);
             }
-        }
+            if dry_run && all.iter().any(|callbacks| !callbacks.wrong.is_empty()) {
+                screen.next("Next: readypost callbacks sync");
+            }
+        })?;
         let wrong = |view: &CallbacksView| !view.failed.is_empty() || view.wrong.len() > view.done.len();
         Ok(if all.iter().any(wrong) { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
     }
 }
 
-fn print_callbacks(view: &CallbacksView, dry_run: bool) {
-    let said = if dry_run { &view.wrong } else { &view.done };
-    for line in said.iter().chain(&view.failed) {
-        out!("{}: {line}", view.connection);
+fn tell_callbacks(view: &CallbacksView, dry_run: bool, screen: &mut Screen) {
+    let (said, hue) = if dry_run { (&view.wrong, Hue::Look) } else { (&view.done, Hue::Good) };
+    let line = |hue: Hue, text: &str| hue.of(&view.connection).and(Hue::Plain, format!(": {text}"));
+    let said = said.iter().map(|text| (hue, text));
+    for (hue, text) in said.chain(view.failed.iter().map(|text| (Hue::Bad, text))) {
+        screen.line(line(hue, text));
     }
     if view.wrong.is_empty() && view.failed.is_empty() {
-        out!("{}: all callbacks are registered and switched on", view.connection);
+        screen.line(line(Hue::Good, "all callbacks are registered and switched on"));
     }
 }

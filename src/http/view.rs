@@ -15,7 +15,6 @@ use crate::domain::delivery::{CostJournal, Record, State, StateName, Step};
 use crate::domain::draft::DocumentKind;
 use crate::domain::hold::Place;
 use crate::domain::issue::IssueId;
-use crate::domain::record::RecordKind;
 use crate::pipeline::Parts;
 use crate::store::{ADJUSTED_CENTS, Head, Health, Hour, Lane, TOOK_SECONDS};
 
@@ -100,9 +99,6 @@ pub struct RecordView {
     /// The page of the client or vendor in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_link: Option<String>,
-    /// Its own page in ConnectWise, where ConnectWise has an address for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connectwise_link: Option<String>,
     /// What it is worth.
     pub total: Option<String>,
     /// ISO code.
@@ -297,8 +293,6 @@ pub(super) fn record(record: &Record, parts: &Parts) -> RecordView {
         // ConnectWise names nobody by 0.
         let client = record.about.as_ref().and_then(|about| about.party).filter(|id| *id > 0);
         view.client_link = client.and_then(|id| connection.client.company_page(id));
-        let entry = record.key.source.as_str().parse().ok().filter(|_| record.key.kind == RecordKind::Expense);
-        view.connectwise_link = entry.and_then(|entry| connection.client.expense_page(entry));
     }
     view
 }
@@ -350,7 +344,6 @@ impl From<&Record> for RecordView {
             number: about.map(|about| about.number.clone()),
             client: about.map(|about| about.client.to_string()),
             client_link: None,
-            connectwise_link: None,
             total: about.map(|about| about.total.to_string()),
             currency: about.map(|about| about.currency.clone()).filter(|code| !code.is_empty()),
             reason,

@@ -43,7 +43,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// Holds the configuration file, which `rewrite` writes anew.
     file: tempfile::TempDir,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
     process: Option<Process>,
 }
 

@@ -76,5 +76,5 @@ async fn a_health_check_needs_no_token_and_tells_a_pause_from_a_failure() {
     assert_eq!(health(&world.url).await, (Some(0), "ready\nacme-au is paused\n".to_owned()));
     let (code, said) = health("http://127.0.0.1:9").await;
     assert_eq!(code, Some(1));
-    assert!(said.contains("is the service running?"), "{said}");
+    assert!(said.contains("`readypost serve`"), "{said}");
 }

@@ -168,7 +168,8 @@ async fn a_reload_shows_a_new_certificate_and_a_wrong_one_changes_nothing() {
     assert!(client(&expired).get(&health).send().await.is_err());
     wait_for(&world, "has expired: clients refuse it").await;
     let said = run(&["doctor", "--config", world.path("readypost.toml").to_str().unwrap()], None).await.1;
-    assert!(said.contains("WRONG  tls_certificate        the certificate in "), "{said}");
+    let line = said.lines().find(|line| line.starts_with("WRONG  tls_certificate ")).unwrap_or_default();
+    assert!(line.contains(" the certificate in "), "{said}");
     let certificate = good();
     certificate.write(folder.path());
     service.hangup().await;
@@ -194,7 +195,7 @@ async fn a_reload_shows_a_new_certificate_and_a_wrong_one_changes_nothing() {
     std::fs::write(&root, certificate.pem()).unwrap();
     assert_eq!(run(&["health", "--url", &service.url], Some(&root)).await, (Some(0), "ready\n".to_owned()));
     let (code, said) = run(&["health", "--url", &service.url], None).await;
-    assert!(code == Some(1) && said.contains("certificate"), "{said}");
+    assert!(code == Some(1) && said.contains("SSL_CERT_FILE"), "{said}");
     // A key of another certificate, files that are gone: nothing changes.
     std::fs::write(folder.path().join("tls.key"), expired.key()).unwrap();
     let (status, answer) = reload(false).await;

@@ -1,43 +1,40 @@
 //! What the demo prints.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 
 use super::stage::{Expected, Stage};
 use crate::cli::print::out;
+use crate::cli::screen::{Hue, Screen, Words};
 use crate::domain::facts::mark_in;
 use crate::domain::record::RecordKind;
 use crate::domain::text::shorten;
 use crate::http::RecordView;
 use crate::simulator::xero::{Kind, Status};
 
-/// A word in a colour, on a terminal only.
-fn paint(colour: u8, text: &str) -> String {
-    if std::io::stdout().is_terminal() { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
+/// One line that begins so far to the right.
+fn say_at(spaces: usize, words: impl Into<Words>) {
+    let mut screen = Screen::here();
+    screen.indented(spaces, words);
+    screen.show();
 }
 
-const RED: u8 = 31;
-const GREEN: u8 = 32;
-const YELLOW: u8 = 33;
-const BOLD: u8 = 1;
-const FAINT: u8 = 2;
-
 pub(super) fn opening(stage: &Stage) {
-    out!("{}", paint(BOLD, "readypost demo: a month end between a simulated ConnectWise and a simulated Xero"));
+    say_at(0, Hue::Strong.of("readypost demo: a month end between a simulated ConnectWise and a simulated Xero"));
     out!("  ConnectWise  {}", stage.connectwise.site_url());
     out!("  Xero         {}", stage.xero.api_url());
     out!("  readypost    {}/status", stage.url);
 }
 
 pub(super) fn heading(title: &str) {
-    out!("\n{}", paint(BOLD, title));
+    out!();
+    say_at(0, Hue::Strong.of(title));
 }
 
 pub(super) fn say(text: &str) {
-    out!("  {}", paint(FAINT, text));
+    say_at(2, Hue::Faint.of(text));
 }
 
 fn seconds(took: Duration) -> String {
@@ -51,33 +48,28 @@ pub(super) fn record(view: &RecordView, took: Option<Duration>) {
     let (client, total) = (view.client.clone().unwrap_or_default(), view.total.clone().unwrap_or_default());
     let took = took.map(seconds).unwrap_or_default();
     let open: Vec<_> = view.warnings.iter().filter(|warning| warning.acknowledged_by.is_none()).collect();
-    let (colour, state) = match (view.state.as_str(), open.is_empty()) {
-        ("done", true) => (GREEN, "posted"),
-        ("done", false) => (YELLOW, "posted, look"),
-        ("held", _) => (RED, "held"),
-        ("queued", _) => (YELLOW, "waiting"),
-        (_, _) => (FAINT, "skipped"),
+    let (hue, state) = match (view.state.as_str(), open.is_empty()) {
+        ("done", true) => (Hue::Good, "posted"),
+        ("done", false) => (Hue::Look, "posted, look"),
+        ("held", _) => (Hue::Bad, "held"),
+        ("queued", _) => (Hue::Look, "waiting"),
+        (_, _) => (Hue::Faint, "skipped"),
     };
-    out!(
-        "  {:<8} {:<26} {:>10}  {}  {took}",
-        number,
-        shorten(&client, 26),
-        total,
-        paint(colour, &format!("{state:<12}"))
-    );
+    let line = Words::from(format!("{number:<8} {:<26} {total:>10}  ", shorten(&client, 26)));
+    say_at(2, line.and(hue, format!("{state:<12}")).and(Hue::Plain, format!("  {took}")));
     if let Some(reason) = &view.reason {
-        out!("          {} {}", paint(colour, &reason.code), reason.sentence);
+        say_at(10, hue.of(&reason.code).and(Hue::Plain, format!(" {}", reason.sentence)));
         if let Some(cure) = &reason.cure {
-            out!("          {}", paint(FAINT, cure));
+            say_at(10, Hue::Faint.of(cure));
         }
     }
     if let Some(cause) = view.waiting.as_ref().and_then(|waiting| waiting.cause.as_ref()) {
-        out!("          {}", paint(FAINT, cause));
+        say_at(10, Hue::Faint.of(cause));
     }
     for warning in open.iter().filter(|_| view.state == "done") {
-        out!("          {} {}", paint(colour, &warning.code), warning.sentence);
+        say_at(10, hue.of(&warning.code).and(Hue::Plain, format!(" {}", warning.sentence)));
         for (label, amount) in &warning.parts {
-            out!("          {amount:>10}  {}", paint(FAINT, label));
+            say_at(10, Words::from(format!("{amount:>10}  ")).and(Hue::Faint, label));
         }
     }
 }
@@ -114,10 +106,10 @@ pub(super) async fn summary(stage: &Stage) -> anyhow::Result<usize> {
     out!("  Webhooks of Xero answered: {}", webhooks.join(", "));
     out!("  Calls to Xero: {}", stage.xero.calls());
     if surprises.is_empty() {
-        out!("  {}", paint(GREEN, "Every record ended as it should."));
+        say_at(2, Hue::Good.of("Every record ended as it should."));
     }
     for surprise in &surprises {
-        out!("  {} {surprise}", paint(RED, "UNEXPECTED"));
+        say_at(2, Hue::Bad.of("UNEXPECTED").and(Hue::Plain, format!(" {surprise}")));
     }
     Ok(surprises.len())
 }

@@ -1,20 +1,21 @@
 //! `readypost doctor`: finds what would hold tomorrow's records, today.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 mod both;
+mod findings;
 mod keys;
 mod named;
 
-use super::PROBLEMS;
-use super::print::out;
+use super::client::show;
+use super::{ConfigFile, PROBLEMS};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Alert, Company, Config, Connection, Grant};
@@ -23,46 +24,42 @@ use crate::domain::facts::{Organisation, Status, TaxRate};
 use crate::domain::record::ConnectionId;
 use crate::domain::rules::{Rules, TaxSource};
 use crate::xero::TokenVault;
+use findings::Findings;
 
 /// Clocks that differ by more than this make dates and locks doubtful.
 const CLOCK_OFFSET_MAX: SignedDuration = SignedDuration::from_mins(2);
 
-/// What the checks found.
-#[derive(Debug, Default)]
-struct Findings {
-    said: usize,
-    wrong: usize,
+/// Check the configuration and both systems.
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
-impl Findings {
-    fn good(&mut self, about: &str, text: &str) {
-        self.say("ok", about, text);
-    }
-
-    fn note(&mut self, about: &str, text: &str) {
-        self.say("note", about, text);
-    }
-
-    fn wrong(&mut self, about: &str, text: &str) {
-        self.wrong = self.wrong.saturating_add(1);
-        self.say("WRONG", about, text);
-    }
-
-    fn say(&mut self, mark: &str, about: &str, text: &str) {
-        self.said = self.said.saturating_add(1);
-        out!("{mark:>5}  {about:<22} {text}");
+impl Doctor {
+    /// Reads from both systems and writes nothing. The exit code is 1 when something is wrong.
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let path = &self.file.config;
+        let config = match super::load(path) {
+            Ok(config) => config,
+            Err(code) => return Ok(code),
+        };
+        let mut findings = Findings::begin();
+        findings.good("configuration", &format!("{} is complete", path.display()));
+        let checked = check(config, &mut findings).await;
+        findings.end();
+        show(self.json, &findings.json(), |screen| findings.tell(screen))?;
+        checked?;
+        Ok(if findings.wrongs() == 0 { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) })
     }
 }
 
-/// Reads from both systems and writes nothing. The exit code is 1 when something is wrong.
-pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    let config = match super::load(path) {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
-    };
-    let (mut findings, clock): (_, Arc<dyn Clock>) = (Findings::default(), Arc::new(SystemClock));
-    findings.good("configuration", &format!("{} is complete", path.display()));
-    server(&config, clock.now(), &mut findings);
+async fn check(config: Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    server(&config, clock.now(), findings);
     let Config { connections, companies, server, alerts, .. } = config;
     let mut names = BTreeMap::new();
     for connection in connections {
@@ -72,24 +69,15 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
             .as_ref()
             .map(|url| format!("{}/callbacks/{}", url.as_str().trim_end_matches('/'), connection.name));
         let name = connection.name.clone();
-        if let Some(known) = check_connection(connection, &ours, callback, &clock, &mut findings).await? {
+        if let Some(known) = check_connection(connection, &ours, callback, &clock, findings).await? {
             names.insert(name, known);
         }
     }
     for company in &companies {
-        check_company(company, &names, &clock, &mut findings).await?;
+        check_company(company, &names, &clock, findings).await?;
     }
-    channels(&alerts, &mut findings).await?;
-    out!();
-    if findings.wrong == 0 {
-        out!("{} checks, nothing is wrong.", findings.said);
-        return Ok(ExitCode::SUCCESS);
-    }
-    out!(
-        "{} to correct.",
-        if findings.wrong == 1 { "One thing".to_owned() } else { format!("{} things", findings.wrong) }
-    );
-    Ok(ExitCode::from(PROBLEMS))
+    channels(&alerts, findings).await?;
+    Ok(())
 }
 
 fn server(config: &Config, now: Timestamp, findings: &mut Findings) {

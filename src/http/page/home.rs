@@ -36,9 +36,10 @@ pub(in crate::http) async fn show(surface: &Arc<Surface>, looker: &Looker) -> Re
     let warned = list(Filter { warning: Some("any".to_owned()), ..state(StateName::Done) }).await?;
     let (queued, done) = (list(state(StateName::Queued)).await?, list(state(StateName::Done)).await?);
     let issues = issues::all(surface).await?;
+    let count = |state: &str| status.records.get(state).copied().unwrap_or_default();
     let body = html! {
         h1 { "Status" }
-        p.quiet { "readypost " (status.version) " · " (time(now)) @if !status.ready { " · " strong.bad { "not storing: " (status.store) } } }
+        p.quiet { "readypost " (status.version) " · " (time(now)) " · " (count("done")) " posted and " (count("skipped")) " skipped in all" @if !status.ready { " · " strong.bad { "not storing: " (status.store) } } }
         (tiles(&status))
         (banners(&status))
         h2 { "Needs you" }

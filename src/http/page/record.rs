@@ -27,7 +27,6 @@ pub(super) async fn show(
     let body = html! {
         h1 { (title) " " span.code { (record.state) } }
         p.quiet { (record.key) " · " (client(&record)) " · " (amount(&record))
-            @if let Some(link) = &record.connectwise_link { " · " a href=(link) rel="noreferrer" { "in ConnectWise" } }
             @if let Some(owner) = &record.owner { " · " (owner) " looks after it" }
             @if let Some(until) = record.snoozed_until { " · not shown before " (time(until)) } }
         (standing(&record))

@@ -230,13 +230,14 @@ impl Fuse {
         }
     }
 
-    async fn burn(&self, xero: &xero::Xero) {
+    /// `patience` is how long a call may take to come.
+    async fn burn(&self, xero: &xero::Xero, patience: Duration) {
         match self {
             Self::Time(time) => tokio::time::sleep(*time).await,
             Self::Call(number, rest) => {
                 let begun = Instant::now();
                 // There may be no such call: what waits may wait for longer.
-                while xero.server.requests().len() < *number && begun.elapsed() < Duration::from_millis(800) {
+                while xero.server.requests().len() < *number && begun.elapsed() < patience {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 tokio::time::sleep(*rest).await;
@@ -251,7 +252,10 @@ async fn storm(seed: u64) -> (u64, usize, usize) {
     let mut world = World::new(seed).await;
     let mut unknown = 0;
     for _ in 0..KILLS {
+        let starting = Instant::now();
         let service = world.start().await;
+        // A busy machine takes longer for a start, and as much longer for whatever comes after it.
+        let patience = (starting.elapsed() * 15).max(Duration::from_millis(800));
         unknown += world.records(&service.url).await.iter().filter(|record| record["outcome_unknown"] == true).count();
         world.close(&mut random);
         let fuse = Fuse::of(&mut random);
@@ -261,7 +265,7 @@ async fn storm(seed: u64) -> (u64, usize, usize) {
         let mut delivering = std::pin::pin!(world.deliver(&url));
         let mut delivered = false;
         {
-            let mut burning = std::pin::pin!(fuse.burn(&xero));
+            let mut burning = std::pin::pin!(fuse.burn(&xero, patience));
             tokio::select! {
                 () = burning.as_mut() => {}
                 () = delivering.as_mut() => {
@@ -296,5 +300,6 @@ async fn a_process_that_is_killed_anywhere_loses_nothing_and_posts_nothing_twice
         "{kills} kills, {invoices} invoices, {unknown} requests of unknown outcome met at a start, {} s",
         begun.elapsed().as_secs()
     );
-    assert!(kills >= 200 && unknown > 0);
+    assert!(kills >= 200);
+    assert!(unknown > 0, "no kill met a request under way: the machine is too slow for this test to say anything");
 }

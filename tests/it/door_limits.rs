@@ -17,7 +17,7 @@ async fn an_operator_feeds_an_invoice_whose_callback_was_lost() {
     for other in ["acme/invoice/007", "acme/invoice/0", "acme/invoice/-1", "acme/invoice/INV-1"] {
         let url = format!("{}/api/v1/records/{other}/retry", world.url);
         let answer = world.http.post(url).bearer_auth(crate::harness::TOKEN).json(&json!({})).send().await.unwrap();
-        assert_eq!(answer.status(), 400, "{other}");
+        assert_eq!(answer.status(), 422, "{other}");
     }
     let url = format!("{}/api/v1/records/nobody/invoice/{invoice}/retry", world.url);
     let answer = world.http.post(url).bearer_auth(crate::harness::TOKEN).json(&json!({})).send().await.unwrap();

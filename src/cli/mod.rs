@@ -21,6 +21,7 @@ mod simulate;
 mod status;
 mod sweep;
 mod token;
+mod xero;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +96,9 @@ enum Command {
     Completions(manual::Completions),
     /// Print the manual page
     Man,
+    /// Connect the Xero organisations
+    #[command(subcommand)]
+    Xero(xero::Xero),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -153,6 +157,7 @@ impl Cli {
                 Command::Alerts(alerts) => alerts.run().await,
                 Command::Completions(completions) => Ok(completions.run()),
                 Command::Man => manual::man(),
+                Command::Xero(xero) => xero.run().await,
                 Command::Token(token) => token.run(),
             }
         });

@@ -6,6 +6,7 @@ mod body;
 mod bulk;
 mod callbacks;
 mod companies;
+mod connect;
 mod error;
 mod health;
 mod history;
@@ -34,9 +35,11 @@ use axum::routing::{get, post};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+pub(crate) use access::same;
 pub use alerts::{AlertView, AlertsView, ChannelView, TestView};
 pub use bulk::{BulkView, Bulks, RefusedView};
 pub use companies::CompanyView;
+pub use connect::{AttemptView, ConnectedView, Connects};
 pub use history::HistoryView;
 pub use issues::{IssueView, IssuesView};
 pub use mapcheck::{MapCheckView, MapChecks};
@@ -80,6 +83,8 @@ pub struct Surface {
     pub statements: Statements,
     /// Who is signed in on the page.
     pub sessions: Sessions,
+    /// Attempts to connect an organisation.
+    pub connects: Connects,
     /// Decisions about many records.
     pub bulks: Bulks,
     /// The simulations that were asked for.
@@ -109,6 +114,8 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/status", get(status::show))
         .route("/api/v1/companies", get(companies::list))
         .route("/api/v1/companies/{company}/{action}", post(companies::decide))
+        .route("/api/v1/companies/{company}/connect", post(connect::begin))
+        .route("/api/v1/companies/{company}/connect/answer", post(connect::answer))
         .route("/api/v1/map-check", get(mapcheck::show).post(mapcheck::begin))
         .route("/api/v1/reload", post(reload::reload))
         .route("/api/v1/reconcile", get(reconcile::show).post(reconcile::begin))

@@ -82,7 +82,7 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::Swept { company, list, mark } => {
             memory.company(company).swept.insert(*list, Swept { mark: *mark, at });
         }
-        Event::TokenKept { company, sealed } => {
+        Event::TokenKept { company, sealed, .. } => {
             let company = memory.company(company);
             (company.token, company.token_at) = (Some(sealed.clone()), Some(at));
         }

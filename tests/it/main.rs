@@ -11,6 +11,7 @@ mod broken_disk;
 mod cells;
 mod certificate;
 mod companies;
+mod connect;
 mod cost_of_goods;
 mod credits;
 #[expect(dead_code, reason = "the power is cut by a command of its own")]

@@ -172,15 +172,16 @@ async fn a_company_that_is_connected_posts_at_once_and_after_a_restart() {
     world.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(post(&world, "1004").await, "done");
     // The history says who connected it, and nothing of the tokens.
-    let (folder, file) = (world.folder().to_str().unwrap().to_owned(), tempfile::NamedTempFile::new().unwrap());
+    let (folder, exports) = (world.folder().to_str().unwrap().to_owned(), tempfile::tempdir().unwrap());
     world.app.parts.store.close().await;
-    let arguments = ["history", "export", "--path", &folder, "--out", file.path().to_str().unwrap()];
+    let file = exports.path().join("export");
+    let arguments = ["history", "export", "--path", &folder, "--out", file.to_str().unwrap()];
     let output = Command::new(env!("CARGO_BIN_EXE_readypost")).args(arguments).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let exported = std::fs::read_to_string(file.path()).unwrap();
-    let kept: Vec<&str> = exported.lines().filter(|line| line.contains("\"sealed\"")).collect();
+    let exported = std::fs::read_to_string(&file).unwrap();
+    let kept: Vec<&str> = exported.lines().filter(|line| line.contains("sealed")).collect();
     assert!(kept.len() >= 3 && !exported.contains("refresh-"), "{kept:?}");
-    assert_eq!(kept.iter().filter(|line| line.contains("\"by\":\"tester\"")).count(), 1, "{kept:?}");
+    assert_eq!(kept.iter().filter(|line| line.contains("tester")).count(), 1, "{kept:?}");
 }
 
 #[tokio::test]

@@ -10,12 +10,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::record::CompanyId;
 use crate::domain::text::hex;
 use crate::store::{Event, Store};
-use crate::xero::TokenVault;
+use crate::xero::{Connected, TokenVault};
 
 /// Encrypts small secrets with a key derived from the configured one.
 pub struct Sealer(LessSafeKey);
@@ -77,6 +78,9 @@ struct Kept {
     /// SHA-256 of the configured token that it descends from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
+    /// The organisation that was connected, where the configuration names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<Uuid>,
 }
 
 impl Vault {
@@ -88,7 +92,22 @@ impl Vault {
             return None;
         };
         let text = text.expose_secret();
-        Some(serde_json::from_str(text).unwrap_or_else(|_| Kept { token: text.to_owned(), origin: None }))
+        Some(serde_json::from_str(text).unwrap_or_else(|_| Kept { token: text.to_owned(), origin: None, tenant: None }))
+    }
+
+    /// The organisation that somebody connected, if somebody did.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Uuid> {
+        self.kept()?.tenant
+    }
+
+    /// Makes it durable, before it returns.
+    async fn note(&self, kept: &Kept, by: Option<String>) -> Result<(), String> {
+        let sealer = self.sealer.as_ref().ok_or("the store has no key to encrypt it with")?;
+        let text = serde_json::to_string(kept).map_err(|error| error.to_string())?;
+        let sealed = sealer.seal(&self.company, &SecretString::from(text)).ok_or("it cannot be encrypted")?;
+        let event = Event::TokenKept { company: self.company.clone(), sealed, by };
+        self.store.note(event, self.clock.now()).await.map_err(|error| error.to_string())
     }
 
     /// The digest of the configured token.
@@ -109,14 +128,18 @@ impl TokenVault for Vault {
     }
 
     async fn keep(&self, token: SecretString) -> Result<(), String> {
-        let sealer = self.sealer.as_ref().ok_or("the store has no key to encrypt it with")?;
+        let before = self.kept();
+        let tenant = before.as_ref().and_then(|kept| kept.tenant);
         // Without a configured token, the descent goes on as it was.
-        let origin = self.origin().or_else(|| self.kept().and_then(|kept| kept.origin));
-        let kept = Kept { token: token.expose_secret().to_owned(), origin };
-        let text = serde_json::to_string(&kept).map_err(|error| error.to_string())?;
-        let text = sealer.seal(&self.company, &SecretString::from(text)).ok_or("it cannot be encrypted")?;
-        let event = Event::TokenKept { company: self.company.clone(), sealed: text };
-        self.store.note(event, self.clock.now()).await.map_err(|error| error.to_string())
+        let origin = self.origin().or_else(|| before.and_then(|kept| kept.origin));
+        self.note(&Kept { token: token.expose_secret().to_owned(), origin, tenant }, None).await
+    }
+
+    /// From now on it stands for the configured token, too.
+    async fn connect(&self, Connected { token, tenant, by }: Connected) -> Result<(), String> {
+        // Where none is configured, any that is configured later is another one.
+        let origin = Some(self.origin().unwrap_or_default());
+        self.note(&Kept { token: token.expose_secret().to_owned(), origin, tenant: Some(tenant) }, Some(by)).await
     }
 }
 
@@ -172,7 +195,8 @@ mod tests {
         // An older version sealed the token alone.
         let old = vault(&store, "key", Some("a0"));
         let sealed = old.sealer.as_ref().unwrap().seal(&old.company, &SecretString::from("old")).unwrap();
-        store.note(Event::TokenKept { company: old.company.clone(), sealed }, old.clock.now()).await.unwrap();
+        let event = Event::TokenKept { company: old.company.clone(), sealed, by: None };
+        store.note(event, old.clock.now()).await.unwrap();
         assert_eq!(loaded(&old).await.unwrap(), "old");
         store.close().await;
     }

@@ -11,7 +11,7 @@ use crate::alerts::{Channels, Tested};
 use crate::clock::Clock;
 use crate::config::{self, Changes, Config};
 use crate::connectwise::{self, ConnectWise};
-use crate::domain::record::ConnectionId;
+use crate::domain::record::{CompanyId, ConnectionId};
 use crate::domain::signature::WebhookKey;
 use crate::pipeline::{CallbackRule, Company, Connection, Parts};
 use crate::store::Store;
@@ -72,7 +72,6 @@ impl Workshop {
                 locations: company.locations.clone(),
                 rules: company.rules.clone(),
                 client,
-                tenant: company.xero.tenant_id,
                 webhook_key: company.xero.webhook_key.as_ref().map(|key| WebhookKey::new(key.expose_secret().trim())),
                 since,
             });
@@ -81,6 +80,7 @@ impl Workshop {
     }
 
     fn xero(&self, company: &config::Company) -> anyhow::Result<Arc<Xero>> {
+        let mut access = company.xero.clone();
         let vault = Vault {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
@@ -88,7 +88,9 @@ impl Workshop {
             sealer: self.sealer.clone(),
             first: company.xero.refresh_token.clone(),
         };
-        xero_client(&company.xero, Arc::new(vault), &self.clock).map(Arc::new)
+        // The configuration goes before what somebody connected.
+        access.tenant_id = access.tenant_id.or_else(|| vault.tenant());
+        xero_client((&company.id, &access), Arc::new(vault), &self.clock).map(Arc::new)
     }
 }
 
@@ -120,13 +122,15 @@ pub fn connectwise_client(connection: &config::Connection, clock: &Arc<dyn Clock
 /// # Errors
 /// When the TLS roots of the system cannot be read.
 pub fn xero_client(
-    access: &config::XeroAccess,
+    (company, access): (&CompanyId, &config::XeroAccess),
     vault: Arc<dyn xero::TokenVault>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Xero> {
     let settings = xero::Settings {
         api_url: access.api_url.clone(),
         token_url: access.token_url.clone(),
+        authorize_url: access.authorize_url.clone(),
+        name: company.to_string(),
         client_id: access.client_id.clone(),
         client_secret: access.client_secret.clone(),
         grant: match access.grant {

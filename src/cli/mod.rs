@@ -25,6 +25,7 @@ mod sweep;
 mod table;
 mod token;
 mod watch;
+mod xero;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -130,6 +131,9 @@ enum Command {
     Man,
     /// Print what the HTTP interface is, as an `OpenAPI` document
     Openapi,
+    /// Connect the Xero organisations
+    #[command(subcommand)]
+    Xero(xero::Xero),
     /// Make an operator's token and its entry in the configuration
     Token(token::Token),
 }
@@ -190,6 +194,7 @@ impl Cli {
                 Command::Completions(completions) => Ok(completions.run()),
                 Command::Man => manual::man(),
                 Command::Openapi => manual::openapi(),
+                Command::Xero(xero) => xero.run().await,
                 Command::Token(token) => token.run(),
             }
         });

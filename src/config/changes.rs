@@ -176,6 +176,7 @@ fn settings(company: &Company) -> Settings {
     let XeroAccess {
         api_url,
         token_url,
+        authorize_url,
         client_id,
         client_secret,
         grant,
@@ -189,8 +190,9 @@ fn settings(company: &Company) -> Settings {
         ("locations", format!("{locations:?}")),
         ("xero.api_url", api_url.to_string()),
         ("xero.token_url", token_url.to_string()),
+        ("xero.authorize_url", authorize_url.to_string()),
         ("xero.client_id", client_id.clone()),
-        ("xero.client_secret", secret(client_secret)),
+        ("xero.client_secret", client_secret.as_ref().map(secret).unwrap_or_default()),
         ("xero.grant", format!("{grant:?}")),
         ("xero.refresh_token", refresh_token.as_ref().map(secret).unwrap_or_default()),
         ("xero.tenant_id", format!("{tenant_id:?}")),

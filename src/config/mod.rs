@@ -179,15 +179,17 @@ pub struct XeroAccess {
     pub api_url: Url,
     /// Where tokens come from.
     pub token_url: Url,
+    /// Where a person lets the app into an organisation.
+    pub authorize_url: Url,
     /// The app's id.
     pub client_id: String,
-    /// The app's secret.
-    pub client_secret: SecretString,
+    /// The app's secret; an app for PKCE has none.
+    pub client_secret: Option<SecretString>,
     /// How tokens are had.
     pub grant: Grant,
     /// The first refresh token, until the store has a newer one.
     pub refresh_token: Option<SecretString>,
-    /// The organisation; a custom connection may leave it out.
+    /// The organisation; a custom connection may leave it out, and otherwise it is the one that was connected.
     pub tenant_id: Option<Uuid>,
     /// Calls a minute that Xero allows.
     pub minute_limit: u32,
@@ -418,19 +420,27 @@ fn company(section: Section<'_, '_>) -> Option<Company> {
 
 fn xero(section: Section<'_, '_>) -> Option<XeroAccess> {
     let url = |key, default: &str| section.url(key).or_else(|| default.parse().ok());
+    let grant = section.choice("grant", Grant::ClientCredentials, "client_credentials, refresh_token");
+    let (secret, secret_file) = ("client_secret", "client_secret_file");
     let access = XeroAccess {
         api_url: url("api_url", "https://api.xero.com/api.xro/2.0")?,
         token_url: url("token_url", "https://identity.xero.com/connect/token")?,
+        authorize_url: url("authorize_url", "https://login.xero.com/identity/connect/authorize")?,
         client_id: section.required("client_id"),
-        client_secret: section.required_secret("client_secret", "client_secret_file"),
-        grant: section.choice("grant", Grant::ClientCredentials, "client_credentials, refresh_token"),
+        client_secret: match grant {
+            Grant::ClientCredentials => Some(section.required_secret(secret, secret_file)),
+            Grant::RefreshToken => section.secret(secret, secret_file),
+        },
+        grant,
         refresh_token: section.secret("refresh_token", "refresh_token_file"),
         tenant_id: section.parsed("tenant_id"),
         minute_limit: section.parsed("minute_limit").unwrap_or(60),
         webhook_key: section.secret("webhook_key", "webhook_key_file"),
     };
-    if access.grant == Grant::RefreshToken && access.tenant_id.is_none() {
-        section.fault("tenant_id", "is missing: an app with refresh tokens serves several organisations");
+    if access.grant == Grant::RefreshToken && access.refresh_token.is_some() && access.tenant_id.is_none() {
+        let message = "is missing: an app with refresh tokens serves several organisations. Without `refresh_token`, \
+                       `readypost xero connect` asks which one it is";
+        section.fault("tenant_id", message);
     }
     section.finish();
     Some(access)

@@ -140,6 +140,6 @@ fn identify(parts: &request::Parts, surface: &Surface) -> Result<Operator, Probl
 }
 
 /// Compares without telling by time where two texts differ.
-pub(super) fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

@@ -81,7 +81,10 @@ impl From<&Entry> for HistoryView {
             Event::BulkEnded { result, .. } => {
                 ("bulk_ended", format!("In bulk: {} decided, {} refused", result.done, result.refused), None)
             }
-            Event::TokenKept { .. } => ("token", "A refresh token was stored".to_owned(), None),
+            Event::TokenKept { by, .. } => {
+                let by = by.as_deref().map(|by| format!("{by} connected it to Xero. ")).unwrap_or_default();
+                ("token", format!("{by}A refresh token was stored"), None)
+            }
         };
         Self { at: entry.at, event: event.to_owned(), sentence: sentence.trim_end().to_owned(), body }
     }

@@ -6,6 +6,7 @@ mod body;
 mod bulk;
 mod callbacks;
 mod companies;
+mod connect;
 mod error;
 mod etag;
 mod extract;
@@ -39,9 +40,11 @@ use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use access::same;
 pub use alerts::{AlertView, AlertsView, ChannelView, TestView};
 pub use bulk::{BulkView, Bulks, RefusedView};
 pub use companies::CompanyView;
+pub use connect::{AttemptView, ConnectedView, Connects};
 pub use history::HistoryView;
 pub use issues::{IssueView, IssuesView};
 pub use mapcheck::{MapCheckView, MapChecks};
@@ -85,6 +88,8 @@ pub struct Surface {
     pub statements: Statements,
     /// Who is signed in on the page.
     pub sessions: Sessions,
+    /// Attempts to connect an organisation.
+    pub connects: Connects,
     /// Decisions about many records.
     pub bulks: Bulks,
     /// The simulations that were asked for.
@@ -123,6 +128,8 @@ fn interface() -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulk::act))
         .routes(routes!(companies::list))
         .routes(routes!(companies::decide))
+        .routes(routes!(connect::begin))
+        .routes(routes!(connect::answer))
         .routes(routes!(simulate::show, simulate::begin, simulate::cancel))
         .routes(routes!(mapcheck::show, mapcheck::begin))
         .routes(routes!(reconcile::show, reconcile::begin))

@@ -156,10 +156,10 @@ fn signature(headers: &HeaderMap) -> Option<Signature> {
 fn records(events: &[WebhookEvent], senders: &[&Company], count: impl Fn(&str, &'static str)) -> Records {
     let mut records = BTreeMap::new();
     for event in events {
-        // A company whose tenant is not configured is the only one of its app.
-        let is_its = |company: &&&Company| match company.tenant {
+        // A company whose tenant is not known is the only one of its app, or not connected yet.
+        let is_its = |company: &&&Company| match company.client.tenant() {
             Some(tenant) => tenant == event.tenant,
-            None => senders.len() == 1,
+            None => senders.len() == 1 && !company.client.refreshes(),
         };
         // Several may post into one organisation: each has invoices of its own there.
         let companies: Vec<&&Company> = senders.iter().filter(is_its).collect();

@@ -131,8 +131,8 @@ impl Found {
             let cure = format!("Any call renews it, such as those of `readypost reconcile {id} {}`.", month(self.now));
             format!("Xero forgets the refresh token of {id} on {day}, because it was not used for so long. {cure}")
         } else {
-            let cure = "Connect readypost to the organisation again and put the new token into `refresh_token`";
-            format!("Xero forgot the refresh token of {id} on {day}. {cure}, then `readypost reload`.")
+            let cure = format!("Connect it again: `readypost xero connect --company {id}`.");
+            format!("Xero forgot the refresh token of {id} on {day}. {cure}")
         };
         self.add((AlertKind::Token, id.as_str()), u64::from(self.now >= ends), sentence);
     }

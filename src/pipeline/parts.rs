@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::slots::Slots;
 use super::sweep::Sweeps;
@@ -54,8 +53,6 @@ pub struct Company {
     pub rules: Rules,
     /// Its client.
     pub client: Arc<Xero>,
-    /// The organisation in Xero; none when it is the only one that the app serves.
-    pub tenant: Option<Uuid>,
     /// What its webhooks are signed with; none = it sends none.
     pub webhook_key: Option<WebhookKey>,
     /// Since when its client is used; what was closed before may have been posted by another one.

@@ -208,6 +208,9 @@ pub enum Event {
         company: CompanyId,
         /// The token, encrypted.
         sealed: String,
+        /// Who connected the organisation; none = it follows the token before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
 }
 

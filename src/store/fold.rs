@@ -86,7 +86,7 @@ pub(crate) fn surroundings(memory: &mut Memory, entry: &Entry) {
         Event::BulkBegun { bulk } => memory.bulks().begin(bulk.clone(), at),
         Event::Resolved { actor: Actor { bulk: Some(id), .. }, .. } => memory.bulks().decided(*id),
         Event::BulkEnded { id, result } => memory.bulks().end(*id, result.clone(), at),
-        Event::TokenKept { company, sealed } => {
+        Event::TokenKept { company, sealed, .. } => {
             let company = memory.company(company);
             (company.token, company.token_at) = (Some(sealed.clone()), Some(at));
         }

@@ -33,13 +33,17 @@ pub struct Settings {
     pub api_url: Url,
     /// The token endpoint: `https://identity.xero.com/connect/token`.
     pub token_url: Url,
+    /// Where a person lets the app in: `https://login.xero.com/identity/connect/authorize`.
+    pub authorize_url: Url,
+    /// What the organisation is called in the configuration, for whoever reads a cure.
+    pub name: String,
     /// Client id of the app.
     pub client_id: String,
-    /// Client secret of the app.
-    pub client_secret: SecretString,
+    /// Client secret of the app; an app for PKCE has none.
+    pub client_secret: Option<SecretString>,
     /// How access tokens are got.
     pub grant: Grant,
-    /// Tenant id; a custom connection needs none.
+    /// Tenant id; a custom connection needs none, and another is told it when it is connected.
     pub tenant_id: Option<Uuid>,
     /// The longest time for one call; 60 s is usual.
     pub timeout: Duration,
@@ -51,9 +55,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Xero {
     api_url: String,
-    tenant_id: Option<Uuid>,
-    http: reqwest::Client,
-    tokens: Tokens,
+    pub(super) http: reqwest::Client,
+    pub(super) tokens: Tokens,
     budget: Arc<Budget>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reference: Reference,
@@ -106,7 +109,6 @@ impl Xero {
         let http = remote::http_client(settings.timeout)?;
         Ok(Self {
             api_url: settings.api_url.as_str().trim_end_matches('/').to_owned(),
-            tenant_id: settings.tenant_id,
             budget: Budget::new(settings.minute_limit, Arc::clone(&clock)),
             tokens: Tokens::new(settings, http.clone(), vault, Arc::clone(&clock)),
             http,
@@ -120,6 +122,12 @@ impl Xero {
     #[must_use]
     pub fn refreshes(&self) -> bool {
         self.tokens.refreshes()
+    }
+
+    /// The organisation; none for a custom connection that names none, and before it is connected.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Uuid> {
+        self.tokens.tenant()
     }
 
     /// What is left of the calls.
@@ -226,7 +234,7 @@ impl Xero {
         };
         request = request.query(call.query).header("accept", "application/json");
         request = request.bearer_auth(access.token.expose_secret());
-        if let Some(tenant) = self.tenant_id {
+        if let Some(tenant) = self.tenant() {
             request = request.header("xero-tenant-id", tenant.to_string());
         }
         if let Some(since) = call.modified_since {
@@ -262,12 +270,12 @@ impl Xero {
             (CompanyFault::ScopeMissing, cause)
         } else if answer.status == StatusCode::FORBIDDEN {
             let cause = format!(
-                "Xero gives no access to the organisation ({said}). Check `tenant_id`, and whether the organisation is still connected to the app."
+                "Xero gives no access to the organisation ({said}). Check `tenant_id`, and whether the organisation is still connected to the app{}.",
+                self.tokens.or_connect()
             );
             (CompanyFault::Tenant, cause)
         } else {
-            let cause =
-                format!("Xero takes no token of this app ({said}). Connect readypost to the organisation again.");
+            let cause = format!("Xero takes no token of this app ({said}). {}", self.tokens.connect_again());
             (CompanyFault::Token, cause)
         };
         XeroError::Company { kind, cause, until: later(self.clock.now(), FAULT_PAUSE) }

@@ -6,6 +6,7 @@
 mod allocations;
 mod budget;
 mod client;
+mod connect;
 mod contacts;
 mod documents;
 mod error;
@@ -28,10 +29,12 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 pub use allocations::{CreditNote, allocation_body};
 pub use budget::BudgetView;
 pub use client::{Permit, Settings, Xero};
+pub use connect::{Attempt, ConnectError, Tenant};
 pub use documents::{Created, Request, body, path};
 pub use error::{CompanyFault, XeroError};
 pub use listing::Listing;
@@ -39,7 +42,7 @@ pub use modest::modest;
 pub use payments::{ChangedInvoice, PastPayment, payment_body};
 pub use standing::{Standing, change_body, sent, void_body};
 pub use stated::Stated;
-pub use token::Grant;
+pub use token::{Grant, Granted};
 
 /// Keeps the refresh token of one organisation; client credentials need none.
 #[async_trait]
@@ -52,4 +55,21 @@ pub trait TokenVault: Debug + Send + Sync {
     /// # Errors
     /// What went wrong; the token is then not kept.
     async fn keep(&self, token: SecretString) -> Result<(), String>;
+
+    /// Keeps the first token of an organisation that somebody connected, as durably.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    async fn connect(&self, connected: Connected) -> Result<(), String>;
+}
+
+/// An organisation that somebody connected.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// The refresh token.
+    pub token: SecretString,
+    /// Which organisation it is.
+    pub tenant: Uuid,
+    /// Who connected it.
+    pub by: String,
 }

@@ -3,24 +3,25 @@
 //! A refresh token is kept before anything is done with its access token: Xero takes the one before it
 //! for 30 minutes only.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use super::TokenVault;
 use super::budget::later;
 use super::client::{SYSTEM, Settings};
 use super::error::{CompanyFault, XeroError};
 use super::wire::{self, TokenAnswer};
+use super::{Connected, TokenVault};
 use crate::clock::Clock;
-use crate::remote::{self, Answer, Secrets};
+use crate::remote::{self, Answer, RemoteError, Secrets};
 
 /// What readypost asks for; a custom connection may be given more.
-const SCOPES: &str = "accounting.invoices accounting.payments accounting.contacts accounting.settings.read";
+pub(super) const SCOPES: &str = "accounting.invoices accounting.payments accounting.contacts accounting.settings.read";
 /// What is asked for besides. An app that may not have it posts all but journals.
-const JOURNALS_SCOPE: &str = "accounting.manualjournals";
+pub(super) const JOURNALS_SCOPE: &str = "accounting.manualjournals";
 /// A token is renewed this long before it expires.
 const MARGIN: SignedDuration = SignedDuration::from_mins(2);
 /// Life of an access token when Xero does not say it.
@@ -51,11 +52,22 @@ pub(super) struct Access {
 /// Gets and keeps the tokens of one organisation.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    settings: Settings,
+    pub(super) settings: Settings,
     http: reqwest::Client,
     vault: Arc<dyn TokenVault>,
     clock: Arc<dyn Clock>,
+    /// The organisation, once it is known.
+    tenant: OnceLock<Uuid>,
     state: Mutex<State>,
+}
+
+/// What Xero gave for a code; nothing of it is kept or used yet.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    pub(super) access: SecretString,
+    pub(super) refresh: SecretString,
+    expires_in: Option<u32>,
+    asked_at: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +94,81 @@ impl Tokens {
         vault: Arc<dyn TokenVault>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { settings, http, vault, clock, state: Mutex::default() }
+        let tenant = settings.tenant_id.map(OnceLock::from).unwrap_or_default();
+        Self { settings, http, vault, clock, tenant, state: Mutex::default() }
+    }
+
+    pub(super) fn tenant(&self) -> Option<Uuid> {
+        self.tenant.get().copied()
+    }
+
+    /// Who mends a token that is dead or missing, and how.
+    pub(super) fn connect_again(&self) -> String {
+        match self.settings.grant {
+            Grant::ClientCredentials => "Connect the custom connection to the organisation again in Xero.".to_owned(),
+            Grant::RefreshToken => format!("Run `readypost xero connect --company {}`.", self.settings.name),
+        }
+    }
+
+    /// What else may be done when the organisation is not there; nothing for a custom connection.
+    pub(super) fn or_connect(&self) -> String {
+        match self.settings.grant {
+            Grant::ClientCredentials => String::new(),
+            Grant::RefreshToken => {
+                format!("; `readypost xero connect --company {}` connects it anew", self.settings.name)
+            }
+        }
+    }
+
+    /// Takes what a person has just been given in Xero instead of all tokens before: durably first, and not while
+    /// one of them is being renewed.
+    ///
+    /// # Errors
+    /// When it cannot be kept, or another organisation was connected meanwhile. Nothing has changed then.
+    pub(super) async fn adopt(&self, granted: &Granted, tenant: Uuid, by: String) -> Result<(), String> {
+        let mut state = self.state.lock().await;
+        if self.tenant().is_some_and(|known| known != tenant) {
+            return Err("another organisation was connected meanwhile".to_owned());
+        }
+        self.vault.connect(Connected { token: granted.refresh.clone(), tenant, by }).await?;
+        let _ = self.tenant.set(tenant);
+        let serial = state.serial.saturating_add(1);
+        let current = current(granted.access.clone(), (granted.expires_in, granted.asked_at), serial);
+        *state = State { serial, current: Some(current), ..State::default() };
+        Ok(())
+    }
+
+    /// Asks the token endpoint; what was sent is not in the answer.
+    pub(super) async fn ask(&self, form: &[(&str, &str)]) -> Result<Answer, RemoteError> {
+        let Settings { client_id, client_secret, token_url, .. } = &self.settings;
+        let request = self.http.post(token_url.clone()).header("accept", "application/json");
+        let request = match client_secret {
+            Some(secret) => request.basic_auth(client_id, Some(secret.expose_secret())).form(form),
+            // An app without a secret says who it is, and proves it by what it has.
+            None => request.form(&form.iter().chain(&[("client_id", client_id.as_str())]).collect::<Vec<_>>()),
+        };
+        let mut answer = remote::send_secret(SYSTEM, request).await?;
+        if !answer.status.is_success() {
+            let mut secrets = Secrets::default();
+            let secret = |name: &str| ["refresh_token", "code", "code_verifier"].contains(&name);
+            form.iter().filter(|(name, _)| secret(name)).for_each(|(_, value)| secrets.add(value));
+            answer.body = secrets.mask(answer.body);
+        }
+        Ok(answer)
+    }
+
+    /// Exchanges a code for tokens, which are not used yet.
+    ///
+    /// # Errors
+    /// The answer, if it is a refusal or unreadable.
+    pub(super) async fn redeem(&self, form: &[(&str, &str)]) -> Result<Result<Granted, Answer>, RemoteError> {
+        let asked_at = self.clock.now();
+        let answer = self.ask(form).await?;
+        let given = answer.status.is_success().then(|| wire::parse(&answer.body)).flatten();
+        let Some(TokenAnswer { access_token, expires_in, refresh_token: Some(refresh) }) = given else {
+            return Ok(Err(answer));
+        };
+        Ok(Ok(Granted { access: access_token.into(), refresh: refresh.into(), expires_in, asked_at }))
     }
 
     pub(super) fn refreshes(&self) -> bool {
@@ -209,27 +295,16 @@ impl Tokens {
     ) -> Result<(Current, Option<SecretString>), XeroError> {
         // Its life is counted from before it was asked for.
         let asked_at = self.clock.now();
-        let secret = self.settings.client_secret.expose_secret();
-        let request =
-            self.http.post(self.settings.token_url.clone()).basic_auth(&self.settings.client_id, Some(secret));
-        let request = request.header("accept", "application/json").form(form);
-        let answer = remote::send_secret(SYSTEM, request).await;
-        let mut answer = answer.map_err(|error| self.pause(state, None, error.to_string()))?;
+        let answer = self.ask(form).await.map_err(|error| self.pause(state, None, error.to_string()))?;
         if !answer.status.is_success() {
-            let mut secrets = Secrets::default();
-            form.iter().filter(|(name, _)| *name == "refresh_token").for_each(|(_, token)| secrets.add(token));
-            answer.body = secrets.mask(answer.body);
             return Err(self.refused(state, &answer));
         }
         let unreadable = || self.pause(state, None, "Xero's token answer was unreadable".to_owned());
         let TokenAnswer { access_token, expires_in, refresh_token } =
             wire::parse(&answer.body).ok_or_else(unreadable)?;
-        let life = SignedDuration::from_secs(i64::from(expires_in.unwrap_or(LIFE_S)));
-        let expires_at = later(asked_at, life);
-        let renew_at = later(asked_at, life.saturating_sub(MARGIN).max(SignedDuration::from_secs(life.as_secs() / 2)));
         state.serial = state.serial.saturating_add(1);
-        let access = Access { token: access_token.into(), serial: state.serial };
-        Ok((Current { access, renew_at, expires_at }, refresh_token.map(SecretString::from)))
+        let current = current(access_token.into(), (expires_in, asked_at), state.serial);
+        Ok((current, refresh_token.map(SecretString::from)))
     }
 
     fn refused(&self, state: &State, answer: &Answer) -> XeroError {
@@ -239,9 +314,9 @@ impl Tokens {
             let asked = answer.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
             return self.pause(state, asked, cause);
         }
-        let error = wire::token_error(&answer.body);
+        let (error, again) = (wire::token_error(&answer.body), self.connect_again());
         let (kind, cure) = match error.as_str() {
-            "invalid_grant" => (CompanyFault::InvalidGrant, "Connect readypost to the Xero organisation again."),
+            "invalid_grant" => (CompanyFault::InvalidGrant, again.as_str()),
             "unauthorized_client" => (
                 CompanyFault::UnauthorizedClient,
                 "Check the client id and the scopes of the app in Xero's developer portal.",
@@ -257,8 +332,8 @@ impl Tokens {
     }
 
     fn no_token(&self) -> XeroError {
-        let cause = "There is no refresh token for Xero. Connect readypost to the Xero organisation.";
-        self.company(CompanyFault::InvalidGrant, cause.to_owned())
+        let cause = format!("There is no refresh token for Xero. {}", self.connect_again());
+        self.company(CompanyFault::InvalidGrant, cause)
     }
 
     fn company(&self, kind: CompanyFault, cause: String) -> XeroError {
@@ -271,6 +346,14 @@ impl Tokens {
         let pause = asked.unwrap_or(SignedDuration::from_secs(doubled)).min(SignedDuration::from_hours(1));
         XeroError::Wait { until: later(self.clock.now(), pause), cause }
     }
+}
+
+/// A token with its life in seconds, as Xero says it, and since when it counts.
+fn current(token: SecretString, (expires_in, asked_at): (Option<u32>, Timestamp), serial: u64) -> Current {
+    let life = SignedDuration::from_secs(i64::from(expires_in.unwrap_or(LIFE_S)));
+    let expires_at = later(asked_at, life);
+    let renew_at = later(asked_at, life.saturating_sub(MARGIN).max(SignedDuration::from_secs(life.as_secs() / 2)));
+    Current { access: Access { token, serial }, renew_at, expires_at }
 }
 
 impl State {

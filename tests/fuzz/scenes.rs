@@ -13,7 +13,7 @@ use readypost::simulator::connectwise::{
     NewPurchaseLine, NewPurchaseOrder, NewStock,
 };
 use readypost::simulator::{connectwise as psa, xero as books};
-use readypost::xero::{Grant, TokenVault, Xero};
+use readypost::xero::{Connected, Grant, TokenVault, Xero};
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
@@ -118,8 +118,10 @@ impl Scenes {
         let settings = readypost::xero::Settings {
             api_url: moved(self.books.api_url()),
             token_url: moved(self.books.token_url()),
+            name: "acme-au".to_owned(),
+            authorize_url: moved(self.books.authorize_url()),
             client_id: settings.client_id.clone(),
-            client_secret: settings.client_secret.clone().into(),
+            client_secret: Some(settings.client_secret.clone().into()),
             grant: Grant::ClientCredentials,
             tenant_id: Some(settings.tenant_id),
             timeout: Duration::from_secs(20),
@@ -139,6 +141,10 @@ impl TokenVault for NoVault {
     }
 
     async fn keep(&self, _: SecretString) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn connect(&self, _: Connected) -> Result<(), String> {
         Ok(())
     }
 }

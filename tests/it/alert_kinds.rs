@@ -58,7 +58,13 @@ async fn a_refresh_token_that_nobody_uses_is_told_of_a_week_before_its_end() {
     // Two months on, less a second for each call on the way.
     stands(&world, "token", "acme-au", &["on 2027-01-29", "`readypost reconcile acme-au 2027-01`"]).await;
     world.clock.advance(SignedDuration::from_hours(24 * 7));
-    stands(&world, "token", "acme-au", &["Xero forgot the refresh token", "`refresh_token`", "readypost reload"]).await;
+    stands(
+        &world,
+        "token",
+        "acme-au",
+        &["Xero forgot the refresh token", "`readypost xero connect --company acme-au`"],
+    )
+    .await;
     // Any call renews it, as long as Xero knows it: the simulator does.
     assert_eq!(world.state(post(&world, "1002").await).await, "done");
     is_over(&world, "token").await;

@@ -13,6 +13,7 @@ mod bulk;
 mod cells;
 mod certificate;
 mod companies;
+mod connect;
 mod cost_of_goods;
 mod credits;
 #[expect(dead_code, reason = "the power is cut by a command of its own")]

@@ -23,7 +23,7 @@ use crate::connectwise::ConnectWise;
 use crate::domain::facts::{Organisation, Status, TaxRate};
 use crate::domain::record::ConnectionId;
 use crate::domain::rules::{Rules, TaxSource};
-use crate::xero::TokenVault;
+use crate::xero::{Connected, TokenVault};
 use findings::Findings;
 
 /// Clocks that differ by more than this make dates and locks doubtful.
@@ -264,6 +264,10 @@ impl TokenVault for NoVault {
     async fn keep(&self, _: SecretString) -> Result<(), String> {
         Err("doctor keeps no tokens".to_owned())
     }
+
+    async fn connect(&self, _: Connected) -> Result<(), String> {
+        Err("doctor keeps no tokens".to_owned())
+    }
 }
 
 async fn check_company(
@@ -274,10 +278,15 @@ async fn check_company(
 ) -> anyhow::Result<()> {
     let about = format!("xero {}", company.id);
     if company.xero.grant == Grant::RefreshToken {
-        findings.note(&about, "uses a refresh token, which only the running service may spend; see `readypost status`");
+        let text = format!(
+            "uses a refresh token, which only the running service may spend: `readypost status` says whether it is good. \
+             Where there is none, or it is dead: `readypost xero connect --company {}`",
+            company.id
+        );
+        findings.note(&about, &text);
         return Ok(());
     }
-    let client = app::xero_client(&company.xero, Arc::new(NoVault), clock)?;
+    let client = app::xero_client((&company.id, &company.xero), Arc::new(NoVault), clock)?;
     let organisation = match client.organisation().await {
         Ok(organisation) => organisation,
         Err(error) => {

@@ -212,7 +212,6 @@ fn from_ever(company: &Company) -> Company {
         locations: company.locations.clone(),
         rules: Rules { start_date: None, ..company.rules.clone() },
         client: Arc::clone(&company.client),
-        tenant: company.tenant,
         webhook_key: None,
         since: company.since,
     }

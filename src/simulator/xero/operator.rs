@@ -37,6 +37,8 @@ pub struct Settings {
     pub client_id: String,
     /// The app's client secret.
     pub client_secret: String,
+    /// Other organisations that the same person lets the app into, by id and name.
+    pub other_tenants: Vec<(Uuid, String)>,
     /// The organisation's tenant id.
     pub tenant_id: Uuid,
     /// Currency code of the books.
@@ -72,6 +74,7 @@ impl Settings {
             port: 0,
             client_id: "demo-client".to_owned(),
             client_secret: "demo-secret".to_owned(),
+            other_tenants: Vec::new(),
             tenant_id: Uuid::new_v4(),
             base_currency: "AUD".to_owned(),
             minute_limit: 60,
@@ -134,6 +137,12 @@ impl Xero {
     #[must_use]
     pub fn token_url(&self) -> String {
         format!("http://{}/connect/token", self.server.address())
+    }
+
+    /// Where a person lets an app in.
+    #[must_use]
+    pub fn authorize_url(&self) -> String {
+        format!("http://{}/identity/connect/authorize", self.server.address())
     }
 
     /// How it was set up.
@@ -390,6 +399,21 @@ impl Xero {
     /// Takes the client id and secret again.
     pub fn mend_client(&self) {
         self.shared.lock().tokens.client_broken = false;
+    }
+
+    /// Registers where a person's browser may be sent back to: the app is a web app then, and no custom connection.
+    pub fn register_redirect(&self, redirect: &str) {
+        self.shared.lock().tokens.redirects.push(redirect.to_owned());
+    }
+
+    /// Makes the app one for PKCE, which has no secret.
+    pub fn take_secret(&self) {
+        self.shared.lock().tokens.public = true;
+    }
+
+    /// A person who is asked to let the app in refuses, or lets it in from now on.
+    pub fn refuse_access(&self, refuses: bool) {
+        self.shared.lock().tokens.refuses = refuses;
     }
 
     /// Revokes every refresh token.

@@ -90,6 +90,7 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Respo
     let answer = match (path, whole.as_str()) {
         (Some(_), _) => api(&shared, &call).await,
         (None, "/connect/token") => token(&shared, &call),
+        (None, "/identity/connect/authorize") => Ok(shared.lock().tokens.authorize(&shared.settings, &call)),
         (None, "/connections") => Ok(shared.lock().tokens.connections(&shared.settings, &call)),
         (None, _) => Err(Reply::not_found()),
     };

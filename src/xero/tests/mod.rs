@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{Grant, Request, Settings, TokenVault, Xero, body};
+use super::{Connected, Grant, Request, Settings, TokenVault, Xero, body};
 use crate::clock::ManualClock;
 use crate::domain::balance::{Balanced, Ceilings, balance};
 use crate::domain::document::Document;
@@ -69,6 +69,10 @@ impl TokenVault for Vault {
         self.kept.lock().unwrap().push(token.expose_secret().to_owned());
         Ok(())
     }
+
+    async fn connect(&self, connected: Connected) -> Result<(), String> {
+        self.keep(connected.token).await
+    }
 }
 
 struct Bench {
@@ -94,8 +98,10 @@ async fn bench_with(adjust: impl FnOnce(&mut simulator::Settings), change: impl 
     let mut settings = Settings {
         api_url: sim.api_url().parse().unwrap(),
         token_url: sim.token_url().parse().unwrap(),
+        name: "acme-au".to_owned(),
+        authorize_url: sim.authorize_url().parse().unwrap(),
         client_id: sim.settings().client_id.clone(),
-        client_secret: sim.settings().client_secret.clone().into(),
+        client_secret: Some(sim.settings().client_secret.clone().into()),
         grant: if refreshing { Grant::RefreshToken } else { Grant::ClientCredentials },
         tenant_id: Some(sim.settings().tenant_id),
         timeout: Duration::from_secs(20),

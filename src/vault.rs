@@ -103,9 +103,9 @@ impl Vault {
 
     /// Makes it durable, before it returns.
     async fn note(&self, kept: &Kept, by: Option<String>) -> Result<(), String> {
-        let sealer = self.sealer.as_ref().ok_or("the store has no key to encrypt it with")?;
+        let key = self.sealer.as_ref().ok_or("the store has no key to encrypt it with")?;
         let text = serde_json::to_string(kept).map_err(|error| error.to_string())?;
-        let sealed = sealer.seal(&self.company, &SecretString::from(text)).ok_or("it cannot be encrypted")?;
+        let sealed = key.seal(&self.company, &SecretString::from(text)).ok_or("it cannot be encrypted")?;
         let event = Event::TokenKept { company: self.company.clone(), sealed, by };
         self.store.note(event, self.clock.now()).await.map_err(|error| error.to_string())
     }

@@ -141,7 +141,7 @@ impl App {
             map_checks: http::MapChecks::default(),
             sessions: http::Sessions::default(),
             bulks: http::Bulks::default(),
-            connects: http::Connects::default(),
+            connects: pipeline::connect::Connects::default(),
         });
         let limits = Limits { connections_max: config.server.connections_max };
         let listen = config.server.listen;

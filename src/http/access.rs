@@ -15,7 +15,7 @@ use super::error::Problem;
 use super::page;
 use super::session::Session;
 use crate::config::{Operator, Role};
-use crate::domain::text::hex;
+use crate::domain::text::{hex, same};
 
 /// Someone who may look.
 #[derive(Clone, Debug)]
@@ -137,9 +137,4 @@ fn identify(parts: &request::Parts, surface: &Surface) -> Result<Operator, Probl
     };
     surface.pace.take(&operator.name).map_err(Problem::too_many)?;
     Ok(operator)
-}
-
-/// Compares without telling by time where two texts differ.
-pub(crate) fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

@@ -40,11 +40,10 @@ use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use access::same;
 pub use alerts::{AlertView, AlertsView, ChannelView, TestView};
 pub use bulk::{BulkView, Bulks, RefusedView};
 pub use companies::CompanyView;
-pub use connect::{AttemptView, ConnectedView, Connects};
+pub use connect::{AttemptView, ConnectedView};
 pub use history::HistoryView;
 pub use issues::{IssueView, IssuesView};
 pub use mapcheck::{MapCheckView, MapChecks};
@@ -89,7 +88,7 @@ pub struct Surface {
     /// Who is signed in on the page.
     pub sessions: Sessions,
     /// Attempts to connect an organisation.
-    pub connects: Connects,
+    pub connects: crate::pipeline::connect::Connects,
     /// Decisions about many records.
     pub bulks: Bulks,
     /// The simulations that were asked for.

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 
-use super::access::same;
+use crate::domain::text::same;
 
 /// The cookie that names the session.
 const COOKIE: &str = "readypost_session";

@@ -5,6 +5,7 @@
 mod again;
 mod alerts;
 mod allocation;
+pub mod connect;
 mod contact;
 mod cost;
 mod deliver;

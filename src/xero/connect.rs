@@ -55,13 +55,13 @@ pub enum ConnectError {
 
 /// A row of `GET /connections`.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Connection {
-    tenant_id: Uuid,
-    #[serde(default)]
-    tenant_type: String,
-    #[serde(default)]
-    tenant_name: Option<String>,
+    #[serde(rename = "tenantId")]
+    id: Uuid,
+    #[serde(default, rename = "tenantType")]
+    kind: String,
+    #[serde(default, rename = "tenantName")]
+    name: Option<String>,
 }
 
 impl Xero {
@@ -117,8 +117,8 @@ impl Xero {
         let rows = answer.status.is_success().then(|| wire::parse::<Vec<Connection>>(&answer.body)).flatten();
         let rows = rows.ok_or_else(|| self.passing(&format!("{}: {}", answer.status, answer.excerpt())))?;
         // An accountant's practice is a tenant, too, and has no books of its own.
-        let organisations = rows.into_iter().filter(|row| row.tenant_type.eq_ignore_ascii_case("organisation"));
-        Ok(organisations.map(|row| Tenant { id: row.tenant_id, name: row.tenant_name.unwrap_or_default() }).collect())
+        let organisations = rows.into_iter().filter(|row| row.kind.eq_ignore_ascii_case("organisation"));
+        Ok(organisations.map(|row| Tenant { id: row.id, name: row.name.unwrap_or_default() }).collect())
     }
 
     /// From now on the organisation is reached by these tokens. The refresh token is durable before that.

@@ -20,7 +20,8 @@ use super::client::{Remote, print_json, view};
 use super::print::out;
 use super::{Service, UNUSABLE};
 use crate::domain::record::CompanyId;
-use crate::http::{AttemptView, ConnectedView, same};
+use crate::domain::text::same;
+use crate::http::{AttemptView, ConnectedView};
 use crate::xero::Tenant;
 use listener::{Listener, Serving};
 
@@ -85,17 +86,16 @@ impl Xero {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Connect(connect) = self;
         // The port is taken first: without it nobody has to be asked.
-        let listener = match connect.paste {
-            true => None,
-            false => match Listener::open(&connect.redirect).await {
-                Ok(listener) => Some(listener),
-                Err(cause) => {
-                    say(&format!("readypost: {cause}"));
-                    return Ok(ExitCode::from(UNUSABLE));
-                }
-            },
-        };
-        connect.run(listener).await
+        if connect.paste {
+            return connect.run(None).await;
+        }
+        match Listener::open(&connect.redirect).await {
+            Ok(listener) => connect.run(Some(listener)).await,
+            Err(cause) => {
+                say(&format!("readypost: {cause}"));
+                Ok(ExitCode::from(UNUSABLE))
+            }
+        }
     }
 }
 

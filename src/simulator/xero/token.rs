@@ -45,6 +45,7 @@ struct Grant {
 
 /// The tokens given out, and what the organisation has taken back.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own that a test turns")]
 pub(super) struct Tokens {
     access: HashMap<String, Grant>,
     refresh: Option<String>,

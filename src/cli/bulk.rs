@@ -128,7 +128,7 @@ impl Show {
             .run(self.one.service.json, ask, |answer, screen| {
                 let bulk: BulkView = view(answer)?;
                 tell(&bulk, screen);
-                Ok(Seen { code: problems(&bulk), ended: bulk.ended.is_some() })
+                Ok(Seen { code: problems(&bulk), ended: !matches!(bulk.state.as_str(), "planned" | "running") })
             })
             .await
     }

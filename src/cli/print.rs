@@ -17,10 +17,18 @@ pub(super) fn line(text: Arguments<'_>) {
     self::text(&line);
 }
 
+/// Prints comma-separated values as they are, but for what steers a terminal.
+pub(super) fn csv(values: &str) {
+    text(&values.split_inclusive(['\n', '\t']).map(safe).collect::<String>());
+}
+
 fn safe(piece: &str) -> String {
-    let end = piece.len().saturating_sub(usize::from(piece.ends_with(['\n', '\t'])));
-    let (text, end) = piece.split_at(end);
-    printable(text) + end
+    // Lines of comma-separated values end in both.
+    let ends = ["\r\n", "\n", "\t"];
+    match ends.iter().find_map(|end| Some((piece.strip_suffix(end)?, end))) {
+        Some((text, end)) => printable(text) + end,
+        None => printable(piece),
+    }
 }
 
 /// Prints text as it is.

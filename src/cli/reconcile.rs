@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::client::{Remote, print_json, show, view};
-use super::print::out;
+use super::print::csv;
 use super::progress::Progress;
 use super::screen::{Hue, Screen, Words};
 use super::table::{Fit, Table};
@@ -60,7 +60,7 @@ impl Reconcile {
         if self.service.json {
             print_json(&answer)?;
         } else if self.csv {
-            out!("{}", statement.csv().trim_end());
+            csv(&statement.csv());
         } else {
             show(false, &answer, |screen| tell(&statement, screen))?;
         }

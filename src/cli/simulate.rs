@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::client::{Remote, print_json, show, view};
-use super::print::out;
+use super::print::csv;
 use super::progress::Progress;
 use super::screen::{Hue, Screen, Words};
 use super::table::{Fit, Table};
@@ -61,7 +61,7 @@ impl Simulate {
         if self.service.json {
             print_json(&answer)?;
         } else if self.csv {
-            out!("{}", simulation.csv().trim_end());
+            csv(&simulation.csv());
         } else {
             show(false, &answer, |screen| tell(&simulation, screen))?;
         }

@@ -396,6 +396,9 @@ async fn the_command_line_prints_tables_json_and_cells() {
     }
     let (_, cells, _) = program(&world, &[&asked[..], &["--csv"]].concat()).await;
     assert_eq!(cells.lines().count(), 15, "{cells}");
+    let served = world.http.get(format!("{}{PATH}?format=csv", world.url)).bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(cells, served.text().await.unwrap(), "byte for byte");
+    assert!(cells.contains("\r\n") && !cells.contains(" \r\n"), "{cells:?}");
     let (_, body, _) = program(&world, &[&asked[..], &["--json"]].concat()).await;
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(answer["simulation"]["rows"].as_array().unwrap().len(), 14);

@@ -75,7 +75,7 @@ pub(crate) async fn run(folder: &Path, records: u64) -> anyhow::Result<()> {
     let serving = tokio::spawn(app.serve_only(listener, stop.clone()));
     let client = reqwest::Client::builder().no_proxy().build()?;
     println!("  {:<38}{:>9}{:>10}{:>10}", "list", "records", "p50 ms", "p99 ms");
-    let middle = (records / 9 * 7 | 1).to_string();
+    let middle = ((records / 9 * 7) | 1).to_string();
     for (name, path) in LISTS {
         let path = path.replace("{id}", &middle);
         let mut times = Vec::with_capacity(ASKED);

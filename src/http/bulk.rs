@@ -299,7 +299,8 @@ pub(super) fn all(surface: &Surface) -> Vec<BulkView> {
     let kept = kept.iter().filter(|kept| here.iter().all(|bulk| bulk.id != kept.begun.id)).map(BulkView::from);
     let mut all: Vec<BulkView> = kept.collect();
     all.extend(here);
-    all.sort_by_key(|bulk| bulk.planned);
+    // What runs is never hidden behind plans that nobody runs.
+    all.sort_by_key(|bulk| (bulk.state == "running", bulk.planned));
     all.reverse();
     all.truncate(KEPT_MAX);
     all

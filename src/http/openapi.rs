@@ -106,6 +106,7 @@ fn complete(operation: &mut Map<String, Value>) {
     add("400", "The body is not what is expected: `detail` says where.", sends);
     add("401", "There is no token, or one that is not in the configuration.", true);
     add("403", "The token is a viewer's, who may look, but not decide.", role == "operator");
+    add("408", "It took more than 60 s. What was begun may go on: look before you ask again.", true);
     add("413", "The body has more than 2 MB.", sends);
     add("415", "The body is not `application/json`.", sends);
     add("429", "The token asks too often: come again after `Retry-After` seconds.", true);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::error::Problem;
 use super::patience::Patient;
 
 /// The longest time for a request's headers, and for the next request on a kept connection.
@@ -132,24 +134,30 @@ async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<(
 }
 
 async fn handle(router: Router, request: Request<hyper::body::Incoming>) -> Response<Body> {
-    let callback = request.uri().path().starts_with("/callbacks/");
+    let path = request.uri().path();
+    let (callback, webhook) = (path.starts_with("/callbacks/"), path.starts_with("/xero/webhooks"));
     match tokio::time::timeout(REQUEST_TIME, router.oneshot(request.map(Body::new))).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
-        Err(_) => too_late(callback),
+        Err(_) => too_late(callback, webhook),
     }
 }
 
-/// The answer when handling took too long: ConnectWise tries again after a 429, but not after a 408.
-fn too_late(callback: bool) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    if callback {
-        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+/// The answer when handling took too long: ConnectWise tries again after a 429, but not after a 408, and Xero takes a
+/// body for a failure.
+fn too_late(callback: bool, webhook: bool) -> Response<Body> {
+    let mut response = if callback {
+        let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        response
+    } else if webhook {
+        StatusCode::REQUEST_TIMEOUT.into_response()
     } else {
-        *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
-    }
+        let seconds = REQUEST_TIME.as_secs();
+        let detail = format!("it took more than {seconds} s: what was begun may go on, so look before you ask again");
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
+    };
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -202,4 +210,22 @@ async fn requests(
 async fn ended(shutdown: &CancellationToken) {
     // It does not matter which of both comes first.
     let _ = tokio::time::timeout(CONNECTION_TIME, shutdown.cancelled()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_answered_as_whoever_asks_understands_it() {
+        let answered = |callback, webhook| {
+            let response = too_late(callback, webhook);
+            assert_eq!(response.headers()[header::CONNECTION], "close");
+            let kind = response.headers().get(header::CONTENT_TYPE).cloned();
+            (response.status().as_u16(), kind.map(|kind| kind.to_str().unwrap().to_owned()))
+        };
+        assert_eq!(answered(true, false), (429, None));
+        assert_eq!(answered(false, true), (408, None));
+        assert_eq!(answered(false, false), (408, Some("application/problem+json".to_owned())));
+    }
 }

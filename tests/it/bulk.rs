@@ -127,6 +127,9 @@ async fn a_run_that_a_kill_cut_off_says_how_far_it_came_and_what_to_do() {
     assert_eq!(json_of(&service.url, &["bulk", "list", "--json"]).await, json!([bulk]));
     let (code, text) = said(&service.url, &["bulk", "show", id]).await;
     assert!(code == Some(1) && text.contains(&cure) && text.contains("interrupted"), "{code:?} {text}");
+    // A watch of what nobody works on any more ends.
+    let (code, text) = said(&service.url, &["bulk", "show", id, "--watch", "1"]).await;
+    assert!(code == Some(1) && text.contains(&cure), "{code:?} {text}");
     let (code, text) = said(&service.url, &["bulk", "list"]).await;
     assert!(code == Some(0) && text.contains("interrupted") && text.contains(&format!("{done}        0")), "{text}");
     let shown = page(&world.http, &format!("{}/status/bulk/{id}", service.url)).await;

@@ -42,7 +42,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, looker: Looker) ->
     let all = bulk::all(&surface);
     let body = html! {
         h1 { "Bulk" }
-        p.quiet { "One decision about all records of a filter or an issue: choose them in a list, plan it, look at the plan, run it. The last 20 runs are shown here; each record keeps its decision for ever." }
+        p.quiet { "One decision about all records of a filter or an issue: choose them in a list, plan it, look at the plan, run it. The last 20 plans and runs are shown here; each record keeps its decision for ever." }
         @if all.is_empty() { p { a href="/status/records?state=held" { "Choose records" } } } @else {
             div.wide tabindex="0" { table.rows {
                 thead { tr { th { "Planned" } th { "What" } th { "By" } th { "State" } th.amount { "Records" } } }

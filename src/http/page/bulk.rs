@@ -58,7 +58,9 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, looker: Looker) ->
 }
 
 fn told(filter: &str) -> String {
-    if filter.is_empty() { "all records".to_owned() } else { filter.replace('&', ", ").replace('+', " ") }
+    let asked = url::form_urlencoded::parse(filter.as_bytes()).map(|(name, value)| format!("{name} {value}"));
+    let asked: Vec<String> = asked.collect();
+    if asked.is_empty() { "all records".to_owned() } else { asked.join(", ") }
 }
 
 /// `POST /status/bulk`.

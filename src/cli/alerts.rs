@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Remote, show, view};
 use super::print::complaint;
-use super::screen::{Hue, Screen, Words};
-use super::status::time;
+use super::screen::{Hue, Screen, Words, time};
 use super::table::{Fit, Table};
 use super::{PROBLEMS, Service, UNUSABLE};
 use crate::http::{AlertsView, ChannelView, TestView};

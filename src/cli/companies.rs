@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Service;
 use super::client::{Remote, show, view};
-use super::screen::Words;
-use super::status::{stopped, time};
+use super::screen::{Words, time};
+use super::status::stopped;
 use super::table::{Fit, Table};
 use crate::config::{Change, Changes};
 use crate::domain::record::{CompanyId, RecordKind};

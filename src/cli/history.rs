@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use super::client::show;
 use super::progress::Progress;
-use super::screen::{Hue, Screen};
-use super::status::time;
+use super::screen::{Hue, Screen, time};
 use super::{ConfigFile, PROBLEMS};
 use crate::clock::SystemClock;
 use crate::domain::record::RecordKey;

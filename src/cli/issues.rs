@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::client::{Remote, view};
-use super::screen::{Hue, Screen, Words};
-use super::status::time;
+use super::screen::{Hue, Screen, Words, time};
 use super::table::{Fit, Table};
 use super::watch::Watch;
 use super::{PROBLEMS, Service};

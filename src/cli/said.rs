@@ -1,7 +1,6 @@
 //! What was said with both systems, for people: `readypost records show --raw`.
 
-use super::screen::{Hue, Screen};
-use super::status::time;
+use super::screen::{Hue, Screen, time};
 use crate::domain::exchange::{Body, Exchange};
 use crate::store::Said;
 

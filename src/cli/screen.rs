@@ -214,3 +214,8 @@ impl Screen {
         self.next.iter().for_each(|line| print::hint(&line.text(coloured)));
     }
 }
+
+/// An instant as people read it.
+pub(super) fn time(at: Option<jiff::Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::client::{Remote, view};
-use super::screen::{Hue, Screen, Words};
+use super::screen::{Hue, Screen, Words, time};
 use super::table::{Fit, Table};
 use super::watch::Watch;
 use super::{PROBLEMS, Service};
@@ -166,8 +166,4 @@ pub(super) fn stopped(company: &CompanyView) -> Vec<Words> {
         why.push(Hue::Look.of("PAUSED").and(Hue::Plain, format!(" since {since} by {}, {what}: {note}", pause.by)));
     }
     why
-}
-
-pub(super) fn time(at: Option<jiff::Timestamp>) -> String {
-    at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }

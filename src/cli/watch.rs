@@ -11,9 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{escaped, print_json};
 use super::print;
-use super::screen::{Hue, Screen};
+use super::screen::{Hue, Screen, time};
 use super::serve::stop_on_signal;
-use super::status::time;
 use crate::clock::{Clock, SystemClock};
 
 /// Clears the screen; draws over what is there; clears the rest of a line; clears what is below.

@@ -29,7 +29,7 @@ pub struct CallbackEntry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keeping {
-    /// Missing ones are registered, and those that are switched off are switched on.
+    /// Missing ones are registered, those that are switched off are switched on, and addresses are repaired.
     #[default]
     Keep,
     /// They are looked at, and what is wrong is shown.

@@ -48,7 +48,9 @@ async fn check(service: &Service) -> anyhow::Result<ExitCode> {
     let answer = compared(&Remote::new(service)?, true).await?;
     let all: Vec<CallbacksView> = view(&answer)?;
     show(service.json, &answer, |screen| {
-        all.iter().for_each(|callbacks| tell(callbacks, screen));
+        for callbacks in &all {
+            tell(callbacks, screen);
+        }
         if open(&all) > 0 {
             screen.next("Next: readypost callbacks sync");
         }

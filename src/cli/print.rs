@@ -48,8 +48,9 @@ pub(super) fn is_attended() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks whoever sits there; what is not a yes is a no.
+/// Asks whoever sits there; what is not a yes is a no, and what was typed before the question is no answer to it.
 pub(super) async fn asked(question: &str) -> anyhow::Result<bool> {
+    rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush)?;
     let mut err = std::io::stderr();
     let _ = write!(err, "{question} [y/N] ");
     let _ = err.flush();

@@ -40,10 +40,11 @@ async fn scene() -> Scene {
 }
 
 impl Scene {
-    /// Starts `callbacks sync` before somebody, and waits for its question.
+    /// Starts `callbacks sync` before somebody who types too early, and waits for its question.
     async fn asked(&self) -> Program {
         let arguments = ["callbacks", "sync", "--url", &self.world.url, "--token", TOKEN, "--color", "never"];
         let mut program = Program::attended(120, &arguments);
+        program.types("y\n");
         program.until(|seen| seen.ends_with("Go on? [y/N] ")).await;
         program
     }

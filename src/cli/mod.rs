@@ -3,6 +3,7 @@
 
 mod alerts;
 mod bulk;
+mod callbacks;
 mod client;
 mod companies;
 mod demo;
@@ -121,7 +122,7 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Check and mend the callbacks that ConnectWise has registered
     #[command(subcommand)]
-    Callbacks(sweep::Callbacks),
+    Callbacks(callbacks::Callbacks),
     /// Show what stands and test who is told
     #[command(subcommand)]
     Alerts(alerts::Alerts),

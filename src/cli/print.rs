@@ -51,6 +51,25 @@ pub(super) fn complaint(text: &str) {
     text.lines().for_each(|line| hint(&printable(line)));
 }
 
+/// Whether somebody sits there who sees what is shown and can answer.
+pub(super) fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks whoever sits there; what is not a yes is a no, and what was typed before the question is no answer to it.
+pub(super) async fn asked(question: &str) -> anyhow::Result<bool> {
+    rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush)?;
+    let mut err = std::io::stderr();
+    let _ = write!(err, "{question} [y/N] ");
+    let _ = err.flush();
+    let read = || {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    };
+    let line = tokio::task::spawn_blocking(read).await??;
+    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 /// Whether colours are wanted there: by `--color`, `NO_COLOR` and `CLICOLOR_FORCE`, else on a terminal.
 pub(super) fn coloured(stream: &impl RawStream) -> bool {
     AutoStream::choice(stream) != ColorChoice::Never

@@ -1,9 +1,9 @@
-//! `readypost sweep` and `readypost callbacks …`.
+//! `readypost sweep`.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::{Remote, print_json, show, view};
@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::screen::{Hue, Screen, Words};
 use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
-use crate::http::{CallbacksView, ReportView, SweepView};
+use crate::http::{ReportView, SweepView};
 
 /// How often the service is asked how far it is.
 const POLL_EVERY: Duration = Duration::from_millis(300);
@@ -19,24 +19,6 @@ const POLL_EVERY: Duration = Duration::from_millis(300);
 /// Compares what ConnectWise lists as unposted with what readypost knows.
 #[derive(Debug, Args)]
 pub(super) struct Sweep {
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
-    #[command(flatten)]
-    service: Service,
-}
-
-/// What to do about callbacks.
-#[derive(Debug, Subcommand)]
-pub(super) enum Callbacks {
-    /// Say what is wrong with the callbacks that ConnectWise has registered
-    Check(Service),
-    /// Register missing callbacks and switch on those that are off
-    Sync(Sync),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Sync {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -139,39 +121,5 @@ fn tell(report: &ReportView, dry_run: bool, screen: &mut Screen) {
             ),
         ),
         (false, false) => screen.next("They are in the queue: readypost records list --state queued"),
-    }
-}
-
-impl Callbacks {
-    /// Looks at the callbacks; the exit code is 1 when something is wrong and stays so.
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let (service, dry_run) = match self {
-            Self::Check(service) => (service, true),
-            Self::Sync(sync) => (sync.service, sync.dry_run),
-        };
-        let answer: Value = Remote::new(&service)?.post("/api/v1/callbacks", &json!({ "dry_run": dry_run })).await?;
-        let all: Vec<CallbacksView> = view(&answer)?;
-        show(service.json, &answer, |screen| {
-            for callbacks in &all {
-                tell_callbacks(callbacks, dry_run, screen);
-            }
-            if dry_run && all.iter().any(|callbacks| !callbacks.wrong.is_empty()) {
-                screen.next("Next: readypost callbacks sync");
-            }
-        })?;
-        let wrong = |view: &CallbacksView| !view.failed.is_empty() || view.wrong.len() > view.done.len();
-        Ok(if all.iter().any(wrong) { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
-    }
-}
-
-fn tell_callbacks(view: &CallbacksView, dry_run: bool, screen: &mut Screen) {
-    let (said, hue) = if dry_run { (&view.wrong, Hue::Look) } else { (&view.done, Hue::Good) };
-    let line = |hue: Hue, text: &str| hue.of(&view.connection).and(Hue::Plain, format!(": {text}"));
-    let said = said.iter().map(|text| (hue, text));
-    for (hue, text) in said.chain(view.failed.iter().map(|text| (Hue::Bad, text))) {
-        screen.line(line(hue, text));
-    }
-    if view.wrong.is_empty() && view.failed.is_empty() {
-        screen.line(line(Hue::Good, "all callbacks are registered and switched on"));
     }
 }

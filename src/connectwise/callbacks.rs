@@ -1,11 +1,11 @@
-//! Registered callbacks: read, registered, and switched on again.
+//! Registered callbacks: read, registered, switched on again, and repaired.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Call, ConnectWise, malformed, parse};
 use super::failure::Denied;
 use super::wire;
-use crate::domain::registration::{CallbackEntry, Change};
+use crate::domain::registration::{CallbackEntry, Change, ending, whole};
 use crate::remote::RemoteError;
 
 const PATH: &str = "system/callbacks";
@@ -23,42 +23,53 @@ impl ConnectWise {
     /// Makes one change. `address` is where callbacks are sent to.
     ///
     /// A registration that is there already is as good as made. That a callback can be switched on by itself is likely
-    /// and not documented: where it stays off it is deleted and registered anew.
+    /// and not documented: where it stays as it is, it is deleted and registered anew.
     ///
     /// # Errors
     /// As [`RemoteError`] says; after an unknown outcome the next look shows what became of it.
     pub async fn change_callback(&self, change: &Change, address: &str) -> Result<(), RemoteError> {
-        let url = format!("{address}?recordId=");
         match change {
-            Change::Register { kind } => self.register(kind, "owner", 1, &url).await,
-            Change::SwitchOn(off) => {
-                let path = format!("{PATH}/{}", off.id);
-                let body = json!([{ "op": "replace", "path": "inactiveFlag", "value": false }]);
-                let answered = match self.once(&Call::patch(&path, body)).await {
-                    Ok(Ok(answer)) => Some(parse::<wire::Callback>(&answer, &path)?),
-                    // It was deleted meanwhile, or this version knows no PATCH of it.
-                    Ok(Err(Denied::NoRecord(_))) => {
-                        return self.register(&off.kind, &off.level, level_id(off), &off.url).await;
-                    }
-                    Ok(Err(denied @ Denied::Forbidden(_))) => return Err(denied.into()),
-                    Ok(Err(Denied::NoEndpoint(_))) | Err(RemoteError::Refused { .. }) => None,
-                    Err(error) => return Err(error),
-                };
-                if answered.is_some_and(|row| row.id == off.id && row.inactive_flag != Some(true)) {
-                    return Ok(());
-                }
-                match self.once(&Call::delete(&path)).await? {
-                    Ok(_) | Err(Denied::NoRecord(_)) => {}
-                    Err(denied) => return Err(denied.into()),
-                }
-                self.register(&off.kind, &off.level, level_id(off), &off.url).await
-            }
+            Change::Register { kind } => self.register(&whole(kind, address)).await,
+            Change::SwitchOn(entry) => self.mend(entry, &entry.url).await,
+            Change::Repair(entry) => self.mend(entry, &ending(address)).await,
         }
     }
 
-    async fn register(&self, kind: &str, level: &str, object_id: i64, url: &str) -> Result<(), RemoteError> {
-        let body = json!({ "description": "readypost", "type": kind, "level": level, "objectId": object_id, "url": url,
-            "inactiveFlag": false, "isSelfSuppressedFlag": true });
+    /// Switches one on, with this address.
+    async fn mend(&self, entry: &CallbackEntry, url: &str) -> Result<(), RemoteError> {
+        let wanted = CallbackEntry { url: url.to_owned(), inactive: false, ..entry.clone() };
+        let path = format!("{PATH}/{}", entry.id);
+        let mut body = vec![json!({ "op": "replace", "path": "inactiveFlag", "value": false })];
+        if entry.url != url {
+            body.push(json!({ "op": "replace", "path": "url", "value": url }));
+        }
+        let answered = match self.once(&Call::patch(&path, Value::from(body))).await {
+            Ok(Ok(answer)) => Some(parse::<wire::Callback>(&answer, &path)?),
+            // It was deleted meanwhile, or this version knows no PATCH of it.
+            Ok(Err(Denied::NoRecord(_))) => {
+                return self.register(&wanted).await;
+            }
+            Ok(Err(denied @ Denied::Forbidden(_))) => return Err(denied.into()),
+            Ok(Err(Denied::NoEndpoint(_))) | Err(RemoteError::Refused { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let mended = |row: &wire::Callback| {
+            row.id == entry.id && row.inactive_flag != Some(true) && (entry.url == url || row.url == url)
+        };
+        if answered.is_some_and(|row| mended(&row)) {
+            return Ok(());
+        }
+        match self.once(&Call::delete(&path)).await? {
+            Ok(_) | Err(Denied::NoRecord(_)) => {}
+            Err(denied) => return Err(denied.into()),
+        }
+        self.register(&wanted).await
+    }
+
+    async fn register(&self, entry: &CallbackEntry) -> Result<(), RemoteError> {
+        let CallbackEntry { kind, level, url, .. } = entry;
+        let body = json!({ "description": "readypost", "type": kind, "level": level, "objectId": level_id(entry),
+            "url": url, "inactiveFlag": false, "isSelfSuppressedFlag": true });
         match self.once(&Call::post(PATH, body)).await {
             Ok(Ok(answer)) => {
                 let row: wire::Callback = parse(&answer, PATH)?;

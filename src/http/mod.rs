@@ -54,7 +54,7 @@ pub use serve::{Limits, serve};
 pub use session::Sessions;
 pub use sides::{SideView, SidesView};
 pub use simulate::{SimulationView, Simulations};
-pub use sweep::{CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
+pub use sweep::{CallbackView, CallbacksView, ConnectionView, FoundView, ReportView, SweepView};
 pub use tls::Shown;
 pub use view::{HourView, PageView, RecordView, StatusView};
 

@@ -14,9 +14,11 @@ use super::access::{Decider, Viewer};
 use super::error::Problem;
 use super::extract::{DryRun, Sent};
 use crate::domain::record::ConnectionId;
-use crate::domain::registration::Change;
+use crate::domain::registration::{FieldChange, shown_url};
 use crate::domain::sweep::SweepResult;
-use crate::pipeline::{AskedSweep, FoundRow, PassReport, ask_sweep, asked_sweep, sync_callbacks};
+use crate::pipeline::{
+    AskedSweep, CallbackCheck, CallbackRow, FoundRow, PassReport, ask_sweep, asked_sweep, sync_callbacks,
+};
 use crate::store::Overview;
 
 /// Why callbacks cannot be compared.
@@ -97,12 +99,92 @@ pub struct FoundView {
 pub struct CallbacksView {
     /// The ConnectWise system.
     pub connection: String,
+    /// Where its callbacks have to lead; empty where that is not known, or where they cannot be read.
+    pub address: String,
+    /// What is there, and what is needed.
+    pub rows: Vec<CallbackView>,
     /// What is wrong.
     pub wrong: Vec<String>,
     /// What was done about it.
     pub done: Vec<String>,
     /// What could not be done, and why.
     pub failed: Vec<String>,
+}
+
+/// A callback that is there, or is needed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CallbackView {
+    /// What is to be done with it, or was: register, `switch_on`, or repair; right, unneeded and foreign ones are left
+    /// alone.
+    pub standing: String,
+    /// ConnectWise's id; none of one that is missing.
+    pub id: Option<i64>,
+    /// Type of record, such as invoice.
+    pub kind: String,
+    /// Its level, such as owner.
+    pub level: String,
+    /// What the level refers to; 1 for the level owner.
+    pub object_id: Option<i64>,
+    /// Where it leads to; what may be a secret in it is `…`.
+    pub address: String,
+    /// The fields that change, of one that is there.
+    pub fields: Vec<FieldView>,
+    /// It was done.
+    pub done: bool,
+    /// Why it could not be done.
+    pub failed: Option<String>,
+}
+
+/// A field of a callback that changes.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FieldView {
+    /// As ConnectWise calls it.
+    pub field: String,
+    /// What it is.
+    pub from: String,
+    /// What it becomes.
+    pub to: String,
+}
+
+impl CallbacksView {
+    /// Nothing is known of them.
+    fn unknown(connection: &ConnectionId, cause: &str) -> Self {
+        let (connection, failed) = (connection.to_string(), vec![cause.to_owned()]);
+        Self { connection, address: String::new(), rows: Vec::new(), wrong: Vec::new(), done: Vec::new(), failed }
+    }
+
+    fn of(connection: &ConnectionId, check: &CallbackCheck) -> Self {
+        Self {
+            connection: connection.to_string(),
+            address: shown_url(&check.address, &check.address),
+            rows: check.rows.iter().map(|row| CallbackView::of(row, &check.address)).collect(),
+            wrong: check.needed().map(|(change, _)| change.wrong()).collect(),
+            done: check.done(),
+            failed: check.failed(),
+        }
+    }
+}
+
+impl CallbackView {
+    fn of(row: &CallbackRow, address: &str) -> Self {
+        let entry = row.standing.entry(address);
+        let shown = |text: String| if text.contains("://") { shown_url(&text, address) } else { text };
+        let field = |FieldChange { field, from, to }| {
+            let (from, to) = (shown(from), shown(to));
+            FieldView { field: str::to_owned(field), from, to }
+        };
+        Self {
+            standing: row.standing.as_str().to_owned(),
+            id: Some(entry.id).filter(|id| *id != 0),
+            kind: entry.kind(),
+            level: entry.level.trim().to_ascii_lowercase(),
+            object_id: entry.object_id,
+            address: shown_url(&entry.url, address),
+            fields: row.standing.change().into_iter().flat_map(|change| change.fields(address)).map(field).collect(),
+            done: matches!(row.outcome, Some(Ok(()))),
+            failed: row.outcome.clone().and_then(Result::err),
+        }
+    }
 }
 
 impl From<&FoundRow> for FoundView {
@@ -190,7 +272,7 @@ pub(super) async fn begin(
 }
 
 /// Compares the callbacks of every connection with what is needed, and makes them so.
-#[utoipa::path(post, path = "/api/v1/callbacks", operation_id = "sync_callbacks", tag = "sweep", request_body = DryRun, responses((status = 200, description = "Of each connection what is wrong, and what was done.", body = [CallbacksView]), (status = 409, description = "`public_url` is not set, so it is not known where callbacks lead.")), security(("token" = ["operator"])))]
+#[utoipa::path(post, path = "/api/v1/callbacks", operation_id = "sync_callbacks", tag = "sweep", request_body = DryRun, responses((status = 200, description = "Of each connection what is there and what is needed, what is wrong, and what was done.", body = [CallbacksView]), (status = 409, description = "`public_url` is not set, so it is not known where callbacks lead.")), security(("token" = ["operator"])))]
 pub(super) async fn callbacks(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
@@ -200,13 +282,7 @@ pub(super) async fn callbacks(
     let Some(checks) = sync_callbacks(&surface.parts, by).await else {
         if dry_run {
             let parts = surface.parts.current();
-            let failed = || vec![NO_ADDRESS.to_owned()];
-            let view = |id: &ConnectionId| CallbacksView {
-                connection: id.to_string(),
-                wrong: Vec::new(),
-                done: Vec::new(),
-                failed: failed(),
-            };
+            let view = |id: &ConnectionId| CallbacksView::unknown(id, NO_ADDRESS);
             return Ok(Json(parts.connections.keys().map(view).collect()));
         }
         return Err(Problem::new(StatusCode::CONFLICT, NO_ADDRESS));
@@ -214,14 +290,9 @@ pub(super) async fn callbacks(
     if !dry_run {
         tracing::info!(by = operator.name, "an operator had the callbacks compared");
     }
-    let view = |(connection, check): (ConnectionId, _)| {
-        let connection = connection.to_string();
-        match check {
-            Ok(crate::pipeline::CallbackCheck { needed, done, failed }) => {
-                CallbacksView { connection, wrong: needed.iter().map(Change::wrong).collect(), done, failed }
-            }
-            Err(cause) => CallbacksView { connection, wrong: Vec::new(), done: Vec::new(), failed: vec![cause] },
-        }
+    let view = |(connection, check): &(ConnectionId, Result<CallbackCheck, String>)| match check {
+        Ok(check) => CallbacksView::of(connection, check),
+        Err(cause) => CallbacksView::unknown(connection, cause),
     };
-    Ok(Json(checks.into_iter().map(view).collect()))
+    Ok(Json(checks.iter().map(view).collect()))
 }

@@ -40,7 +40,7 @@ pub use reconcile::{Progress, reconcile};
 pub use sides::sides;
 pub use simulate::{SimulationProgress, simulate};
 pub use sweep::{
-    AskedSweep, CallbackCheck, FoundRow, ListError, PassReport, accept_movements, ask as ask_sweep,
+    AskedSweep, CallbackCheck, CallbackRow, FoundRow, ListError, PassReport, accept_movements, ask as ask_sweep,
     asked as asked_sweep, check_callbacks, run as run_sweeps, sweep, sweep_within, sync_callbacks,
 };
 pub use worker::{Turn, run, turn};

@@ -10,6 +10,7 @@ mod alerts;
 mod attacks;
 mod broken_disk;
 mod bulk;
+mod callbacks;
 mod cells;
 mod certificate;
 mod companies;

@@ -332,7 +332,7 @@ async fn an_operator_asks_what_a_sweep_would_do_and_then_for_the_sweep() {
     assert!(page.contains("Missed in 7 days"), "{page}");
 }
 
-const PUBLIC: &str = "public_url = \"https://hooks.example.com\"\n";
+pub(crate) const PUBLIC: &str = "public_url = \"https://hooks.example.com\"\n";
 
 /// The callbacks that lead to the public address: type, and whether they are off.
 fn registered(world: &World) -> Vec<(String, bool)> {
@@ -342,7 +342,7 @@ fn registered(world: &World) -> Vec<(String, bool)> {
 }
 
 /// Changes a registration in ConnectWise, as a person does.
-async fn by_hand(world: &World, method: Method, id: i64, body: Value) {
+pub(crate) async fn by_hand(world: &World, method: Method, id: i64, body: Value) {
     let request = world.http.request(method, format!("{}/system/callbacks/{id}", world.connectwise.api_url()));
     let request = request.basic_auth("acme+public-key", Some("private-key"));
     let request = request.header("clientId", "3f1d4b7e-6a55-4c0c-9d0b-0c8f3a7d2e11").json(&body);
@@ -364,7 +364,7 @@ fn asked_for(world: &World) -> Vec<String> {
     kept.filter_map(|event| Some(event.split("\"by\":\"").nth(1)?.split('"').next()?.to_owned())).collect()
 }
 
-fn off() -> Value {
+pub(crate) fn off() -> Value {
     json!([{"op": "replace", "path": "inactiveFlag", "value": true}])
 }
 

@@ -1,7 +1,7 @@
 //! The real program on a real terminal: what fits, what is coloured, and that nothing from outside steers it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,24 +33,37 @@ pub(crate) struct Program {
     child: std::process::Child,
     output: std::sync::mpsc::Receiver<Vec<u8>>,
     seen: String,
+    /// What somebody types, if the program reads it.
+    keys: Option<File>,
 }
 
 impl Program {
-    /// Starts it on a terminal.
+    /// Starts it on a terminal at which nobody sits.
     fn on_terminal(columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let size = Winsize { ws_row: 60, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size).unwrap();
-        let terminal = File::options().read(true).write(true).open(name).unwrap();
+        let (master, terminal) = terminal(columns);
         let mut command = plain(arguments, variables);
         command.stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
         let child = command.spawn().unwrap();
         // The other end of the terminal must not stay open here, or its end is never seen.
         drop(command);
-        Self { child, output: reader(master), seen: String::new() }
+        Self { child, output: reader(master), seen: String::new(), keys: None }
+    }
+
+    /// Starts it on a terminal at which somebody sits.
+    pub(crate) fn attended(columns: u16, arguments: &[&str]) -> Self {
+        let (master, terminal) = terminal(columns);
+        let keys = Some(File::from(master.try_clone().unwrap()));
+        let mut command = plain(arguments, &[]);
+        let stdin = terminal.try_clone().unwrap();
+        command.stdin(stdin).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+        let child = command.spawn().unwrap();
+        drop(command);
+        Self { child, output: reader(master), seen: String::new(), keys }
+    }
+
+    /// Types.
+    pub(crate) fn types(&mut self, keys: &str) {
+        self.keys.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
     /// Starts it with its standard output in a pipe; what it says besides is thrown away.
@@ -59,11 +72,11 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let stdout = OwnedFd::from(child.stdout.take().unwrap());
-        Self { child, output: reader(stdout), seen: String::new() }
+        Self { child, output: reader(stdout), seen: String::new(), keys: None }
     }
 
     /// Waits until what was seen fits.
-    async fn until(&mut self, fits: impl Fn(&str) -> bool) -> &str {
+    pub(crate) async fn until(&mut self, fits: impl Fn(&str) -> bool) -> &str {
         let begun = Instant::now();
         while !fits(&self.seen) {
             assert!(begun.elapsed() < PATIENCE, "{:?}", self.seen);
@@ -85,7 +98,7 @@ impl Program {
     }
 
     /// Its exit code and all that was seen.
-    async fn ended(mut self) -> (i32, String) {
+    pub(crate) async fn ended(mut self) -> (i32, String) {
         let begun = Instant::now();
         let status = loop {
             self.take();
@@ -100,6 +113,17 @@ impl Program {
         }
         (status.code().unwrap(), self.seen)
     }
+}
+
+/// Both ends of a terminal of so many columns: whoever sits there, and the program.
+fn terminal(columns: u16) -> (OwnedFd, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let size = Winsize { ws_row: 60, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).unwrap();
+    (master, File::options().read(true).write(true).open(name).unwrap())
 }
 
 fn plain(arguments: &[&str], variables: &[(&str, &str)]) -> Command {

@@ -22,6 +22,7 @@ use crate::config::{Alert, Company, Config, Connection, Grant};
 use crate::connectwise::ConnectWise;
 use crate::domain::facts::{Organisation, Status, TaxRate};
 use crate::domain::record::ConnectionId;
+use crate::domain::registration::{Change, Standing, compared, ending};
 use crate::domain::rules::{Rules, TaxSource};
 use crate::xero::{Connected, TokenVault};
 use findings::Findings;
@@ -226,26 +227,19 @@ async fn callbacks(client: &ConnectWise, address: Option<String>, about: &str, f
         Err(error) => return findings.wrong(about, &format!("callbacks cannot be read: {error}")),
     };
     for (kind, required) in CALLBACKS {
-        let ours = registered
-            .iter()
-            .filter(|entry| entry.kind.eq_ignore_ascii_case(kind) && entry.url.starts_with(&address))
-            .collect::<Vec<_>>();
-        if ours.is_empty() {
-            let text = format!(
-                "no {kind} callback leads to {address}; register one: POST /system/callbacks \
-                 {{\"type\": \"{kind}\", \"level\": \"owner\", \"objectId\": 1, \"url\": \"{address}?recordId=\"}}"
-            );
-            if required { findings.wrong(about, &text) } else { findings.note(about, &text) }
-        }
-        for entry in ours {
-            if entry.inactive {
-                let text = format!(
-                    "{kind} callback {} is switched off: ConnectWise does that after three failing days",
-                    entry.id
-                );
-                findings.wrong(about, &text);
-            } else {
-                findings.good(about, &format!("{kind} callback {} leads here", entry.id));
+        for standing in compared(&registered, &address, &[kind]) {
+            match standing {
+                Standing::Wrong(Change::Register { .. }) => {
+                    let text = format!(
+                        "no {kind} callback leads to {address}; register one: POST /system/callbacks \
+                         {{\"type\": \"{kind}\", \"level\": \"owner\", \"objectId\": 1, \"url\": \"{}\"}}",
+                        ending(&address)
+                    );
+                    if required { findings.wrong(about, &text) } else { findings.note(about, &text) }
+                }
+                Standing::Wrong(change) => findings.wrong(about, &change.wrong()),
+                Standing::Right(entry) => findings.good(about, &format!("{kind} callback {} leads here", entry.id)),
+                Standing::Unneeded(_) | Standing::Foreign(_) => {}
             }
         }
     }

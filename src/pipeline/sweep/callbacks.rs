@@ -3,21 +3,51 @@
 use super::pass::Pass;
 use crate::connectwise::ConnectWise;
 use crate::domain::record::ConnectionId;
-use crate::domain::registration::{Change, Keeping, address, changes};
+use crate::domain::registration::{Change, Keeping, Standing, address, compared};
 use crate::domain::rules::ExpensesBy;
 use crate::pipeline::parts::{Live, Parts};
 use crate::remote::RemoteError;
 use crate::store::Event;
 
-/// What is wrong with the callbacks of a connection, and what was done about it.
+/// The callbacks of a connection compared with what is needed, and what was done about them.
 #[derive(Clone, Debug, Default)]
 pub struct CallbackCheck {
-    /// Changes that are needed; none = all is well.
-    pub needed: Vec<Change>,
+    /// Where callbacks have to lead.
+    pub address: String,
+    /// What is there, and what is needed.
+    pub rows: Vec<CallbackRow>,
+}
+
+/// A callback that is there, or is needed.
+#[derive(Clone, Debug)]
+pub struct CallbackRow {
+    /// How it stands to what is needed.
+    pub standing: Standing,
+    /// Whether it was changed, or why that cannot be; none where nobody tried.
+    pub outcome: Option<Result<(), String>>,
+}
+
+impl CallbackCheck {
+    /// Changes that are needed, with what came of them; none = all is well.
+    pub fn needed(&self) -> impl Iterator<Item = (&Change, Option<&Result<(), String>>)> {
+        self.rows.iter().filter_map(|row| Some((row.standing.change()?, row.outcome.as_ref())))
+    }
+
     /// What was done.
-    pub done: Vec<String>,
+    #[must_use]
+    pub fn done(&self) -> Vec<String> {
+        self.needed().filter(|(_, outcome)| matches!(outcome, Some(Ok(())))).map(|(change, _)| change.done()).collect()
+    }
+
     /// What could not be done, and why.
-    pub failed: Vec<String>,
+    #[must_use]
+    pub fn failed(&self) -> Vec<String> {
+        let failed = |(change, outcome): (&Change, Option<&Result<(), String>>)| {
+            let cause = outcome?.as_ref().err()?;
+            Some(format!("{}; it cannot be mended: {cause}", change.wrong()))
+        };
+        self.needed().filter_map(failed).collect()
+    }
 }
 
 /// Compares the callbacks of a connection with what is needed, and with `mend` makes them so. Callbacks that lead
@@ -32,12 +62,13 @@ pub async fn check_callbacks(
     mend: bool,
 ) -> Result<CallbackCheck, RemoteError> {
     let registered = client.callbacks().await?;
-    let mut check = CallbackCheck { needed: changes(&registered, address, needed), ..CallbackCheck::default() };
-    for change in check.needed.iter().filter(|_| mend) {
-        match client.change_callback(change, address).await {
-            Ok(()) => check.done.push(change.done()),
-            Err(error) => check.failed.push(format!("{}; it cannot be mended: {error}", change.wrong())),
-        }
+    let mut check = CallbackCheck { address: address.to_owned(), rows: Vec::new() };
+    for standing in compared(&registered, address, needed) {
+        let outcome = match standing.change().filter(|_| mend) {
+            Some(change) => Some(client.change_callback(change, address).await.map_err(|error| error.to_string())),
+            None => None,
+        };
+        check.rows.push(CallbackRow { standing, outcome });
     }
     Ok(check)
 }
@@ -71,7 +102,8 @@ impl Pass<'_> {
                 return;
             }
         };
-        for done in &check.done {
+        let done = check.done();
+        for done in &done {
             tracing::warn!(connection = %self.id, done, "a callback was mended");
             let by = self.way.by.clone();
             let event = Event::CallbackKept { connection: self.id.clone(), done: done.as_str().into(), by };
@@ -79,9 +111,9 @@ impl Pass<'_> {
                 self.problem(format!("callbacks: {error}"));
             }
         }
-        let open = check.needed.len().saturating_sub(check.done.len());
-        let wrong = check.needed.iter().filter(|_| !mend).map(Change::wrong);
-        let said: Vec<String> = check.done.iter().chain(&check.failed).cloned().chain(wrong).collect();
+        let open = check.needed().count().saturating_sub(done.len());
+        let wrong = check.needed().filter(|_| !mend).map(|(change, _)| change.wrong());
+        let said: Vec<String> = done.into_iter().chain(check.failed()).chain(wrong).collect();
         let result = self.result();
         result.callbacks_good = Some(open == 0);
         result.callbacks.extend(said.into_iter().map(Into::into));
@@ -100,7 +132,7 @@ pub async fn sync_callbacks(
         let address = address(connection.callbacks.public_url.as_ref()?, id);
         let check = check_callbacks(&connection.client, &address, &needed(id, &parts), by.is_some()).await;
         if let Ok(check) = &check {
-            for done in &check.done {
+            for done in check.done() {
                 let by = by.map(str::to_owned);
                 let event = Event::CallbackKept { connection: id.clone(), done: done.as_str().into(), by };
                 if let Err(error) = parts.store.note(event, parts.clock.now()).await {

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use callbacks::{CallbackCheck, check_callbacks, sync_callbacks};
+pub use callbacks::{CallbackCheck, CallbackRow, check_callbacks, sync_callbacks};
 pub use pass::{FoundRow, PassReport};
 
 use super::parts::{Live, Parts};

@@ -44,6 +44,18 @@ pub(crate) async fn simulate(world: &World, asked: &Value) -> Simulation {
     panic!("the simulation does not end");
 }
 
+/// How a simulation ended.
+async fn ended_view(world: &World, id: u64) -> SimulationView {
+    for _ in 0..1_000 {
+        let view = view(world, id).await;
+        if view.state != "running" {
+            return view;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the simulation does not end");
+}
+
 async fn one(world: &World, key: &str) -> Simulated {
     let simulation = simulate(world, &json!({"record": key})).await;
     assert_eq!(simulation.rows.len(), 1, "{simulation:?}");
@@ -352,6 +364,28 @@ async fn it_leaves_a_third_of_the_minute_to_posting_and_can_be_cancelled() {
         assert!(world.xero.calls() - before <= 10);
     }
     panic!("it does not end");
+}
+
+#[tokio::test]
+async fn a_simulation_that_meets_the_end_of_its_share_of_a_day_leaves_posting_going_on() {
+    let world = World::new().await;
+    for number in 0..90 {
+        world.ready(world.invoice(&format!("70{number:02}"), vec![labour("1", "100")]));
+    }
+    world.xero.set_day_remaining(93);
+    let id = begin(&world, &json!({"company": "acme-au", "unposted": true})).await;
+    let failed = ended_view(&world, id).await;
+    assert_eq!(failed.state, "failed", "{failed:?}");
+    let error = failed.error.unwrap();
+    assert!(error.contains("only the third is left that is kept for posting"), "{error}");
+    // 92 were left after the first call: it took no more than two thirds of them.
+    assert_eq!(world.app.parts.current().companies[0].client.budget().day_remaining, Some(30));
+    let after = world.invoice("7100", vec![labour("1", "100")]);
+    world.ready(after);
+    let delivery = world.connectwise.take_callbacks().pop().unwrap();
+    world.send(&delivery).await;
+    assert_eq!(readypost::pipeline::turn(&world.app.parts).await.unwrap(), readypost::pipeline::Turn::Worked);
+    assert_eq!(world.state(after).await, "done", "the company does not rest");
 }
 
 #[tokio::test]

@@ -295,6 +295,27 @@ async fn a_month_that_another_product_posted_is_compared_to_the_cent() {
 }
 
 #[tokio::test]
+async fn what_was_mended_in_xero_a_moment_ago_is_seen() {
+    let world = World::new().await;
+    let elsewhere = NewLine { account: "999".to_owned(), ..labour("1", "100") };
+    let invoices = [world.invoice("1001", vec![elsewhere.clone()]), world.invoice("1002", vec![elsewhere])];
+    for invoice in invoices {
+        world.ready(invoice);
+    }
+    let asked = json!({"company": "acme-au", "unposted": true});
+    let before = simulate(&world, &asked).await;
+    assert_eq!((before.count(Verdict::Hold), before.reasons[0].code.as_str()), (2, "unknown_account"));
+    world.clock.advance(SignedDuration::from_secs(20));
+    world.xero.add_account("999", "New revenue", "REVENUE");
+    let after = simulate(&world, &asked).await;
+    assert_eq!(after.count(Verdict::Post), 2, "{:?}", after.reasons);
+    world.settle().await;
+    for invoice in invoices {
+        assert_eq!(world.state(invoice).await, "done");
+    }
+}
+
+#[tokio::test]
 async fn a_purchase_order_is_simulated_with_its_purchases() {
     let buying = Buying::new().await;
     let order = buying.order(&["10", "2"]);

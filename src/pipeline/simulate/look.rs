@@ -19,7 +19,7 @@ use crate::pipeline::deliver::{Part, Subject, about, kept, no_company, read};
 use crate::pipeline::failure::{hold, of_connectwise};
 use crate::pipeline::gather;
 use crate::pipeline::parts::{Company, Connection};
-use crate::pipeline::post::{Look, Stop, due_look, looked, planned};
+use crate::pipeline::post::{Look, Stop, decide, due_look, looked, planned};
 use crate::pipeline::report;
 use crate::xero;
 
@@ -141,7 +141,8 @@ impl Simulating<'_> {
             Box::pin(gather::facts(known, &subject, self.parts)).await?;
         let read = self.calls().connectwise.saturating_sub(before).saturating_add(u32::from(listed));
         let due = due_look(known, (&facts, closed_at), &subject, self.parts);
-        let mut plan = planned(&facts, &subject);
+        let asked = known.asked.max(Some(self.begun));
+        let mut plan = decide(&mut facts, asked, &subject, self.parts).await?;
         // Whether it is there already matters only to what would be sent, or what a lock date stops.
         let matters = |plan: &Plan| match &plan.action {
             Action::Create { .. } | Action::Adopt(_) => true,

@@ -72,6 +72,9 @@ pub(super) struct Simulating<'parts> {
     listed: Listed,
     progress: &'parts watch::Sender<SimulationProgress>,
     sent: Arc<remote::Calls>,
+    /// Settings of Xero that are older are read anew before a hold is blamed on them: whoever asks may just have
+    /// mended something.
+    begun: Timestamp,
 }
 
 /// What a look at a record came to.
@@ -105,7 +108,8 @@ pub async fn simulate(
     };
     let month = if let Scope::Month { month, .. } = scope { Some(*month) } else { None };
     let sent = Arc::new(remote::Calls::default());
-    let simulating = Simulating { parts, company, month, listed: Listed::new(), progress, sent: Arc::clone(&sent) };
+    let (listed, begun) = (Listed::new(), parts.clock.now());
+    let simulating = Simulating { parts, company, month, listed, progress, sent: Arc::clone(&sent), begun };
     remote::counted(sent, modest(simulating.run(scope))).await
 }
 

@@ -8,8 +8,10 @@ use jiff::civil::date;
 use readypost::domain::simulation::{Simulated, Simulation, Verdict};
 use readypost::domain::statement::Calls;
 use readypost::http::SimulationView;
+use readypost::pipeline::{Turn, turn};
 use readypost::simulator::connectwise::{Item, NewCompany, NewInvoice, NewLine};
 use readypost::simulator::faults::{Canned, Fault, Rule};
+use readypost::simulator::xero::NewContact;
 use serde_json::{Value, json};
 
 use crate::expenses::Spending;
@@ -295,6 +297,31 @@ async fn a_month_that_another_product_posted_is_compared_to_the_cent() {
 }
 
 #[tokio::test]
+async fn what_readypost_posted_is_compared_with_the_list_of_the_month() {
+    let world = World::new().await;
+    let usual = NewInvoice { date: date(2026, 11, 20), lines: vec![labour("1", "100")], ..NewInvoice::default() };
+    let mut invoices = Vec::new();
+    for number in ["2101", "2102", "2103"] {
+        invoices.push(world.invoice_like(NewInvoice { number: number.to_owned(), ..usual.clone() }));
+        world.ready(*invoices.last().unwrap());
+    }
+    world.settle().await;
+    let other = world.xero.add_contact(NewContact { name: "Somebody Else".to_owned(), ..NewContact::default() });
+    let wrong = world.documents("2102")[0].id;
+    world.xero.edit(wrong, &json!({"Contact": {"ContactID": other}})).unwrap();
+    world.xero.void(world.documents("2103")[0].id);
+    let simulation = simulate(&world, &json!({"company": "acme-au", "month": "2026-11"})).await;
+    assert_eq!(row(&simulation, "2101").verdict, Verdict::Posted, "{simulation:?}");
+    let differs = row(&simulation, "2102");
+    assert_eq!(differs.verdict, Verdict::Differs);
+    let fields: Vec<_> = differs.differences.iter().map(|unlike| (&*unlike.field, &*unlike.xero)).collect();
+    assert_eq!(fields, [("contact", "Somebody Else")]);
+    assert_eq!(row(&simulation, "2103").verdict, Verdict::Missing);
+    // Two lists, and a look for the one that is not in them.
+    assert_eq!(simulation.spent.xero, 3, "{:?}", simulation.spent);
+}
+
+#[tokio::test]
 async fn what_was_mended_in_xero_a_moment_ago_is_seen() {
     let world = World::new().await;
     let elsewhere = NewLine { account: "999".to_owned(), ..labour("1", "100") };
@@ -405,7 +432,7 @@ async fn a_simulation_that_meets_the_end_of_its_share_of_a_day_leaves_posting_go
     world.ready(after);
     let delivery = world.connectwise.take_callbacks().pop().unwrap();
     world.send(&delivery).await;
-    assert_eq!(readypost::pipeline::turn(&world.app.parts).await.unwrap(), readypost::pipeline::Turn::Worked);
+    while turn(&world.app.parts).await.unwrap() == Turn::Worked {}
     assert_eq!(world.state(after).await, "done", "the company does not rest");
 }
 

@@ -322,6 +322,30 @@ async fn what_readypost_posted_is_compared_with_the_list_of_the_month() {
 }
 
 #[tokio::test]
+async fn the_first_record_of_a_client_pays_for_its_contact() {
+    let world = World::new().await;
+    world.ready(world.invoice("1001", vec![labour("1", "100")]));
+    world.settle().await;
+    let company = world.new_client("FRESH", "Fresh Ltd");
+    for number in ["1002", "1003", "1004"] {
+        let lines = vec![labour("1", "100")];
+        let invoice = NewInvoice { number: number.to_owned(), company, lines, ..NewInvoice::default() };
+        world.ready(world.invoice_like(invoice));
+    }
+    let simulation = simulate(&world, &json!({"company": "acme-au", "unposted": true})).await;
+    let rows = simulation.rows.iter().map(|row| (row.calls.xero, row.new_contact.as_str(), row.warnings.len()));
+    assert_eq!(rows.collect::<Vec<_>>(), [(3, "Fresh Ltd", 1), (1, "", 0), (1, "", 0)]);
+    // A look for each number, and one into the directory.
+    assert_eq!((simulation.spent.xero, simulation.new_contacts), (4, 1));
+    let before = world.xero.calls();
+    world.settle().await;
+    assert_eq!(world.xero.calls() - before, simulation.calls.xero);
+    for row in &simulation.rows {
+        assert_eq!(ended(&world, row).await, foreseen(row), "{}", row.number);
+    }
+}
+
+#[tokio::test]
 async fn what_was_mended_in_xero_a_moment_ago_is_seen() {
     let world = World::new().await;
     let elsewhere = NewLine { account: "999".to_owned(), ..labour("1", "100") };

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::met::Met;
 use super::parts::{Company, Parts};
 use crate::domain::delivery::{self, Record};
 use crate::domain::draft::DocumentKind;
@@ -75,6 +76,7 @@ pub(super) struct Simulating<'parts> {
     /// Settings of Xero that are older are read anew before a hold is blamed on them: whoever asks may just have
     /// mended something.
     begun: Timestamp,
+    met: Met,
 }
 
 /// What a look at a record came to.
@@ -108,8 +110,16 @@ pub async fn simulate(
     };
     let month = if let Scope::Month { month, .. } = scope { Some(*month) } else { None };
     let sent = Arc::new(remote::Calls::default());
-    let (listed, begun) = (Listed::new(), parts.clock.now());
-    let simulating = Simulating { parts, company, month, listed, progress, sent: Arc::clone(&sent), begun };
+    let simulating = Simulating {
+        parts,
+        company,
+        month,
+        listed: Listed::new(),
+        progress,
+        sent: Arc::clone(&sent),
+        begun: parts.clock.now(),
+        met: Met::default(),
+    };
     remote::counted(sent, modest(simulating.run(scope))).await
 }
 

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::client::{Remote, print_json, show, view};
-use super::print::out;
+use super::print::{hint, out};
 use super::progress::Progress;
 use super::screen::{Hue, Screen, Words};
 use super::table::{Fit, Table};
@@ -62,6 +62,10 @@ impl Simulate {
             print_json(&answer)?;
         } else if self.csv {
             out!("{}", simulation.csv().trim_end());
+            if simulation.rows_left_out > 0 {
+                let left_out = simulation.rows_left_out;
+                hint(&format!("{left_out} records have no row; those that need somebody have one before the others."));
+            }
         } else {
             show(false, &answer, |screen| tell(&simulation, screen))?;
         }

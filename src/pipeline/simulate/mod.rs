@@ -149,8 +149,9 @@ impl Simulating<'_> {
         simulation.estimate = self.estimate(simulation.calls.xero);
         if simulation.rows_left_out > 0 {
             notes.push(format!(
-                "Only the first {} records have a row; the sums and the reasons are of all.",
-                simulation.rows.len()
+                "Only {} records have a row, before all those that need somebody; {} are left out. The sums and the reasons are of all.",
+                simulation.rows.len(),
+                simulation.rows_left_out
             ));
         }
         simulation.notes = notes;

@@ -37,7 +37,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts it on a terminal.
-    fn on_terminal(columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn on_terminal(columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -63,7 +63,7 @@ impl Program {
     }
 
     /// Waits until what was seen fits.
-    async fn until(&mut self, fits: impl Fn(&str) -> bool) -> &str {
+    pub(crate) async fn until(&mut self, fits: impl Fn(&str) -> bool) -> &str {
         let begun = Instant::now();
         while !fits(&self.seen) {
             assert!(begun.elapsed() < PATIENCE, "{:?}", self.seen);
@@ -80,12 +80,12 @@ impl Program {
     }
 
     /// Ctrl-C.
-    fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
     /// Its exit code and all that was seen.
-    async fn ended(mut self) -> (i32, String) {
+    pub(crate) async fn ended(mut self) -> (i32, String) {
         let begun = Instant::now();
         let status = loop {
             self.take();

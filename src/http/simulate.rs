@@ -308,7 +308,7 @@ pub(super) async fn begin(
         // In a task of its own, so that a panic ends as a failure that is seen.
         let work = tokio::spawn(async move {
             tokio::select! {
-                // All of it only reads, so it may end anywhere.
+                // All of it only reads, and a token that is being renewed is kept without it, so it may end anywhere.
                 () = cancel.cancelled() => None,
                 done = simulate(&scope, &parts, &sender) => Some(done),
             }

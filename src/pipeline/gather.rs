@@ -35,7 +35,7 @@ impl Gathered {
 
 /// Reads all that planning needs but what is in Xero already.
 pub(super) async fn facts(known: &Record, subject: &Subject<'_>, parts: &Parts) -> Result<Gathered, Stop> {
-    facts_with(known, subject, parts, None).await
+    Box::pin(facts_with(known, subject, parts, None)).await
 }
 
 /// The same; whom a simulation has met before is not looked for again.

@@ -47,17 +47,17 @@ impl Met {
         self.lock().insert((company.clone(), party.link()), contact);
     }
 
-    /// What a record pays that is posted after those that were met before it; `creates`: no contact is known for it.
-    pub(super) fn pays(&self, company: &CompanyId, party: &Party, (record, creates): (&Record, bool)) -> Pays {
+    /// What a record pays that is posted after those that were met before it; `is_new`: no contact is known for it.
+    pub(super) fn pays(&self, company: &CompanyId, party: &Party, (record, is_new): (&Record, bool)) -> Pays {
         let mut held = self.lock();
         // Where the directory was not asked, the contact is linked.
         let Some(contact) = held.get_mut(&(company.clone(), party.link())) else { return Pays::default() };
         // The first that is posted leaves a link, but to the contact that the rules name.
         let linked = matches!(contact.found, ContactMatch::Known(_)) || contact.created_with.is_some();
-        if creates && contact.created_with.is_none() {
+        if is_new && contact.created_with.is_none() {
             contact.created_with = Some(record.key.clone());
         }
-        let created = creates && contact.created_with.as_ref() == Some(&record.key);
+        let created = is_new && contact.created_with.as_ref() == Some(&record.key);
         let asks = contact.first == record.key || created || !linked || party.id == 0 || record.asked.is_some();
         Pays { directory: asks, created }
     }

@@ -231,12 +231,12 @@ impl State {
         (self.day_largest / 10).max(RESERVE_MIN)
     }
 
-    /// How many calls of a day are not for this purpose, and what is said when only these are left.
-    fn kept_from(&self, purpose: Purpose) -> Option<(u32, fn(Timestamp) -> XeroError)> {
+    /// How many calls of a day are not for this purpose.
+    fn kept_from(&self, purpose: Purpose) -> Option<u32> {
         match purpose {
-            Purpose::Post => Some((self.reserve_of_day(), day_limit)),
+            Purpose::Post => Some(self.reserve_of_day()),
             Purpose::LookUp => None,
-            Purpose::Modest => Some(((self.day_largest / 3).max(self.reserve_of_day()), modest_day_limit)),
+            Purpose::Modest => Some((self.day_largest / 3).max(self.reserve_of_day())),
         }
     }
 
@@ -251,11 +251,12 @@ impl State {
             return Err(minute_limit(self.free_at(now)));
         }
         let left = self.day_remaining.map(|remaining| remaining.saturating_sub(self.in_progress));
-        if let (Some((kept, limit)), Some(left)) = (self.kept_from(purpose), left)
+        if let (Some(kept), Some(left)) = (self.kept_from(purpose), left)
             && left <= kept
         {
             if now < self.probe_at {
-                return Err(limit(self.probe_at));
+                let is_modest = purpose == Purpose::Modest;
+                return Err(if is_modest { modest_day_limit(self.probe_at) } else { day_limit(self.probe_at) });
             }
             self.probe_at = later(now, PROBE_EVERY);
         }

@@ -43,7 +43,7 @@ impl Simulating<'_> {
     /// Looks at one record.
     pub(super) async fn look(&self, candidate: &Candidate) -> Result<Seen, String> {
         let mut row = Simulated::of(candidate.key.clone());
-        match self.fill(candidate, &mut row).await {
+        match Box::pin(self.fill(candidate, &mut row)).await {
             Ok(Counts::Yes) => Ok(Seen::row(row)),
             Ok(Counts::No) => Ok(Seen::Other),
             Err(Stop::Store(error)) => Err(error.to_string()),

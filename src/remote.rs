@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
+use tracing::Instrument;
 use url::form_urlencoded;
 
 use crate::domain::text::{printable, shorten};
@@ -186,6 +187,17 @@ impl Calls {
 /// Does `work` and counts the requests that it sends itself; what others send at the same time is not counted.
 pub async fn counted<Work: Future>(calls: Arc<Calls>, work: Work) -> Work::Output {
     COUNTED.scope(calls, work).await
+}
+
+/// Does `work` in a task of its own, which goes on to its end when nobody waits for it any more. What it sends is counted
+/// and kept as if it were sent here. None when it failed inside.
+pub async fn to_its_end<Work>(work: Work) -> Option<Work::Output>
+where
+    Work: Future<Output: Send> + Send + 'static,
+{
+    let calls = COUNTED.try_with(Arc::clone).unwrap_or_default();
+    let work = counted(calls, recording::carried(work)).in_current_span();
+    tokio::spawn(work).await.ok()
 }
 
 /// Sends one request and reads the whole answer.

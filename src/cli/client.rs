@@ -55,6 +55,15 @@ impl Remote {
         self.read(send("the service", request).await, path)
     }
 
+    /// Takes back.
+    ///
+    /// # Errors
+    /// When the service does not answer, or refuses.
+    pub async fn delete(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let request = self.http.delete(format!("{}{path}", self.url)).query(query).bearer_auth(&self.token);
+        self.read(send("the service", request).await, path)
+    }
+
     /// Asks without a token: whether the answer is a good one, and what it says.
     ///
     /// # Errors
@@ -125,12 +134,18 @@ fn cure(status: u16, path: &str) -> Option<String> {
                              internal id."
             .to_owned(),
         (404, "bulk") => "`readypost bulk list` names the last ones; `readypost bulk plan` makes a new one.".to_owned(),
+        (404, "simulate") => {
+            "`readypost companies list` names the companies; of simulations the last four are kept.".to_owned()
+        }
         (404, _) => "`readypost companies list` names the companies.".to_owned(),
         (409, "records") => match rest.rsplit_once('/') {
             Some((key, _)) => format!("See how it stands: readypost records show {key}"),
             None => return None,
         },
         (409, "bulk") => "See which one runs: readypost bulk list".to_owned(),
+        (409, "simulate") => {
+            "Wait for one that runs: readypost simulate --show ID. End it: readypost simulate --cancel ID".to_owned()
+        }
         (409, "companies") => "See which are paused: readypost companies list".to_owned(),
         (422, "reload") => "Correct the configuration, then: readypost reload --dry-run".to_owned(),
         (503, _) => "See how the service is: readypost health".to_owned(),

@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Remote, print_json, show, view};
-use super::print::csv;
+use super::print::{csv, hint};
 use super::progress::Progress;
 use super::screen::{Hue, Screen, Words};
+use super::serve::stop_on_signal;
 use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
 use crate::domain::record::{CompanyId, RecordKey};
@@ -27,7 +29,7 @@ const PAGE: &str = "500";
 
 /// Find out what posting would do, without writing anything
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["record", "month", "unposted"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["record", "month", "unposted", "show", "cancel"])))]
 pub(super) struct Simulate {
     /// One record, such as acme/invoice/5041; all of its documents are printed
     record: Option<RecordKey>,
@@ -40,6 +42,12 @@ pub(super) struct Simulate {
     /// Everything that ConnectWise lists as unposted
     #[arg(long, requires = "company")]
     unposted: bool,
+    /// Wait for a simulation that was begun before, and print it
+    #[arg(long, value_name = "ID", conflicts_with = "company")]
+    show: Option<u32>,
+    /// Cancel a simulation that runs
+    #[arg(long, value_name = "ID", conflicts_with_all = ["company", "csv"])]
+    cancel: Option<u32>,
     /// Print the rows as comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -50,6 +58,30 @@ pub(super) struct Simulate {
 impl Simulate {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let remote = Remote::new(&self.service)?;
+        if let Some(id) = self.cancel {
+            return cancel(&remote, id, self.service.json).await;
+        }
+        let id = match self.show {
+            Some(id) => id.into(),
+            None => self.begin(&remote).await?,
+        };
+        let (answer, simulation) = wait(&remote, id).await?;
+        if self.service.json {
+            print_json(&answer)?;
+        } else if self.csv {
+            csv(&simulation.csv());
+            if simulation.rows_left_out > 0 {
+                let left_out = simulation.rows_left_out;
+                hint(&format!("{left_out} records have no row; those that need somebody have one before the others."));
+            }
+        } else {
+            show(false, &answer, |screen| tell(&simulation, screen))?;
+        }
+        Ok(if simulation.needs_somebody() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
+    }
+
+    /// Begins one; its id.
+    async fn begin(&self, remote: &Remote) -> anyhow::Result<u64> {
         let asked = match (&self.record, &self.company, self.month) {
             (Some(record), ..) => json!({ "record": record.to_string() }),
             (None, Some(company), Some(month)) => json!({ "company": company.as_str(), "month": month.to_string() }),
@@ -57,24 +89,38 @@ impl Simulate {
             (None, None, _) => bail!("name a record, or --company with --month or --unposted"),
         };
         let begun: SimulationView = view(&remote.post("/api/v1/simulate", &asked).await?)?;
-        let (answer, simulation) = wait(&remote, begun.id).await?;
-        if self.service.json {
-            print_json(&answer)?;
-        } else if self.csv {
-            csv(&simulation.csv());
-        } else {
-            show(false, &answer, |screen| tell(&simulation, screen))?;
-        }
-        Ok(if simulation.needs_somebody() { ExitCode::from(PROBLEMS) } else { ExitCode::SUCCESS })
+        Ok(begun.id)
     }
 }
 
-/// Asks until it is done, and for all of its rows.
+/// Cancels one, and waits for its end.
+async fn cancel(remote: &Remote, id: u32, json: bool) -> anyhow::Result<ExitCode> {
+    let id = id.to_string();
+    let query = [("id", id.as_str())];
+    let mut answer = remote.delete("/api/v1/simulate", &query).await?;
+    let mut seen: SimulationView = view(&answer)?;
+    while seen.state == "running" {
+        tokio::time::sleep(ASK_EVERY).await;
+        answer = remote.get("/api/v1/simulate", &query).await?;
+        seen = view(&answer)?;
+    }
+    show(json, &answer, |screen| match seen.state.as_str() {
+        "cancelled" => screen.line(format!("Simulation {id} is cancelled; nothing was written by it.")),
+        state => {
+            screen.line(format!("Simulation {id} had ended before: {state}."));
+            screen.next(format!("Next: readypost simulate --show {id}"));
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks until it is done, and for all of its rows. Ctrl-C ends the waiting, not the simulation.
 async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
     let id = id.to_string();
     let mut all: Option<Simulation> = None;
     let mut offset = 0;
-    let progress = Progress::begin("simulating");
+    let (progress, stop) = (Progress::begin("simulating"), CancellationToken::new());
+    tokio::spawn(stop_on_signal(stop.clone()));
     loop {
         let from = offset.to_string();
         let query = [("id", id.as_str()), ("offset", &from), ("limit", PAGE)];
@@ -98,12 +144,19 @@ async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
                 };
                 offset = next;
             }
-            ("cancelled", _) => bail!("the simulation was cancelled; begin it again with the same command"),
+            ("cancelled", _) => bail!("the simulation was cancelled; begin it again as it was begun"),
             ("failed", _) => bail!(
                 "the simulation failed: {}\n`readypost doctor` says whether both systems answer.",
                 view.error.unwrap_or_default()
             ),
-            _ => tokio::time::sleep(ASK_EVERY).await,
+            _ => {
+                if stop.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_none() {
+                    bail!(
+                        "simulation {id} goes on in the service\nSee what it comes to: readypost simulate --show \
+                         {id}\nCancel it: readypost simulate --cancel {id}"
+                    );
+                }
+            }
         }
     }
 }

@@ -163,12 +163,18 @@ impl Simulations {
         let running = || held.jobs.iter().filter(|job| matches!(job.outcome, Outcome::Running));
         if let Some(job) = running().find(|job| job.whose == whose) {
             return busy(format!(
-                "simulation {} of {whose} is running; ask again when it is done, or cancel it by DELETE",
-                job.id
+                "simulation {id} of {whose} is running; ask again when it is done, or cancel it by `readypost simulate \
+                 --cancel {id}`",
+                id = job.id
             ));
         }
         if running().count() >= RUNNING_MAX {
-            return busy("other simulations are running; ask again when they are done".to_owned());
+            let ids: Vec<String> = running().map(|job| job.id.to_string()).collect();
+            return busy(format!(
+                "the simulations {} are running; ask again when one is done, or cancel one by `readypost simulate \
+                 --cancel ID`",
+                ids.join(" and ")
+            ));
         }
         while held.jobs.len() >= KEPT_MAX {
             let Some(oldest) = held.jobs.iter().position(|job| !matches!(job.outcome, Outcome::Running)) else {
@@ -302,7 +308,7 @@ pub(super) async fn begin(
         // In a task of its own, so that a panic ends as a failure that is seen.
         let work = tokio::spawn(async move {
             tokio::select! {
-                // All of it only reads, so it may end anywhere.
+                // All of it only reads, and a token that is being renewed is kept without it, so it may end anywhere.
                 () = cancel.cancelled() => None,
                 done = simulate(&scope, &parts, &sender) => Some(done),
             }

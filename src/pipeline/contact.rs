@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::deliver::{Part, Subject};
+use super::met::Met;
 use super::parts::Parts;
 use super::post::{Stop, xero_failed};
 use crate::domain::contact::{self, ContactMatch};
@@ -40,12 +41,14 @@ fn of_rules(subject: &Subject<'_>) -> Party {
 }
 
 /// The contact by link, else by the directory; by the directory alone when an operator asked for another look. With
-/// what the store has to be told when the directory knows more than it.
+/// what the store has to be told when the directory knows more than it. A simulation asks the directory once for those
+/// whom it has met.
 pub(super) async fn known_contact(
     record: &Record,
     whom: &Party,
     subject: &Subject<'_>,
     parts: &Parts,
+    met: Option<&Met>,
 ) -> Result<(ContactMatch, Option<Event>), Stop> {
     let company = &subject.company.id;
     // The contact of the rules is no company of ConnectWise, and may be named anew at any time.
@@ -53,8 +56,14 @@ pub(super) async fn known_contact(
     if let Some(contact) = linked.filter(|_| record.asked.is_none()) {
         return Ok((ContactMatch::Known(contact), None));
     }
+    if let Some(found) = met.and_then(|met| met.known(company, whom)) {
+        return Ok((found, None));
+    }
     let directory = subject.company.client.directory().await.map_err(xero_failed)?;
     let found = contact::find(whom, &directory);
+    if let Some(met) = met {
+        met.note(company, whom, (&record.key, &found));
+    }
     let news = match found {
         ContactMatch::Known(contact) if linked != Some(contact) && whom.id != 0 => {
             Some(Event::Linked { company: company.clone(), client: whom.link(), contact })

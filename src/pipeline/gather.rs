@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::contact::{known_contact, whom};
 use super::deliver::Subject;
 use super::failure::of_connectwise;
+use super::met::Met;
 use super::parts::Parts;
 use super::post::{Stop, xero_failed};
 use crate::connectwise::Posting;
@@ -34,6 +35,16 @@ impl Gathered {
 
 /// Reads all that planning needs but what is in Xero already.
 pub(super) async fn facts(known: &Record, subject: &Subject<'_>, parts: &Parts) -> Result<Gathered, Stop> {
+    Box::pin(facts_with(known, subject, parts, None)).await
+}
+
+/// The same; whom a simulation has met before is not looked for again.
+pub(super) async fn facts_with(
+    known: &Record,
+    subject: &Subject<'_>,
+    parts: &Parts,
+    met: Option<&Met>,
+) -> Result<Gathered, Stop> {
     let now = parts.clock.now();
     if known.asked.is_some() {
         subject.connection.client.forget_tables().await;
@@ -45,7 +56,7 @@ pub(super) async fn facts(known: &Record, subject: &Subject<'_>, parts: &Parts) 
     let client = whom(party, subject);
     let (contact, found) = match &client {
         Some(whom) => {
-            let (contact, found) = known_contact(known, whom, subject, parts).await?;
+            let (contact, found) = known_contact(known, whom, subject, parts, met).await?;
             (Some(contact), found)
         }
         None => (None, None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::parts::Parts;
+use super::parts::{Company, Parts};
 use crate::domain::mapcheck::{Checking, MapCheck, SetUp, check};
 use crate::domain::record::CompanyId;
 use crate::domain::statement::Calls;
@@ -13,6 +13,10 @@ use crate::xero::{XeroError, modest};
 
 /// Settings that are older are read anew: whoever checks has just mended something.
 const STALE_AFTER: SignedDuration = SignedDuration::from_secs(5);
+/// Calls that Xero's settings take.
+const SETTINGS_CALLS: u32 = 6;
+/// How long a check waits for calls to Xero.
+const WAITS_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 fn list<T>(read: Result<Vec<T>, RemoteError>) -> Result<Vec<T>, String> {
     read.map_err(|error| error.to_string())
@@ -36,15 +40,7 @@ async fn compared(company: &CompanyId, parts: &Parts) -> Result<Checking, String
     let id = &company.connection;
     let connection = parts.connections.get(id);
     let client = &connection.ok_or_else(|| format!("the connection '{id}' is not in the configuration"))?.client;
-    loop {
-        match company.client.refresh_organisation(STALE_AFTER).await {
-            Err(XeroError::Wait { until, .. }) => parts.clock.sleep_until(until).await,
-            read => {
-                read.map_err(|error| error.to_string())?;
-                break;
-            }
-        }
-    }
+    refresh(company, parts).await?;
     let organisation = company.client.organisation().await.map_err(|error| error.to_string())?;
     let set_up = SetUp {
         billing_statuses: list(client.billing_statuses().await),
@@ -56,4 +52,25 @@ async fn compared(company: &CompanyId, parts: &Parts) -> Result<Checking, String
         currencies: list(client.currencies().await),
     };
     Ok(check(&set_up, &organisation, &company.rules))
+}
+
+/// Reads Xero's settings anew. It waits for calls of the minute, but not for ever.
+async fn refresh(company: &Company, parts: &Parts) -> Result<(), String> {
+    let begun = parts.clock.now();
+    loop {
+        let (until, cause) = match company.client.spare_at(SETTINGS_CALLS) {
+            Some(until) => (until, "the calls of this minute are used".to_owned()),
+            None => match company.client.refresh_organisation(STALE_AFTER).await {
+                Err(XeroError::Wait { until, cause }) => (until, cause),
+                read => return read.map(|_| ()).map_err(|error| error.to_string()),
+            },
+        };
+        if until.duration_since(begun) > WAITS_FOR {
+            let minutes = WAITS_FOR.as_mins();
+            return Err(format!(
+                "Xero's settings could not be read within {minutes} minutes: {cause}; check again later"
+            ));
+        }
+        parts.clock.sleep_until(until).await;
+    }
 }

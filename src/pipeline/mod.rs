@@ -15,6 +15,7 @@ mod gather;
 mod lanes;
 mod made;
 mod mapcheck;
+mod met;
 mod order;
 mod parts;
 mod payment;

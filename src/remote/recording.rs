@@ -26,6 +26,17 @@ pub async fn recorded<T>(recorder: Recorder, clock: Arc<dyn Clock>, step: impl F
     RECORDING.scope((recorder, clock), step).await
 }
 
+/// The same work for another task: what it sends there is kept by the recorder of this one.
+pub(super) fn carried<Work: Future>(work: Work) -> impl Future<Output = Work::Output> {
+    let here = RECORDING.try_with(Clone::clone).ok();
+    async move {
+        match here {
+            Some((recorder, clock)) => recorded(recorder, clock, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// A request that is about to be sent in a step that is recorded.
 pub(super) struct Begun {
     recorder: Recorder,

@@ -36,6 +36,8 @@ pub(super) enum Purpose {
     Post,
     /// To find out what an earlier call did: may use the day's reserve.
     LookUp,
+    /// To know what posting would do: leaves to it a third of each minute and of the day.
+    Modest,
 }
 
 /// What is left of the calls, for the status page.
@@ -103,9 +105,8 @@ impl Budget {
     pub(super) async fn slot(self: &Arc<Self>, purpose: Purpose) -> Result<Slot, XeroError> {
         let closed = |_| XeroError::Wait { until: self.clock.now(), cause: "the client is closing".to_owned() };
         let one_of_five = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
-        // What only wants to know takes neither the reserve of the day nor the last third of a minute.
         let (purpose, limit) =
-            if is_modest() { (Purpose::Post, self.modest_limit()) } else { (purpose, self.minute_limit) };
+            if is_modest() { (Purpose::Modest, self.modest_limit()) } else { (purpose, self.minute_limit) };
         self.lock().reserve(purpose, limit, self.clock.now())?;
         Ok(Slot { budget: Arc::clone(self), sent: false, _one_of_five: one_of_five })
     }
@@ -230,6 +231,15 @@ impl State {
         (self.day_largest / 10).max(RESERVE_MIN)
     }
 
+    /// How many calls of a day are not for this purpose.
+    fn kept_from(&self, purpose: Purpose) -> Option<u32> {
+        match purpose {
+            Purpose::Post => Some(self.reserve_of_day()),
+            Purpose::LookUp => None,
+            Purpose::Modest => Some((self.day_largest / 3).max(self.reserve_of_day())),
+        }
+    }
+
     fn reserve(&mut self, purpose: Purpose, limit: u32, now: Timestamp) -> Result<(), XeroError> {
         self.expire(now);
         match self.blocked {
@@ -241,9 +251,12 @@ impl State {
             return Err(minute_limit(self.free_at(now)));
         }
         let left = self.day_remaining.map(|remaining| remaining.saturating_sub(self.in_progress));
-        if purpose == Purpose::Post && left.is_some_and(|left| left <= self.reserve_of_day()) {
+        if let (Some(kept), Some(left)) = (self.kept_from(purpose), left)
+            && left <= kept
+        {
             if now < self.probe_at {
-                return Err(day_limit(self.probe_at));
+                let is_modest = purpose == Purpose::Modest;
+                return Err(if is_modest { modest_day_limit(self.probe_at) } else { day_limit(self.probe_at) });
             }
             self.probe_at = later(now, PROBE_EVERY);
         }
@@ -288,5 +301,11 @@ fn minute_limit(until: Timestamp) -> XeroError {
 
 fn day_limit(until: Timestamp) -> XeroError {
     let cause = "Xero's calls of this day are used, but for a reserve for look-ups; posting goes on by itself when Xero's day is over. A larger Xero app plan has more.";
+    XeroError::Company { kind: CompanyFault::DayLimit, cause: cause.to_owned(), until }
+}
+
+/// Posting goes on: only whoever is modest stops.
+fn modest_day_limit(until: Timestamp) -> XeroError {
+    let cause = "Of Xero's calls of this day only the third is left that is kept for posting, which goes on. Ask again when Xero's day is over; a larger Xero app plan has more.";
     XeroError::Company { kind: CompanyFault::DayLimit, cause: cause.to_owned(), until }
 }

@@ -56,7 +56,7 @@ pub struct Settings {
 pub struct Xero {
     api_url: String,
     pub(super) http: reqwest::Client,
-    pub(super) tokens: Tokens,
+    pub(super) tokens: Arc<Tokens>,
     budget: Arc<Budget>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reference: Reference,
@@ -110,7 +110,7 @@ impl Xero {
         Ok(Self {
             api_url: settings.api_url.as_str().trim_end_matches('/').to_owned(),
             budget: Budget::new(settings.minute_limit, Arc::clone(&clock)),
-            tokens: Tokens::new(settings, http.clone(), vault, Arc::clone(&clock)),
+            tokens: Arc::new(Tokens::new(settings, http.clone(), vault, Arc::clone(&clock))),
             http,
             clock,
             reference: Reference::default(),

@@ -31,13 +31,20 @@ impl Xero {
     /// As [`Xero::documents_of`].
     pub async fn stated_of(&self, listing: Listing, page: u32) -> Result<(Vec<Stated>, bool), XeroError> {
         let (answer, rows, more) = self.listed_page(listing, page).await?;
-        let said = wire::parse::<Rows>(&answer.body).map(|rows| rows.rows).unwrap_or_default();
+        let said = wire::parse::<Rows>(&answer.body).map(|rows| rows.rows);
+        let unreadable = || XeroError::Malformed { cause: format!("a list of documents: {}", answer.excerpt()) };
+        let said = said.ok_or_else(unreadable)?;
         let mut said: HashMap<Uuid, Row> = said.into_iter().map(|row| (row.id, row)).collect();
         let mut stated = Vec::new();
         for row in rows {
             let contact = row.contact.as_ref().and_then(|contact| contact.name.clone()).unwrap_or_default();
             let document = existing(row)?;
-            let content = said.remove(&document.id).map(|row| row.content(document.kind)).unwrap_or_default();
+            let content = said.remove(&document.id).map(|row| row.content(document.kind));
+            let missing = || {
+                let (noun, id) = (document.kind.noun(), document.id);
+                XeroError::Malformed { cause: format!("the {noun} {id} is not complete") }
+            };
+            let content = content.ok_or_else(missing)?;
             if document.is_live() {
                 stated.push(Stated { document, contact, content });
             }

@@ -1,13 +1,13 @@
 //! Access tokens: one at a time, renewed before they expire, by one request at a time.
 //!
 //! A refresh token is kept before anything is done with its access token: Xero takes the one before it
-//! for 30 minutes only.
+//! for 30 minutes only. So whoever gives up waiting for a token does not end the work that gets and keeps it.
 
 use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use super::budget::later;
@@ -58,7 +58,7 @@ pub(super) struct Tokens {
     clock: Arc<dyn Clock>,
     /// The organisation, once it is known.
     tenant: OnceLock<Uuid>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// What Xero gave for a code; nothing of it is kept or used yet.
@@ -95,7 +95,7 @@ impl Tokens {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let tenant = settings.tenant_id.map(OnceLock::from).unwrap_or_default();
-        Self { settings, http, vault, clock, tenant, state: Mutex::default() }
+        Self { settings, http, vault, clock, tenant, state: Arc::default() }
     }
 
     pub(super) fn tenant(&self) -> Option<Uuid> {
@@ -176,16 +176,16 @@ impl Tokens {
     }
 
     /// A token that will be valid for a while.
-    pub(super) async fn ready(&self) -> Result<Access, XeroError> {
-        let mut state = self.state.lock().await;
-        self.obtain(&mut state).await
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<Access, XeroError> {
+        let state = Arc::clone(&self.state).lock_owned().await;
+        self.valid(state).await
     }
 
     /// A newer token than the one that Xero did not take.
-    pub(super) async fn renew(&self, refused: &Access) -> Result<Access, XeroError> {
-        let mut state = self.state.lock().await;
+    pub(super) async fn renew(self: &Arc<Self>, refused: &Access) -> Result<Access, XeroError> {
+        let mut state = Arc::clone(&self.state).lock_owned().await;
         state.forget(refused);
-        self.obtain(&mut state).await
+        self.valid(state).await
     }
 
     /// Lets the next call get a new token, because rights are fixed when a token is made.
@@ -193,11 +193,24 @@ impl Tokens {
         self.state.lock().await.forget(access);
     }
 
-    async fn obtain(&self, state: &mut State) -> Result<Access, XeroError> {
+    /// The token that is there, else a new one. The work on it has the lock with it, so that nobody else asks meanwhile,
+    /// however many give up waiting.
+    async fn valid(self: &Arc<Self>, mut state: OwnedMutexGuard<State>) -> Result<Access, XeroError> {
         let now = self.clock.now();
         if let Some(current) = state.current.as_ref().filter(|current| now < current.renew_at) {
             return Ok(current.access.clone());
         }
+        let tokens = Arc::clone(self);
+        let obtained = remote::to_its_end(async move { tokens.obtain(&mut state).await }).await;
+        let failed = || XeroError::Wait {
+            until: later(now, SignedDuration::from_secs(1)),
+            cause: "getting a token failed inside readypost; its log says where".to_owned(),
+        };
+        obtained.unwrap_or_else(|| Err(failed()))
+    }
+
+    async fn obtain(&self, state: &mut State) -> Result<Access, XeroError> {
+        let now = self.clock.now();
         let failed = state.failed.as_ref().filter(|(until, _)| now < *until).map(|(_, error)| error.clone());
         let outcome = match failed {
             Some(error) => Err(error),

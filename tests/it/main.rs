@@ -59,6 +59,7 @@ mod reload;
 mod renderings;
 mod secrets;
 mod simulate;
+mod simulate_commands;
 mod slow;
 mod sweep;
 mod sweep_limits;

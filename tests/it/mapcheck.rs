@@ -3,6 +3,7 @@
 use readypost::domain::mapcheck::{MapCheck, Severity};
 use readypost::http::MapCheckView;
 use readypost::simulator::connectwise::NewInvoice;
+use readypost::simulator::faults::{Canned, Fault, Rule};
 use serde_json::{Value, json};
 
 use crate::harness::{Differently, VIEWER, World, labour};
@@ -91,6 +92,36 @@ async fn what_is_found_is_what_posting_then_says() {
     let codes: Vec<&str> = found.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(codes.len(), expected.len(), "nothing else is found: {codes:?}");
     assert!(found.needs_somebody());
+}
+
+#[tokio::test]
+async fn a_check_that_gets_no_calls_ends_with_the_cause() {
+    let world = World::new().await;
+    let busy = Canned::new(429, "").header("x-rate-limit-problem", "minute").header("retry-after", "50");
+    world.xero.server.faults.add(Rule::every("/Organisation", Fault::Answer(busy)));
+    let (status, answer) = world.post(PATH, &json!({"company": "acme-au"})).await;
+    assert_eq!(status, 202, "{answer}");
+    let path = format!("{PATH}?company=acme-au");
+    let mut waited = 0;
+    let ended = loop {
+        let view: MapCheckView = serde_json::from_value(world.get(&path).await).unwrap();
+        if view.state != "running" {
+            break view;
+        }
+        assert!(waited < 400, "the check does not end");
+        waited += 10;
+        world.clock.advance(jiff::SignedDuration::from_secs(10));
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(ended.state, "failed");
+    let error = ended.error.unwrap();
+    assert!(error.contains("within 5 minutes: the calls of this minute are used; check again"), "{error}");
+    let requests = world.xero.server.requests();
+    let asked = requests.iter().filter(|request| request.uri.path().ends_with("/Organisation")).count();
+    assert!((2..=6).contains(&asked), "{asked} calls");
+    world.xero.server.faults.clear();
+    world.clock.advance(jiff::SignedDuration::from_mins(1));
+    assert_eq!(check(&world).await.findings, []);
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@ use jiff::civil::date;
 use readypost::domain::simulation::{Simulated, Simulation, Verdict};
 use readypost::domain::statement::Calls;
 use readypost::http::SimulationView;
+use readypost::pipeline::{Turn, turn};
 use readypost::simulator::connectwise::{Item, NewCompany, NewInvoice, NewLine};
 use readypost::simulator::faults::{Canned, Fault, Rule};
+use readypost::simulator::xero::NewContact;
 use serde_json::{Value, json};
 
 use crate::expenses::Spending;
@@ -40,6 +42,18 @@ pub(crate) async fn simulate(world: &World, asked: &Value) -> Simulation {
             "done" => return view.simulation.unwrap(),
             _ => panic!("{view:?}"),
         }
+    }
+    panic!("the simulation does not end");
+}
+
+/// How a simulation ended.
+async fn ended_view(world: &World, id: u64) -> SimulationView {
+    for _ in 0..1_000 {
+        let view = view(world, id).await;
+        if view.state != "running" {
+            return view;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the simulation does not end");
 }
@@ -283,6 +297,76 @@ async fn a_month_that_another_product_posted_is_compared_to_the_cent() {
 }
 
 #[tokio::test]
+async fn what_readypost_posted_is_compared_with_the_list_of_the_month() {
+    let world = World::new().await;
+    let usual = NewInvoice { date: date(2026, 11, 20), lines: vec![labour("1", "100")], ..NewInvoice::default() };
+    let mut invoices = Vec::new();
+    for number in ["2101", "2102", "2103"] {
+        invoices.push(world.invoice_like(NewInvoice { number: number.to_owned(), ..usual.clone() }));
+        world.ready(*invoices.last().unwrap());
+    }
+    world.settle().await;
+    let other = world.xero.add_contact(NewContact { name: "Somebody Else".to_owned(), ..NewContact::default() });
+    let wrong = world.documents("2102")[0].id;
+    world.xero.edit(wrong, &json!({"Contact": {"ContactID": other}})).unwrap();
+    world.xero.void(world.documents("2103")[0].id);
+    let simulation = simulate(&world, &json!({"company": "acme-au", "month": "2026-11"})).await;
+    assert_eq!(row(&simulation, "2101").verdict, Verdict::Posted, "{simulation:?}");
+    let differs = row(&simulation, "2102");
+    assert_eq!(differs.verdict, Verdict::Differs);
+    let fields: Vec<_> = differs.differences.iter().map(|unlike| (&*unlike.field, &*unlike.xero)).collect();
+    assert_eq!(fields, [("contact", "Somebody Else")]);
+    assert_eq!(row(&simulation, "2103").verdict, Verdict::Missing);
+    // Two lists, and a look for the one that is not in them.
+    assert_eq!(simulation.spent.xero, 3, "{:?}", simulation.spent);
+}
+
+#[tokio::test]
+async fn the_first_record_of_a_client_pays_for_its_contact() {
+    let world = World::new().await;
+    world.ready(world.invoice("1001", vec![labour("1", "100")]));
+    world.settle().await;
+    let company = world.new_client("FRESH", "Fresh Ltd");
+    for number in ["1002", "1003", "1004"] {
+        let lines = vec![labour("1", "100")];
+        let invoice = NewInvoice { number: number.to_owned(), company, lines, ..NewInvoice::default() };
+        world.ready(world.invoice_like(invoice));
+    }
+    let simulation = simulate(&world, &json!({"company": "acme-au", "unposted": true})).await;
+    let rows = simulation.rows.iter().map(|row| (row.calls.xero, row.new_contact.as_str(), row.warnings.len()));
+    assert_eq!(rows.collect::<Vec<_>>(), [(3, "Fresh Ltd", 1), (1, "", 0), (1, "", 0)]);
+    // A look for each number, and one into the directory.
+    assert_eq!((simulation.spent.xero, simulation.new_contacts), (4, 1));
+    let before = world.xero.calls();
+    world.settle().await;
+    assert_eq!(world.xero.calls() - before, simulation.calls.xero);
+    for row in &simulation.rows {
+        assert_eq!(ended(&world, row).await, foreseen(row), "{}", row.number);
+    }
+}
+
+#[tokio::test]
+async fn what_was_mended_in_xero_a_moment_ago_is_seen() {
+    let world = World::new().await;
+    let elsewhere = NewLine { account: "999".to_owned(), ..labour("1", "100") };
+    let invoices = [world.invoice("1001", vec![elsewhere.clone()]), world.invoice("1002", vec![elsewhere])];
+    for invoice in invoices {
+        world.ready(invoice);
+    }
+    let asked = json!({"company": "acme-au", "unposted": true});
+    let before = simulate(&world, &asked).await;
+    assert_eq!((before.count(Verdict::Hold), before.reasons[0].code.as_str()), (2, "unknown_account"));
+    world.clock.advance(SignedDuration::from_secs(20));
+    world.xero.add_account("999", "New revenue", "REVENUE");
+    let after = simulate(&world, &asked).await;
+    assert_eq!(after.count(Verdict::Post), 2, "{:?}", after.reasons);
+    world.settle().await;
+    for invoice in invoices {
+        assert_eq!(world.state(invoice).await, "done");
+    }
+}
+
+#[tokio::test]
 async fn a_purchase_order_is_simulated_with_its_purchases() {
     let buying = Buying::new().await;
     let order = buying.order(&["10", "2"]);
@@ -352,6 +436,28 @@ async fn it_leaves_a_third_of_the_minute_to_posting_and_can_be_cancelled() {
         assert!(world.xero.calls() - before <= 10);
     }
     panic!("it does not end");
+}
+
+#[tokio::test]
+async fn a_simulation_that_meets_the_end_of_its_share_of_a_day_leaves_posting_going_on() {
+    let world = World::new().await;
+    for number in 0..90 {
+        world.ready(world.invoice(&format!("70{number:02}"), vec![labour("1", "100")]));
+    }
+    world.xero.set_day_remaining(93);
+    let id = begin(&world, &json!({"company": "acme-au", "unposted": true})).await;
+    let failed = ended_view(&world, id).await;
+    assert_eq!(failed.state, "failed", "{failed:?}");
+    let error = failed.error.unwrap();
+    assert!(error.contains("only the third is left that is kept for posting"), "{error}");
+    // 92 were left after the first call: it took no more than two thirds of them.
+    assert_eq!(world.app.parts.current().companies[0].client.budget().day_remaining, Some(30));
+    let after = world.invoice("7100", vec![labour("1", "100")]);
+    world.ready(after);
+    let delivery = world.connectwise.take_callbacks().pop().unwrap();
+    world.send(&delivery).await;
+    while turn(&world.app.parts).await.unwrap() == Turn::Worked {}
+    assert_eq!(world.state(after).await, "done", "the company does not rest");
 }
 
 #[tokio::test]

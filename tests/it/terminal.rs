@@ -39,7 +39,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts it on a terminal at which nobody sits.
-    fn on_terminal(columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn on_terminal(columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let (master, terminal) = terminal(columns);
         let mut command = plain(arguments, variables);
         command.stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
@@ -93,7 +93,7 @@ impl Program {
     }
 
     /// Ctrl-C.
-    fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 

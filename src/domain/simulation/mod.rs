@@ -19,7 +19,7 @@ use super::statement::{Calls, Month};
 use super::text::Sentence;
 use super::warning::Warning;
 
-/// Rows that are kept; what comes after them is counted only.
+/// Rows that are kept; what needs nobody makes room for what does, and the rest is counted only.
 pub const ROWS_MAX: usize = 1_000;
 /// Bytes of request bodies that are kept; rows after them are without.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -321,7 +321,7 @@ pub struct Simulation {
     pub estimate: Option<Estimate>,
     /// What was not looked at.
     pub notes: Vec<String>,
-    /// The first records, at most [`ROWS_MAX`].
+    /// The first records, at most [`ROWS_MAX`]; when there are more, before all those that need somebody.
     pub rows: Vec<Simulated>,
     /// How many records have no row.
     pub rows_left_out: u32,
@@ -374,7 +374,9 @@ impl Adding {
         }
         if self.rows.len() >= ROWS_MAX {
             self.rows_left_out = self.rows_left_out.saturating_add(1);
-            return;
+            if !self.make_room_for(&row) {
+                return;
+            }
         }
         for request in &mut row.requests {
             let bytes = self.body_bytes.saturating_add(request.body.len());
@@ -385,6 +387,16 @@ impl Adding {
             }
         }
         self.rows.push(row);
+    }
+
+    /// Takes out the last row that needs nobody, for one that does; says whether there is room now.
+    fn make_room_for(&mut self, row: &Simulated) -> bool {
+        let last = || self.rows.iter().rposition(|row| !row.verdict.needs_somebody());
+        let Some(place) = row.verdict.needs_somebody().then(last).flatten() else { return false };
+        let out = self.rows.remove(place);
+        let bytes: usize = out.requests.iter().map(|request| request.body.len()).sum();
+        self.body_bytes = self.body_bytes.saturating_sub(bytes);
+        true
     }
 
     fn reason(&mut self, (effect, code): (Effect, &str), (sentence, cure): (&str, &str), key: &RecordKey) {
@@ -476,6 +488,33 @@ mod tests {
         let bytes: usize = found.rows.iter().flat_map(|row| &row.requests).map(|request| request.body.len()).sum();
         assert!(bytes <= BODY_BYTES_MAX && bytes > BODY_BYTES_MAX - 10_000, "{bytes}");
         assert!(found.needs_somebody());
+    }
+
+    #[test]
+    fn what_needs_somebody_has_a_row_however_late_it_comes() {
+        let of = |verdict: Verdict, id: u32| {
+            let body = "x".repeat(8_388);
+            let total = Money::CENT;
+            let request = Planned { kind: DocumentKind::Invoice, path: "Invoices".to_owned(), total, body };
+            Simulated { verdict, requests: vec![request], ..row(id) }
+        };
+        let mut adding = Adding::default();
+        adding.add(of(Verdict::Unread, 0));
+        (1..1_100).for_each(|id| adding.add(of(Verdict::Posted, id)));
+        adding.add(of(Verdict::Differs, 1_100));
+        adding.add(of(Verdict::Missing, 1_101));
+        adding.add(of(Verdict::Posted, 1_102));
+        let mut full = Adding::default();
+        (0..1_010).for_each(|id| full.add(of(Verdict::Missing, id)));
+        let end = |adding: Adding| {
+            let found = adding.end(Scope::Unposted { company: "acme-au".parse().unwrap() }, Timestamp::UNIX_EPOCH);
+            let ids: Vec<u32> = found.rows.iter().map(|row| row.number.parse().unwrap()).collect();
+            let bytes: usize = found.rows.iter().flat_map(|row| &row.requests).map(|request| request.body.len()).sum();
+            assert_eq!(bytes, 8_388_000, "what made room has left its body's, too");
+            (ids, found.rows_left_out)
+        };
+        assert_eq!(end(adding), ((0..998).chain([1_100, 1_101]).collect(), 103));
+        assert_eq!(end(full), ((0..1_000).collect(), 10), "what needs somebody makes no room");
     }
 
     #[test]

@@ -21,6 +21,12 @@ impl Simulating<'_> {
         listed.iter().find(|stated| stated.document.number == number).or_else(|| listed.first())
     }
 
+    /// The document that a record was posted as, in the month's list.
+    fn listed_as(&self, posted: &Posted) -> Option<&Stated> {
+        let listed = self.listed.get(&(posted.kind, posted.number.to_ascii_lowercase()))?;
+        listed.iter().find(|stated| stated.document.id == posted.id)
+    }
+
     /// A record that is posted, by readypost or by somebody else.
     pub(super) async fn compare_posted(
         &self,
@@ -53,8 +59,11 @@ impl Simulating<'_> {
             let day = |date: Option<jiff::civil::Date>| date.map(|date| date.to_string()).unwrap_or_default();
             unlike.text("date", &day(record.date()), &day(document.date));
         }
-        if !stated.contact.is_empty() {
-            unlike.text("contact", record.party().1, &stated.contact);
+        let (party, name) = record.party();
+        let linked = self.parts.store.contact(&subject.company.id, party);
+        // A contact that is linked to the client is the right one, whatever it is called.
+        if !stated.contact.is_empty() && linked != Some(stated.content.contact) {
+            unlike.text("contact", name, &stated.contact);
         }
         row.differences = unlike.0;
         row.verdict = if row.differences.is_empty() { Verdict::Posted } else { Verdict::Differs };
@@ -69,6 +78,9 @@ impl Simulating<'_> {
         let plain =
             |document| Stated { document, contact: String::new(), content: crate::domain::edit::InXero::default() };
         if let Some(posted) = posted {
+            if let Some(stated) = self.listed_as(posted) {
+                return Ok(Some(stated.clone()));
+            }
             let found = subject.company.client.document(posted.kind, posted.id).await.map_err(xero_failed)?;
             return Ok(found.filter(ExistingDocument::is_live).map(plain));
         }

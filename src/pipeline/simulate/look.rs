@@ -18,8 +18,9 @@ use crate::pipeline::contact::contact_warning;
 use crate::pipeline::deliver::{Part, Subject, about, kept, no_company, read};
 use crate::pipeline::failure::{hold, of_connectwise};
 use crate::pipeline::gather;
+use crate::pipeline::met::Pays;
 use crate::pipeline::parts::{Company, Connection};
-use crate::pipeline::post::{Look, Stop, due_look, looked, planned};
+use crate::pipeline::post::{Look, Stop, decide, due_look, looked, planned};
 use crate::pipeline::report;
 use crate::xero;
 
@@ -42,7 +43,7 @@ impl Simulating<'_> {
     /// Looks at one record.
     pub(super) async fn look(&self, candidate: &Candidate) -> Result<Seen, String> {
         let mut row = Simulated::of(candidate.key.clone());
-        match self.fill(candidate, &mut row).await {
+        match Box::pin(self.fill(candidate, &mut row)).await {
             Ok(Counts::Yes) => Ok(Seen::row(row)),
             Ok(Counts::No) => Ok(Seen::Other),
             Err(Stop::Store(error)) => Err(error.to_string()),
@@ -138,10 +139,11 @@ impl Simulating<'_> {
         (row, listed, before): (&mut Simulated, bool, u32),
     ) -> Result<(), Stop> {
         let gather::Gathered { mut facts, closed_at, .. } =
-            Box::pin(gather::facts(known, &subject, self.parts)).await?;
+            Box::pin(gather::facts_with(known, &subject, self.parts, Some(&self.met))).await?;
         let read = self.calls().connectwise.saturating_sub(before).saturating_add(u32::from(listed));
         let due = due_look(known, (&facts, closed_at), &subject, self.parts);
-        let mut plan = planned(&facts, &subject);
+        let asked = known.asked.max(Some(self.begun));
+        let mut plan = decide(&mut facts, asked, &subject, self.parts).await?;
         // Whether it is there already matters only to what would be sent, or what a lock date stops.
         let matters = |plan: &Plan| match &plan.action {
             Action::Create { .. } | Action::Adopt(_) => true,
@@ -163,9 +165,13 @@ impl Simulating<'_> {
         match action {
             Action::Create { document, contact, .. } => {
                 row.verdict = Verdict::Post;
-                row.calls.xero = self.cost(&facts, (contact.as_ref(), due), &subject);
+                let creates = matches!(contact, Some(ContactChoice::Create(_)));
+                let party = facts.party.as_ref();
+                let pays = party.map(|party| self.met.pays(&subject.company.id, party, (known, creates)));
+                let pays = pays.unwrap_or_default();
+                row.calls.xero = cost(&facts, (pays, due), &subject);
                 row.calls.connectwise = read.saturating_add(ConnectWise::MARKING_CALLS);
-                requests(&facts, (&document, contact), &subject, row);
+                requests(&facts, (&document, contact, pays), &subject, row);
             }
             Action::Adopt(existing) => {
                 row.verdict = Verdict::Adopt;
@@ -183,37 +189,33 @@ impl Simulating<'_> {
         }
         Ok(())
     }
+}
 
-    /// Calls to Xero that posting costs: the document, its journal, a look where it is due, and a contact that is not
-    /// known yet.
-    fn cost(&self, facts: &Facts, (contact, due): (Option<&ContactChoice>, Look), subject: &Subject<'_>) -> u32 {
-        let rules = &subject.company.rules;
-        let with_cost = rules.cost_of_goods != CostOfGoods::Off && matches!(cost_document(facts, rules), Ok(Some(_)));
-        let looks = match due {
-            Look::None => 0,
-            Look::Number => 1,
-            Look::Both => 2,
-        };
-        let linked = |party: &crate::domain::facts::Party| {
-            party.id != 0 && self.parts.store.contact(&subject.company.id, party.link()).is_some()
-        };
-        let directory = facts.party.as_ref().is_some_and(|party| !linked(party));
-        let created = matches!(contact, Some(ContactChoice::Create(_)));
-        let calls = [true, with_cost, directory, created].into_iter().filter(|call| *call).count();
-        u32::try_from(calls).unwrap_or(u32::MAX).saturating_add(looks)
-    }
+/// Calls to Xero that posting costs: the document, its journal, a look where it is due, and what it pays for its contact.
+fn cost(facts: &Facts, (pays, due): (Pays, Look), subject: &Subject<'_>) -> u32 {
+    let rules = &subject.company.rules;
+    let with_cost = rules.cost_of_goods != CostOfGoods::Off && matches!(cost_document(facts, rules), Ok(Some(_)));
+    let looks = match due {
+        Look::None => 0,
+        Look::Number => 1,
+        Look::Both => 2,
+    };
+    let calls = [true, with_cost, pays.directory, pays.created].into_iter().filter(|call| *call).count();
+    u32::try_from(calls).unwrap_or(u32::MAX).saturating_add(looks)
 }
 
 /// The requests that would be sent.
 fn requests(
     facts: &Facts,
-    (document, contact): (&Document, Option<ContactChoice>),
+    (document, contact, pays): (&Document, Option<ContactChoice>, Pays),
     subject: &Subject<'_>,
     row: &mut Simulated,
 ) {
     let rules = &subject.company.rules;
     let contact = match contact {
         Some(ContactChoice::Known(contact)) => Some(contact),
+        // The first record of a client creates its contact, and has the warning.
+        Some(ContactChoice::Create(_)) if !pays.created => None,
         Some(ContactChoice::Create(whom)) => {
             row.warnings.push(contact_warning(&whom));
             row.new_contact.clone_from(&whom.name);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::met::Met;
 use super::parts::{Company, Parts};
 use crate::domain::delivery::{self, Record};
 use crate::domain::draft::DocumentKind;
@@ -72,6 +73,10 @@ pub(super) struct Simulating<'parts> {
     listed: Listed,
     progress: &'parts watch::Sender<SimulationProgress>,
     sent: Arc<remote::Calls>,
+    /// Settings of Xero that are older are read anew before a hold is blamed on them: whoever asks may just have
+    /// mended something.
+    begun: Timestamp,
+    met: Met,
 }
 
 /// What a look at a record came to.
@@ -105,7 +110,16 @@ pub async fn simulate(
     };
     let month = if let Scope::Month { month, .. } = scope { Some(*month) } else { None };
     let sent = Arc::new(remote::Calls::default());
-    let simulating = Simulating { parts, company, month, listed: Listed::new(), progress, sent: Arc::clone(&sent) };
+    let simulating = Simulating {
+        parts,
+        company,
+        month,
+        listed: Listed::new(),
+        progress,
+        sent: Arc::clone(&sent),
+        begun: parts.clock.now(),
+        met: Met::default(),
+    };
     remote::counted(sent, modest(simulating.run(scope))).await
 }
 
@@ -135,8 +149,9 @@ impl Simulating<'_> {
         simulation.estimate = self.estimate(simulation.calls.xero);
         if simulation.rows_left_out > 0 {
             notes.push(format!(
-                "Only the first {} records have a row; the sums and the reasons are of all.",
-                simulation.rows.len()
+                "Only {} records have a row, before all those that need somebody; {} are left out. The sums and the reasons are of all.",
+                simulation.rows.len(),
+                simulation.rows_left_out
             ));
         }
         simulation.notes = notes;

@@ -8,7 +8,7 @@ use crate::domain::hold::{HoldCode, HoldReason};
 use crate::domain::journal::{Heading, Journal, JournalLine};
 use crate::simulator::faults::{Canned, Fault, Rule};
 use crate::simulator::xero::{HalfCent, Kind};
-use crate::xero::XeroError;
+use crate::xero::{Listing, XeroError};
 
 #[tokio::test]
 async fn totals_are_exact_whatever_xero_does_with_half_a_cent() {
@@ -252,4 +252,25 @@ async fn a_journal_is_these_bytes_and_is_found_by_its_mark_alone() {
     assert_eq!(bench.xero.document(kind, ids[0]).await.unwrap().unwrap().status, "VOIDED");
     assert_eq!(bench.xero.document(kind, Uuid::new_v4()).await.unwrap(), None);
     assert!(bench.xero.find(kind, "ADJ-1", None).await.is_err(), "without a mark nothing can be said");
+}
+
+#[tokio::test]
+async fn a_list_whose_lines_cannot_be_read_is_not_one_of_empty_documents() {
+    let bench = bench().await;
+    bench.create(&bench.request("L-1")).await.unwrap();
+    let [invoices, _] = Listing::between("2026-11-01".parse().unwrap(), "2026-11-30".parse().unwrap(), false);
+    let (stated, _) = bench.xero.stated_of(invoices, 1).await.unwrap();
+    assert_eq!(stated.iter().map(|one| one.content.lines.len()).collect::<Vec<_>>(), [1]);
+    let body = format!(
+        r#"{{"Invoices":[{{"InvoiceID":"{}","Type":"ACCREC","InvoiceNumber":"L-1","Status":"AUTHORISED","Total":23.10,"TotalTax":2.10,"CurrencyCode":"AUD","LineItems":[{{"Description":"Work","Quantity":{{}}}}]}}]}}"#,
+        stated[0].document.id
+    );
+    bench.sim.server.faults.add(Rule::next(Method::GET, "/Invoices", Fault::Answer(Canned::new(200, &body))).times(2));
+    // What it says of sums and numbers can be read.
+    assert_eq!(bench.xero.documents_of(invoices, 1).await.unwrap().0.len(), 1);
+    let outcome = bench.xero.stated_of(invoices, 1).await;
+    assert!(
+        matches!(&outcome, Err(XeroError::Malformed { cause }) if cause.contains("list of documents")),
+        "{outcome:?}"
+    );
 }

@@ -5,7 +5,7 @@ use axum::http::Method;
 use super::*;
 use crate::domain::facts::Existing;
 use crate::simulator::faults::{Canned, Fault, Rule};
-use crate::xero::{CompanyFault, XeroError};
+use crate::xero::{CompanyFault, XeroError, modest};
 
 #[tokio::test]
 async fn the_61st_call_of_a_minute_waits_and_xero_never_refuses_one() {
@@ -82,6 +82,35 @@ async fn the_end_of_a_day_is_kept_for_look_ups() {
     bench.create(&bench.request_for(&document(DocumentKind::Invoice, "4"), "4")).await.unwrap();
     bench.create(&bench.request_for(&document(DocumentKind::Invoice, "5"), "5")).await.unwrap();
     assert_eq!(bench.xero.budget().day_reserve, 99);
+}
+
+#[tokio::test]
+async fn the_last_third_of_a_day_is_kept_from_whoever_only_wants_to_know() {
+    let bench = bench().await;
+    bench.sim.set_day_remaining(61);
+    bench.create(&bench.request("1")).await.unwrap();
+    assert_eq!(bench.xero.budget().day_limit_seen, Some(60));
+    let look = async || Box::pin(modest(bench.xero.find(DocumentKind::Invoice, "1", None))).await;
+    for _ in 0..40 {
+        look().await.unwrap();
+        bench.advance(60);
+    }
+    let calls = bench.sim.calls();
+    let Err(XeroError::Company { kind: CompanyFault::DayLimit, cause, until }) = look().await else { panic!() };
+    assert!(cause.contains("third") && cause.contains("posting"), "{cause}");
+    assert_eq!(until, bench.clock_now() + SignedDuration::from_mins(29));
+    assert_eq!(bench.sim.calls(), calls);
+    // Posting has what is left but for its own reserve.
+    for number in 2..12 {
+        let number = number.to_string();
+        bench.create(&bench.request_for(&document(DocumentKind::Invoice, &number), &number)).await.unwrap();
+    }
+    assert!(bench.xero.permit().await.is_err());
+    // A new day is heard of by whoever asks first.
+    bench.advance(30 * 60);
+    bench.sim.set_day_remaining(1000);
+    look().await.unwrap();
+    look().await.unwrap();
 }
 
 #[tokio::test]

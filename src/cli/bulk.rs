@@ -166,7 +166,7 @@ async fn run(remote: &Remote, id: Uuid, json: bool) -> anyhow::Result<ExitCode> 
 async fn until_ended(remote: &Remote, id: Uuid) -> anyhow::Result<Value> {
     let mut answer = remote.post(&format!("/api/v1/bulk/{id}/run"), &json!({})).await?;
     let (progress, stop) = (Progress::begin("deciding"), CancellationToken::new());
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(stop.clone());
     loop {
         let bulk: BulkView = view(&answer)?;
         progress.at(bulk.done.saturating_add(bulk.refused), bulk.records, "records decided");

@@ -28,10 +28,11 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let app = App::build(config, &clock)?.with_file(path);
     tokio::spawn(reload_on_signal(hangups, app.reloads()));
     let listener = app.bind().await?;
+    let shutdown = CancellationToken::new();
+    // Before anybody is told that it runs, and may stop it.
+    stop_on_signal(shutdown.clone());
     // As one line, so that scripts can read it; a service goes on when nobody does.
     let _ = writeln!(std::io::stdout(), "listening on {}://{}", app.scheme(), listener.local_addr()?);
-    let shutdown = CancellationToken::new();
-    tokio::spawn(stop_on_signal(shutdown.clone()));
     app.run(listener, shutdown).await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -59,17 +60,19 @@ async fn reload_on_signal(mut hangups: Signal, reloads: mpsc::Sender<Reload>) {
     }
 }
 
-/// Asks for a shutdown at SIGTERM or SIGINT.
-pub(super) async fn stop_on_signal(shutdown: CancellationToken) {
+/// Asks for a shutdown at the next SIGTERM or SIGINT. Both are taken from now on.
+pub(super) fn stop_on_signal(shutdown: CancellationToken) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be received; stop the process with SIGKILL, nothing is lost by it");
         return;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: the door closes, steps under way finish");
-    shutdown.cancel();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: the door closes, steps under way finish");
+        shutdown.cancel();
+    });
 }

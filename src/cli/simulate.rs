@@ -120,7 +120,7 @@ async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
     let mut all: Option<Simulation> = None;
     let mut offset = 0;
     let (progress, stop) = (Progress::begin("simulating"), CancellationToken::new());
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(stop.clone());
     loop {
         let from = offset.to_string();
         let query = [("id", id.as_str()), ("offset", &from), ("limit", PAGE)];

@@ -55,7 +55,7 @@ impl Watch {
     ) -> anyhow::Result<ExitCode> {
         let Some(seconds) = self.watch else { return once(json, &ask().await?, tell) };
         let stop = CancellationToken::new();
-        tokio::spawn(stop_on_signal(stop.clone()));
+        stop_on_signal(stop.clone());
         let mut shown = Shown { json, last: None, failed: None };
         loop {
             let Some(answer) = stop.run_until_cancelled(ask()).await else { break };

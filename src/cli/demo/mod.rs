@@ -42,7 +42,7 @@ impl Demo {
         if !self.once {
             show::address(&stage);
             let shutdown = CancellationToken::new();
-            tokio::spawn(stop_on_signal(shutdown.clone()));
+            stop_on_signal(shutdown.clone());
             shutdown.cancelled().await;
         }
         stage.close().await?;

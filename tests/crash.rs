@@ -89,7 +89,9 @@ impl World {
         connectwise.register_callback("http://readypost.test/callbacks/acme?recordId=", "invoice", "owner", 1).unwrap();
         connectwise.server.faults.seed(seed, 40, menu());
         xero.server.faults.seed(seed + 1, 60, menu());
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+        // None is kept: the process may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         let (invoices, unsent, acknowledged) = (Vec::new(), Vec::new(), BTreeMap::new());
         Self { connectwise, xero, folder, client, http, invoices, unsent, acknowledged }
     }
@@ -155,7 +157,8 @@ impl World {
         let (mut records, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = format!("{url}/api/v1/records?limit=100{cursor}");
-            let answer = self.http.get(page).bearer_auth(TOKEN).send().await.unwrap();
+            let sent = self.http.get(page).bearer_auth(TOKEN).send().await;
+            let answer = sent.unwrap_or_else(|error| panic!("{error:?}\n{}", self.log()));
             let page: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
             records.extend(page["records"].as_array().unwrap().iter().cloned());
             match page["next"].as_str() {
@@ -193,6 +196,8 @@ impl World {
     }
 
     fn check(&self) {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        assert!(!log.contains("panicked at"), "nothing panics: {}", self.log());
         let documents = self.xero.documents();
         assert_eq!(documents.len(), self.invoices.len(), "no document too many, voided ones included");
         for invoice in &self.invoices {

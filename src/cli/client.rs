@@ -1,5 +1,7 @@
 //! Asks the running service; errors name the next command.
 
+use std::time::Duration;
+
 use anyhow::{Context, anyhow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use super::print::out;
 use super::screen::Screen;
 use super::{Service, Unusable};
 use crate::domain::text::printable;
-use crate::remote::{Answer, RemoteError, http_client, send};
+use crate::remote::{Answer, RemoteError, http_client_with, send};
 
 /// The running service.
 #[derive(Debug)]
@@ -33,7 +35,9 @@ impl Remote {
             );
             return Err(anyhow!(Unusable(said)));
         }
-        let http = http_client(std::time::Duration::from_secs(30))?;
+        // The door closes a connection on which nothing came for 10 s; a request on its way then would be lost.
+        let http =
+            http_client_with(Duration::from_secs(30), |client| client.pool_idle_timeout(Duration::from_secs(5)))?;
         Ok(Self { http, url: service.url.trim_end_matches('/').to_owned(), token: service.token.clone() })
     }
 

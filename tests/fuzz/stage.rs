@@ -37,7 +37,9 @@ impl Stage {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let play = Arc::new(Mutex::new(Play { from: Some(from.to_owned()), ..Play::default() }));
         let shared = Arc::clone(&play);
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        // None is kept: the door may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();

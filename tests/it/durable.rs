@@ -49,7 +49,9 @@ impl Traced {
         let folder = tempfile::tempdir().unwrap();
         let text = configuration_text(&connectwise, &xero, &folder.path().join("store"), (RULES, server));
         std::fs::write(folder.path().join("readypost.toml"), text).unwrap();
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        // None is kept: the door may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { connectwise, _xero: xero, folder, client, http }
     }
 

@@ -177,7 +177,9 @@ impl World {
             None => serve(&app).await,
         };
         connectwise.register_callback(&format!("{url}/callbacks/acme?recordId="), "invoice", "owner", 1).unwrap();
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        // None is kept: the door may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { clock, connectwise, xero, app, url, client, http, folder, file, shutdown, process }
     }
 

@@ -39,7 +39,9 @@ impl Stage {
         let service = Service::start(&[], &folder.join("readypost.toml"), &folder.join("log")).await.unwrap();
         let url = format!("{}/callbacks/acme?recordId=", service.url);
         psa.register_callback(&url, "invoice", "owner", 1).unwrap();
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        // None is kept: the door may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { psa, books, client, service, http }
     }
 

@@ -292,7 +292,9 @@ impl Stage {
         let (hook, mail) = (Hook::start().await, Smtp::start(Manner::RefusesUsers, None).await);
         hook.says([Says::Echo(400)]);
         let text = text + &channels(&hook, &mail);
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        // None is kept: the door may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { psa, psa_echo, books, books_echo, client, folder, hook, mail, text, http }
     }
 

@@ -82,7 +82,9 @@ impl World {
         let xero = xero::Xero::start(settings).await.unwrap();
         let client = furnish(&connectwise, &xero);
         connectwise.register_callback("http://readypost.test/callbacks/acme?recordId=", "invoice", "owner", 1).unwrap();
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+        // None is kept: the process may close an idle connection at the moment of the next request.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (acknowledged, closed) = (Vec::new(), Vec::new());
         Self { connectwise, xero, client, http, acknowledged, closed, folder }

@@ -4,13 +4,15 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use axum::{BoxError, Router};
+use futures_util::FutureExt;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -133,29 +135,60 @@ async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<(
     Ok(())
 }
 
-async fn handle(router: Router, request: Request<hyper::body::Incoming>) -> Response<Body> {
-    let path = request.uri().path();
-    let (callback, webhook) = (path.starts_with("/callbacks/"), path.starts_with("/xero/webhooks"));
-    match tokio::time::timeout(REQUEST_TIME, router.oneshot(request.map(Body::new))).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => too_late(callback, webhook),
+async fn handle(
+    router: Router,
+    request: Request<impl HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static>,
+) -> Response<Body> {
+    let door = Door::of(request.uri().path());
+    let answer = AssertUnwindSafe(router.oneshot(request.map(Body::new))).catch_unwind();
+    match tokio::time::timeout(REQUEST_TIME, answer).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(_)) => {
+            tracing::error!(?door, "a request was not answered because of a fault in readypost");
+            let detail = "a fault inside readypost: what was begun may go on, so look before you ask again";
+            unanswered(door, StatusCode::INTERNAL_SERVER_ERROR, detail.to_owned())
+        }
+        Err(_) => {
+            let seconds = REQUEST_TIME.as_secs();
+            let detail =
+                format!("it took more than {seconds} s: what was begun may go on, so look before you ask again");
+            unanswered(door, StatusCode::REQUEST_TIMEOUT, detail)
+        }
     }
 }
 
-/// The answer when handling took too long: ConnectWise tries again after a 429, but not after a 408, and Xero takes a
-/// body for a failure.
-fn too_late(callback: bool, webhook: bool) -> Response<Body> {
-    let mut response = if callback {
-        let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-        response
-    } else if webhook {
-        StatusCode::REQUEST_TIMEOUT.into_response()
-    } else {
-        let seconds = REQUEST_TIME.as_secs();
-        let detail = format!("it took more than {seconds} s: what was begun may go on, so look before you ask again");
-        Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+enum Door {
+    ConnectWise,
+    Xero,
+    Operators,
+}
+
+impl Door {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/callbacks/") {
+            Self::ConnectWise
+        } else if path.starts_with("/xero/webhooks") {
+            Self::Xero
+        } else {
+            Self::Operators
+        }
+    }
+}
+
+/// The answer where the handler has given none: ConnectWise tries again after a 429, but neither after a 408 nor after
+/// a 500, and Xero takes a body for a failure.
+fn unanswered(door: Door, status: StatusCode, detail: String) -> Response<Body> {
+    let mut response = match door {
+        Door::ConnectWise => {
+            let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response
+        }
+        Door::Xero => status.into_response(),
+        Door::Operators => Problem::new(status, detail).into_response(),
     };
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
@@ -216,16 +249,33 @@ async fn ended(shutdown: &CancellationToken) {
 mod tests {
     use super::*;
 
+    fn told(response: &Response<Body>) -> (u16, Option<&str>) {
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        (response.status().as_u16(), kind.map(|kind| kind.to_str().unwrap()))
+    }
+
+    const PROBLEM: Option<&str> = Some("application/problem+json");
+
     #[test]
     fn what_takes_too_long_is_answered_as_whoever_asks_understands_it() {
-        let answered = |callback, webhook| {
-            let response = too_late(callback, webhook);
-            assert_eq!(response.headers()[header::CONNECTION], "close");
-            let kind = response.headers().get(header::CONTENT_TYPE).cloned();
-            (response.status().as_u16(), kind.map(|kind| kind.to_str().unwrap().to_owned()))
-        };
-        assert_eq!(answered(true, false), (429, None));
-        assert_eq!(answered(false, true), (408, None));
-        assert_eq!(answered(false, false), (408, Some("application/problem+json".to_owned())));
+        let answer = |path| unanswered(Door::of(path), StatusCode::REQUEST_TIMEOUT, "too long".to_owned());
+        assert_eq!(told(&answer("/callbacks/acme")), (429, None));
+        assert_eq!(told(&answer("/xero/webhooks")), (408, None));
+        assert_eq!(told(&answer("/api/v1/records")), (408, PROBLEM));
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_for() {
+        async fn faulty() {
+            panic!("boom")
+        }
+        let router = Router::new().fallback(faulty);
+        for (path, answer) in
+            [("/callbacks/acme", (429, None)), ("/xero/webhooks", (500, None)), ("/status", (500, PROBLEM))]
+        {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            assert_eq!(told(&handle(router.clone(), request).await), answer, "{path}");
+        }
     }
 }

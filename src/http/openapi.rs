@@ -110,6 +110,7 @@ fn complete(operation: &mut Map<String, Value>) {
     add("413", "The body has more than 2 MB.", sends);
     add("415", "The body is not `application/json`.", sends);
     add("429", "The token asks too often: come again after `Retry-After` seconds.", true);
+    add("500", "A fault inside readypost; its log says more. Look before you ask again.", true);
     add("503", "The store does not answer now: come again after `Retry-After` seconds.", true);
     for (status, response) in responses {
         if !status.starts_with('2')

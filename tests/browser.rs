@@ -15,7 +15,7 @@ mod harness;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use driver::Browser;
 use harness::{TOKEN, VIEWER, World, dec, labour};
@@ -30,6 +30,11 @@ fn pages(invoice: i64) -> Vec<(&'static str, String)> {
         ("records", "/status/records".to_owned()),
         ("record", format!("/status/records/acme/invoice/{invoice}")),
         ("bulk", "/status/bulk".to_owned()),
+        ("checks", "/status/checks".to_owned()),
+        ("simulation", "/status/checks/simulations/1".to_owned()),
+        ("simulation of one", "/status/checks/simulations/2".to_owned()),
+        ("map check", "/status/checks/maps/acme-au".to_owned()),
+        ("statement", "/status/checks/statements/acme-au/2026-11".to_owned()),
     ]
 }
 
@@ -126,6 +131,36 @@ async fn an_issue_is_retried_in_bulk_and_warnings_are_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_simulated_and_a_month_is_stated() {
+    if !driver::is_there() {
+        return;
+    }
+    let world = World::new().await;
+    let invoice = held(&world, "1001", "997").await;
+    let browser = Browser::open(1200, 900, true).await;
+    sign_in(&browser, &world, TOKEN).await;
+    let record = format!("{}/status/records/acme/invoice/{invoice}", world.url);
+    browser.go(&record).await;
+    browser.click("Simulate").await;
+    browser.sees("1001 would be held").await;
+    browser.sees("What helps: Add the account in Xero").await;
+    world.xero.add_account("997", "New Sales", "REVENUE");
+    world.pass(SignedDuration::from_mins(2)).await;
+    browser.go(&record).await;
+    browser.click("Simulate").await;
+    browser.sees("1001 would be posted").await;
+    browser.sees("PUT Invoices").await;
+    browser.click("Checks").await;
+    browser.click("State the month").await;
+    browser.sees("Nothing was closed in ConnectWise").await;
+    browser.click("Checks").await;
+    world.connectwise.add_currency("EUR");
+    browser.click("Check the map").await;
+    browser.sees("to correct before").await;
+    assert_eq!(browser.complaints(&world.url).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_looks_and_the_keyboard_is_enough() {
     if !driver::is_there() {
         return;
@@ -161,6 +196,19 @@ async fn every_page_fits_a_phone_and_can_be_used_by_everybody() {
     let world = World::new().await;
     held(&world, "1001", "997").await;
     let invoice = warned(&world, "2001").await;
+    world.connectwise.add_currency("EUR");
+    for (path, asked, which) in [
+        ("simulate", json!({"company": "acme-au", "month": "2026-11"}), "id=1"),
+        ("simulate", json!({"record": format!("acme/invoice/{invoice}")}), "id=2"),
+        ("map-check", json!({"company": "acme-au"}), "company=acme-au"),
+        ("reconcile", json!({"company": "acme-au", "month": "2026-11"}), "company=acme-au&month=2026-11"),
+    ] {
+        let (status, begun) = world.post(&format!("/api/v1/{path}"), &asked).await;
+        assert_eq!(status, 202, "{begun}");
+        while world.get(&format!("/api/v1/{path}?{which}")).await["state"] == "running" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
     let axe = std::env::var_os("READYPOST_AXE").map(|path| std::fs::read_to_string(path).unwrap());
     if axe.is_none() {
         println!("left out: READYPOST_AXE names no axe-core, so accessibility is not checked");

@@ -12,7 +12,6 @@ use super::progress::Progress;
 use super::screen::{Hue, Screen, Words};
 use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
-use crate::domain::hold::Place;
 use crate::domain::mapcheck::{Finding, MapCheck, Severity};
 use crate::domain::record::CompanyId;
 use crate::http::{CompanyView, MapCheckView};
@@ -93,29 +92,17 @@ fn tell(check: &MapCheck, screen: &mut Screen) {
     for text in &check.not_looked_at {
         screen.indented(2, Hue::Look.of("not looked at: ").and(Hue::Plain, text));
     }
-    let (calls, many) = (check.calls, check.findings.len());
-    screen.line(format!("{} calls to ConnectWise, {} to Xero; nothing was written.", calls.connectwise, calls.xero));
-    screen.line(match many {
-        0 => Hue::Good.of("Every name that was compared is the same on both sides."),
-        1 => Words::from("One thing to correct before it meets a record."),
-        many => Words::from(format!("{many} things to correct before they meet records.")),
-    });
+    screen.line(check.cost());
+    let hue = if check.findings.is_empty() { Hue::Good } else { Hue::Plain };
+    screen.line(hue.of(check.told()));
 }
 
 fn row(finding: &Finding, table: &mut Table) {
-    let place = match finding.place {
-        Place::ConnectWise => "ConnectWise",
-        Place::Xero => "Xero",
-        Place::Configuration => "configuration",
-        Place::Readypost => "readypost",
-    };
-    let more = usize::try_from(finding.rows).unwrap_or(usize::MAX).saturating_sub(finding.found_at.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let hue = match finding.severity {
         Severity::WouldHold | Severity::WouldSkip => Hue::Bad,
         Severity::WouldWarn => Hue::Look,
     };
     table.row([hue.of(finding.severity.as_str()), Words::from(&finding.code), Words::from(&finding.sentence)]);
-    table.note(format!("{} at {}{more}; mended in {place}", finding.about, finding.found_at.join(", ")));
+    table.note(finding.whereabouts());
     table.note(Hue::Faint.of(&finding.cure));
 }

@@ -16,7 +16,7 @@ use super::serve::stop_on_signal;
 use super::table::{Fit, Table};
 use super::{PROBLEMS, Service};
 use crate::domain::record::{CompanyId, RecordKey};
-use crate::domain::simulation::{Effect, Scope, Simulated, Simulation, Verdict};
+use crate::domain::simulation::{Effect, Estimate, Scope, Simulated, Simulation, Verdict};
 use crate::domain::statement::Month;
 use crate::http::SimulationView;
 
@@ -126,7 +126,7 @@ async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
         let query = [("id", id.as_str()), ("offset", &from), ("limit", PAGE)];
         let mut answer = remote.get("/api/v1/simulate", &query).await?;
         let view: SimulationView = view(&answer)?;
-        progress.at(view.done.into(), view.of.into(), &how_far(&view));
+        progress.at(view.done.into(), view.of.into(), &view.how_far());
         match (view.state.as_str(), view.simulation) {
             ("done", Some(simulation)) => {
                 let all = match &mut all {
@@ -161,12 +161,6 @@ async fn wait(remote: &Remote, id: u64) -> anyhow::Result<(Value, Simulation)> {
     }
 }
 
-fn how_far(view: &SimulationView) -> String {
-    let SimulationView { step, calls, .. } = view;
-    let waits = view.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
-    format!("{step}, {} calls to ConnectWise, {} to Xero{}", calls.connectwise, calls.xero, waits.unwrap_or_default())
-}
-
 fn tell(simulation: &Simulation, screen: &mut Screen) {
     let Simulation { rows, .. } = simulation;
     if rows.is_empty() {
@@ -177,11 +171,8 @@ fn tell(simulation: &Simulation, screen: &mut Screen) {
             tell_whole(row, screen);
         }
     } else {
-        // What needs somebody is shown first.
-        let mut sorted: Vec<&Simulated> = rows.iter().collect();
-        sorted.sort_by_key(|row| !row.verdict.needs_somebody());
         let mut table = head();
-        sorted.into_iter().take(ROWS_MAX).for_each(|one| row(one, &mut table));
+        simulation.by_need().into_iter().take(ROWS_MAX).for_each(|one| row(one, &mut table));
         screen.table(&table);
         if let Some(more @ 1..) = rows.len().checked_sub(ROWS_MAX) {
             screen.line(format!("and {more} more; --csv and --json have them"));
@@ -215,7 +206,7 @@ fn hue(verdict: Verdict) -> Hue {
 fn tell_sums(simulation: &Simulation, screen: &mut Screen) {
     screen.blank();
     let mut sums =
-        Table::new(&[("would", Fit::Whole), ("records", Fit::Amount), ("total", Fit::Amount), ("", Fit::Whole)]);
+        Table::new(&[("verdict", Fit::Whole), ("records", Fit::Amount), ("total", Fit::Amount), ("", Fit::Whole)]);
     for verdict in Verdict::ALL {
         for total in simulation.totals.iter().filter(|total| total.verdict == verdict) {
             let (records, sum) = (total.records.to_string(), total.total.to_string());
@@ -232,29 +223,10 @@ fn tell_sums(simulation: &Simulation, screen: &mut Screen) {
 
 fn tell_cost(simulation: &Simulation, screen: &mut Screen) {
     screen.blank();
-    if simulation.new_contacts > 0 {
-        screen.line(format!("{} contacts would be created in Xero.", simulation.new_contacts));
+    simulation.costs().into_iter().for_each(|told| screen.line(told));
+    if let Some(late) = simulation.estimate.as_ref().and_then(Estimate::late) {
+        screen.line(Hue::Look.of(late));
     }
-    let (calls, spent) = (simulation.calls, simulation.spent);
-    let cost =
-        format!("Posting would cost {} calls to Xero and about {} to ConnectWise.", calls.xero, calls.connectwise);
-    screen.line(cost);
-    if let Some(estimate) = &simulation.estimate {
-        let today = match estimate.today {
-            Some(today) => format!("; today has {today} left"),
-            None => String::new(),
-        };
-        screen.line(format!("At {} calls a minute that takes {} min{today}.", estimate.minute_limit, estimate.minutes));
-        if estimate.not_today > 0 {
-            let late = format!("{} calls do not fit into today", estimate.not_today);
-            screen.line(Hue::Look.of(late).and(Hue::Plain, ": the rest is posted after Xero's day is over."));
-        }
-    }
-    screen.line(format!(
-        "The simulation took {} calls to Xero and {} to ConnectWise. Nothing was written.",
-        spent.xero, spent.connectwise
-    ));
-    simulation.notes.iter().for_each(|note| screen.line(format!("Note: {note}")));
     let one = matches!(simulation.scope, Scope::Record { .. });
     if let Some(first) = simulation.rows.iter().find(|row| !one && row.verdict.needs_somebody()) {
         screen.next(format!("Next, one with all that is known of it: readypost simulate {}", first.key));
@@ -263,7 +235,7 @@ fn tell_cost(simulation: &Simulation, screen: &mut Screen) {
 
 fn head() -> Table {
     Table::new(&[
-        ("would", Fit::Whole),
+        ("verdict", Fit::Whole),
         ("record", Fit::Key),
         ("number", Fit::Name),
         ("whose", Fit::Name),
@@ -286,7 +258,7 @@ fn row(row: &Simulated, table: &mut Table) {
         why,
     ]);
     for unlike in &row.differences {
-        table.note(format!("{}: {} in ConnectWise, {} in Xero", unlike.field, unlike.wanted, unlike.xero));
+        table.note(unlike.told());
     }
 }
 
@@ -311,8 +283,6 @@ fn tell_whole(one: &Simulated, screen: &mut Screen) {
     }
     for request in &one.requests {
         screen.indented(2, Hue::Strong.of(format!("PUT {}", request.path)));
-        let body: Option<Value> = serde_json::from_str(&request.body).ok();
-        let pretty = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
-        pretty.unwrap_or_else(|| request.body.clone()).lines().for_each(|line| screen.letters(4, line));
+        request.readable().lines().for_each(|line| screen.letters(4, line));
     }
 }

@@ -63,13 +63,17 @@ impl Difference {
     /// As a person says it: `total: 240.00 -> 260.00`.
     #[must_use]
     pub fn told(&self) -> String {
-        let or_nothing = |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.to_owned() };
         format!("{}: {} -> {}", self.field, or_nothing(&self.posted), or_nothing(&self.now))
     }
 
     fn new(field: impl Into<String>, posted: &str, now: &str) -> Self {
         Self { field: field.into(), posted: shorten(posted, TEXT_MAX), now: shorten(now, TEXT_MAX) }
     }
+}
+
+/// What stands there, as a person says it.
+pub(super) fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }
 
 /// The first differences, for a sentence.

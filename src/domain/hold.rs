@@ -23,6 +23,19 @@ pub enum Place {
     Readypost,
 }
 
+impl Place {
+    /// As people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConnectWise => "ConnectWise",
+            Self::Xero => "Xero",
+            Self::Configuration => "configuration",
+            Self::Readypost => "readypost",
+        }
+    }
+}
+
 macro_rules! hold_codes {
     ($($(#[$doc:meta])* $code:ident, $name:literal, $place:ident, $retry:literal, $cure:literal;)*) => {
         /// The stable code of a hold.

@@ -129,6 +129,16 @@ pub struct Finding {
     pub rows: u32,
 }
 
+impl Finding {
+    /// Where it was found and is mended, in words.
+    #[must_use]
+    pub fn whereabouts(&self) -> String {
+        let more = usize::try_from(self.rows).unwrap_or(usize::MAX).saturating_sub(self.found_at.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}: {}{more}; mended in {}", self.about, self.found_at.join(", "), self.place.name())
+    }
+}
+
 /// A list that was compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = MapCheckList)]
@@ -163,6 +173,23 @@ impl MapCheck {
     #[must_use]
     pub fn needs_somebody(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity != Severity::WouldWarn)
+    }
+
+    /// What it comes to, in a sentence.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self.findings.len() {
+            0 => "Every name that was compared is the same on both sides.".to_owned(),
+            1 => "One thing to correct before it meets a record.".to_owned(),
+            many => format!("{many} things to correct before they meet records."),
+        }
+    }
+
+    /// What it cost, in a sentence.
+    #[must_use]
+    pub fn cost(&self) -> String {
+        let Calls { connectwise, xero } = self.calls;
+        format!("{connectwise} calls to ConnectWise, {xero} to Xero; nothing was written.")
     }
 }
 
@@ -395,7 +422,7 @@ impl Checking {
         for code in currencies {
             if let Err(reason) = map::currency(code, organisation) {
                 wrong = wrong.saturating_add(1);
-                self.held("currency", format!("currency {code}"), &reason);
+                self.held("currencies", format!("currency {code}"), &reason);
             }
         }
         self.looked("currencies", currencies, wrong);

@@ -68,25 +68,24 @@ pub(super) async fn begin(
     Decider(operator): Decider,
     Sent(Wanted { company }): Sent<Wanted>,
 ) -> Result<(StatusCode, Json<MapCheckView>), Problem> {
-    let company = named(&company, &surface)?;
+    Ok((StatusCode::ACCEPTED, Json(start(&surface, &company, operator.name)?)))
+}
+
+/// Begins one in the background, or joins the one that is being made.
+pub(super) fn start(surface: &Arc<Surface>, company: &str, by: String) -> Result<MapCheckView, Problem> {
+    let company = named(company, surface)?;
     let begun = surface.parts.clock.now();
-    let view = MapCheckView {
-        company: company.clone(),
-        state: "running".to_owned(),
-        by: operator.name,
-        begun,
-        error: None,
-        check: None,
-    };
+    let view =
+        MapCheckView { company: company.clone(), state: "running".to_owned(), by, begun, error: None, check: None };
     {
         let mut checks = surface.map_checks.lock();
         if let Some(running) = checks.get(&company).filter(|known| known.state == "running") {
-            return Ok((StatusCode::ACCEPTED, Json(running.clone())));
+            return Ok(running.clone());
         }
         checks.insert(company.clone(), view.clone());
     }
     tracing::info!(%company, by = view.by, "a map check begins");
-    let (working, running) = (Arc::clone(&surface), view.clone());
+    let (working, running) = (Arc::clone(surface), view.clone());
     tokio::spawn(async move {
         let parts = working.parts.current();
         let wanted = company.clone();
@@ -100,7 +99,22 @@ pub(super) async fn begin(
         let ended = MapCheckView { state: state.to_owned(), error, check, ..running };
         working.map_checks.lock().insert(company, ended);
     });
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    Ok(view)
+}
+
+/// The last of each company.
+pub(super) fn all(surface: &Surface) -> Vec<MapCheckView> {
+    surface.map_checks.lock().values().cloned().collect()
+}
+
+/// The last of a company.
+pub(super) fn one(surface: &Surface, company: &str) -> Result<MapCheckView, Problem> {
+    let company = named(company, surface)?;
+    let known = surface.map_checks.lock().get(&company).cloned();
+    known.ok_or_else(|| {
+        let sentence = format!("no map check of {company} was asked for since the start; begin one by POST");
+        Problem::new(StatusCode::NOT_FOUND, sentence)
+    })
 }
 
 /// The last map check of a company.
@@ -110,11 +124,5 @@ pub(super) async fn show(
     _: Viewer,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<MapCheckView>, Problem> {
-    let company = named(&wanted.company, &surface)?;
-    let known = surface.map_checks.lock().get(&company).cloned();
-    let missing = || {
-        let sentence = format!("no map check of {company} was asked for since the start; begin one by POST");
-        Problem::new(StatusCode::NOT_FOUND, sentence)
-    };
-    known.map(Json).ok_or_else(missing)
+    one(&surface, &wanted.company).map(Json)
 }

@@ -69,6 +69,20 @@ pub struct StatementView {
     pub statement: Option<Statement>,
 }
 
+impl StatementView {
+    /// How far it is, in words.
+    #[must_use]
+    pub fn how_far(&self) -> String {
+        let Self { step, rows, calls, .. } = self;
+        if step.is_empty() {
+            return "beginning".to_owned();
+        }
+        let waits = self.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
+        let waits = waits.unwrap_or_default();
+        format!("{step}: {rows} read, {} calls to ConnectWise, {} to Xero{waits}", calls.connectwise, calls.xero)
+    }
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StatementOf)]
@@ -107,7 +121,14 @@ impl Statements {
 }
 
 impl Job {
+    /// With the statement, once it is done.
     fn view(&self) -> StatementView {
+        let statement = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
+        StatementView { statement: statement.map(|statement| statement.as_ref().clone()), ..self.outline() }
+    }
+
+    /// Without the statement.
+    fn outline(&self) -> StatementView {
         let progress = self.progress.borrow().clone();
         let statement = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
         let state = match &self.outcome {
@@ -127,7 +148,7 @@ impl Job {
             waits_until: progress.waits_until,
             error: self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).cloned(),
             balanced: statement.map(|statement| statement.is_balanced()),
-            statement: statement.map(|statement| statement.as_ref().clone()),
+            statement: None,
         }
     }
 }
@@ -147,13 +168,22 @@ pub(super) async fn begin(
     Decider(operator): Decider,
     Sent(Asked { company, month }): Sent<Asked>,
 ) -> Result<(StatusCode, Json<StatementView>), Problem> {
-    let (company, month) = named(&company, &month, &surface)?;
+    Ok((StatusCode::ACCEPTED, Json(start(&surface, (&company, &month), operator.name)?)))
+}
+
+/// Begins one in the background, or joins the one that is being made.
+pub(super) fn start(
+    surface: &Arc<Surface>,
+    (company, month): (&str, &str),
+    by: String,
+) -> Result<StatementView, Problem> {
+    let (company, month) = named(company, month, surface)?;
     let (sender, progress) = watch::channel(Progress::default());
     let job = {
         let mut jobs = surface.statements.lock();
         let same = |job: &&Job| job.outcome.is_none() && job.company == company && job.month == month;
         if let Some(job) = jobs.iter().find(same) {
-            return Ok((StatusCode::ACCEPTED, Json(job.view())));
+            return Ok(job.view());
         }
         if jobs.iter().filter(|job| job.outcome.is_none()).count() >= RUNNING_MAX {
             let busy = "other statements are being made; ask again when they are done";
@@ -165,13 +195,13 @@ pub(super) async fn begin(
             jobs.remove(oldest);
         }
         let begun = surface.parts.clock.now();
-        let job = Job { company: company.clone(), month, by: operator.name, begun, progress, outcome: None };
+        let job = Job { company: company.clone(), month, by, begun, progress, outcome: None };
         jobs.push(job.clone());
         job
     };
     tracing::info!(%company, %month, by = job.by, "a statement is made");
     let view = job.view();
-    let making = Arc::clone(&surface);
+    let making = Arc::clone(surface);
     tokio::spawn(async move {
         let parts = making.parts.current();
         // In a task of its own, so that a panic ends as a failure that is seen.
@@ -190,7 +220,33 @@ pub(super) async fn begin(
             running.outcome = Some(made.map(Arc::new));
         }
     });
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    Ok(view)
+}
+
+/// All that are kept, the newest first; of those that are done only whether they are in balance.
+pub(super) fn all(surface: &Surface) -> Vec<StatementView> {
+    surface.statements.lock().iter().rev().map(Job::outline).collect()
+}
+
+/// How far one is, and all that it came to once it is done.
+pub(super) fn one(
+    surface: &Surface,
+    company: &str,
+    month: &str,
+) -> Result<(StatementView, Option<Arc<Statement>>), Problem> {
+    let job = find(surface, company, month)?;
+    let statement = job.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok()).cloned();
+    Ok((job.outline(), statement))
+}
+
+fn find(surface: &Surface, company: &str, month: &str) -> Result<Job, Problem> {
+    let (company, month) = named(company, month, surface)?;
+    let known = surface.statements.find(&company, month);
+    known.ok_or_else(|| {
+        let sentence =
+            format!("no statement of {company} for {month} was asked for since the start; begin one by POST");
+        Problem::new(StatusCode::NOT_FOUND, sentence)
+    })
 }
 
 /// How far the statement of a month is, and the statement once it is done.
@@ -200,16 +256,11 @@ pub(super) async fn show(
     _: Viewer,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let (company, month) = named(&wanted.company, &wanted.month, &surface)?;
-    let job = surface.statements.find(&company, month).ok_or_else(|| {
-        let sentence =
-            format!("no statement of {company} for {month} was asked for since the start; begin one by POST");
-        Problem::new(StatusCode::NOT_FOUND, sentence)
-    })?;
+    let job = find(&surface, &wanted.company, &wanted.month)?;
     match (wanted.format.as_deref(), &job.outcome) {
         (None | Some("json"), _) => Ok(Json(job.view()).into_response()),
         (Some("csv"), Some(Ok(statement))) => {
-            let name = format!("attachment; filename=\"{company}-{month}.csv\"");
+            let name = format!("attachment; filename=\"{}-{}.csv\"", job.company, job.month);
             let headers =
                 [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
             Ok((headers, statement.csv()).into_response())

@@ -94,22 +94,33 @@ pub struct SimulationView {
     pub next: Option<usize>,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+impl SimulationView {
+    /// How far it is, in words.
+    #[must_use]
+    pub fn how_far(&self) -> String {
+        let Self { step, calls, .. } = self;
+        let waits = self.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
+        let waits = waits.unwrap_or_default();
+        format!("{step}, {} calls to ConnectWise, {} to Xero{waits}", calls.connectwise, calls.xero)
+    }
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SimulationOf)]
 pub(super) struct Asked {
     /// One record: connection/kind/source.
     #[schema(value_type = Option<RecordKey>)]
-    record: Option<String>,
+    pub(super) record: Option<String>,
     /// Id of a company in the configuration; with `month` or `unposted`.
     #[schema(example = "acme-au")]
-    company: Option<String>,
+    pub(super) company: Option<String>,
     /// All documents of a month.
     #[schema(value_type = Option<Month>)]
-    month: Option<String>,
+    pub(super) month: Option<String>,
     /// Everything that ConnectWise lists as unposted.
     #[serde(default)]
-    unposted: bool,
+    pub(super) unposted: bool,
 }
 
 /// Which one is meant.
@@ -298,11 +309,16 @@ pub(super) async fn begin(
     Decider(operator): Decider,
     Sent(asked): Sent<Asked>,
 ) -> Result<(StatusCode, Json<SimulationView>), Problem> {
+    Ok((StatusCode::ACCEPTED, Json(start(&surface, asked, operator.name)?)))
+}
+
+/// Begins one in the background.
+pub(super) fn start(surface: &Arc<Surface>, asked: Asked, by: String) -> Result<SimulationView, Problem> {
     let wanted = scope(asked, &surface.parts)?;
-    let Begun { job, sender } = surface.simulations.begin(wanted, operator.name, surface.parts.clock.now())?;
+    let Begun { job, sender } = surface.simulations.begin(wanted, by, surface.parts.clock.now())?;
     tracing::info!(id = job.id, of = job.whose, by = job.by, "a simulation begins");
     let view = job.view(None);
-    let working = Arc::clone(&surface);
+    let working = Arc::clone(surface);
     tokio::spawn(async move {
         let (parts, scope, cancel) = (working.parts.current(), job.scope.clone(), job.cancel.clone());
         // In a task of its own, so that a panic ends as a failure that is seen.
@@ -324,7 +340,32 @@ pub(super) async fn begin(
         }
         working.simulations.end(job.id, outcome);
     });
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    Ok(view)
+}
+
+/// All that are kept, without their rows, the newest first.
+pub(super) fn all(surface: &Surface) -> Vec<SimulationView> {
+    surface.simulations.lock().jobs.iter().rev().map(|job| job.view(None)).collect()
+}
+
+/// How far one is, and all that it came to once it is done.
+pub(super) fn one(surface: &Surface, id: u32) -> Result<(SimulationView, Option<Arc<Simulation>>), Problem> {
+    let job = surface.simulations.find(Some(id))?;
+    let simulation = match &job.outcome {
+        Outcome::Done(simulation) => Some(Arc::clone(simulation)),
+        _ => None,
+    };
+    Ok((job.view(None), simulation))
+}
+
+/// Cancels one that runs; one that has ended stays as it is.
+pub(super) fn stop(surface: &Surface, id: Option<u32>, by: &str) -> Result<SimulationView, Problem> {
+    let job = surface.simulations.find(id)?;
+    if matches!(job.outcome, Outcome::Running) {
+        tracing::info!(id = job.id, by, "a simulation is cancelled");
+        job.cancel.cancel();
+    }
+    Ok(job.view(None))
 }
 
 /// How far a simulation is, and what it came to once it is done.
@@ -369,10 +410,5 @@ pub(super) async fn cancel(
     Decider(operator): Decider,
     Query(Meant { id }): Query<Meant>,
 ) -> Result<Json<SimulationView>, Problem> {
-    let job = surface.simulations.find(id)?;
-    if matches!(job.outcome, Outcome::Running) {
-        tracing::info!(id = job.id, by = operator.name, "a simulation is cancelled");
-        job.cancel.cancel();
-    }
-    Ok(Json(job.view(None)))
+    stop(&surface, id, &operator.name).map(Json)
 }

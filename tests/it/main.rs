@@ -13,6 +13,7 @@ mod bulk;
 mod callbacks;
 mod cells;
 mod certificate;
+mod checks;
 mod companies;
 mod connect;
 mod cost_of_goods;

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use crate::harness::{TOKEN, VIEWER, World, labour};
 
 /// Somebody with a browser: follows no redirect, keeps the cookie by hand.
-struct Visitor<'world> {
+pub(crate) struct Visitor<'world> {
     world: &'world World,
     http: reqwest::Client,
     cookie: String,
 }
 
-struct Seen {
-    status: u16,
-    location: String,
-    text: String,
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) text: String,
 }
 
 impl<'world> Visitor<'world> {
@@ -24,19 +24,19 @@ impl<'world> Visitor<'world> {
         Self { world, http, cookie: String::new() }
     }
 
-    async fn signed_in(world: &'world World, token: &str) -> Self {
+    pub(crate) async fn signed_in(world: &'world World, token: &str) -> Self {
         let mut visitor = Self::new(world);
         let seen = visitor.post("/status/sign-in", &[("token", token), ("next", "/status/issues")]).await;
         assert_eq!((seen.status, seen.location.as_str()), (303, "/status/issues"));
         visitor
     }
 
-    async fn get(&self, path: &str) -> Seen {
+    pub(crate) async fn get(&self, path: &str) -> Seen {
         let request = self.http.get(format!("{}{path}", self.world.url)).header("accept", "text/html");
         Self::seen(request.header("cookie", &self.cookie).send().await.unwrap()).await.0
     }
 
-    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
         let request = self.http.post(format!("{}{path}", self.world.url)).header("accept", "text/html").form(fields);
         let (seen, cookie) = Self::seen(request.header("cookie", &self.cookie).send().await.unwrap()).await;
         if let Some(cookie) = cookie {
@@ -54,7 +54,7 @@ impl<'world> Visitor<'world> {
     }
 
     /// The key in the forms of a page.
-    async fn form_key(&self, path: &str) -> String {
+    pub(crate) async fn form_key(&self, path: &str) -> String {
         let page = self.get(path).await;
         assert_eq!(page.status, 200, "{}", page.text);
         let (_, behind) = page.text.split_once("name=\"form_key\" value=\"").unwrap();
@@ -75,7 +75,14 @@ async fn held(world: &World, number: &str, account: &str) -> i64 {
 async fn nobody_sees_a_page_who_has_not_signed_in() {
     let world = World::new().await;
     let mut visitor = Visitor::new(&world);
-    for path in ["/status", "/status/issues", "/status/warnings", "/status/records?state=held", "/status/bulk"] {
+    for path in [
+        "/status",
+        "/status/issues",
+        "/status/warnings",
+        "/status/records?state=held",
+        "/status/bulk",
+        "/status/checks",
+    ] {
         let seen = visitor.get(path).await;
         let next: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
         assert_eq!((seen.status, seen.location), (303, format!("/status/sign-in?next={next}")), "{path}");

@@ -1,6 +1,7 @@
 //! What posting would do, found out without doing it: one row for each record, and what they come to together.
 
 mod csv;
+mod told;
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@
 mod csv;
 mod month;
 mod state;
+mod told;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 pub(super) use csv::csv_cell;
 pub use month::Month;
 pub use state::sections;
+pub use told::{BalanceRow, Concern};
 
 use super::delivery::{Posted, State};
 use super::draft::DocumentKind;

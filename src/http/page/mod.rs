@@ -2,6 +2,7 @@
 
 mod actions;
 mod bulk;
+mod checks;
 mod home;
 mod issues;
 mod plot;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Router<Arc<Surface>> {
         .route("/status/bulk", get(bulk::list).post(bulk::plan))
         .route("/status/bulk/{id}", get(bulk::show))
         .route("/status/bulk/{id}/{action}", post(bulk::decide))
+        .merge(checks::routes())
         .route(record, get(record::show))
         .route(&format!("{record}/{{action}}"), post(actions::decide))
 }
@@ -86,6 +88,7 @@ enum Here {
     Records,
     Warnings,
     Bulk,
+    Checks,
     /// None of them.
     Below,
 }
@@ -121,6 +124,7 @@ impl<'looker> Sheet<'looker> {
                     (link(Here::Warnings, "/status/warnings", "Warnings"))
                     (link(Here::Records, "/status/records", "Records"))
                     (link(Here::Bulk, "/status/bulk", "Bulk"))
+                    (link(Here::Checks, "/status/checks", "Checks"))
                 }
                 @if let Some(session) = &looker.session {
                     form method="post" action="/status/sign-out" {

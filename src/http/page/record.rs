@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::{Here, Sheet, amount, text, time};
+use super::{Here, Sheet, amount, checks, text, time};
 use crate::http::Surface;
 use crate::http::access::Looker;
 use crate::http::error::Problem;
@@ -102,6 +102,7 @@ fn decisions(record: &RecordView, form_key: &str, names: &[String]) -> Markup {
                 button type="submit" class=(if *action == "retry" && is(&["held"]) { "main" } else { "" }) formaction=(address(action)) { (name) }
             }
         }
+        (checks::simulate_one(&record.key, form_key))
         details { summary { "Owner, sleep, adopt" }
             form.act method="post" action=(address("assign")) { (hidden)
                 label { "Owner" input name="owner" list="owners" value=(text(record.owner.as_ref())) size="14" maxlength="40"; }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
@@ -35,7 +35,7 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 ///
 /// Also the longest time for which a client may leave an answer unread.
 const REQUEST_TIME: Duration = Duration::from_mins(1);
-/// The longest life of a connection, so that none keeps its slot for ever.
+/// After so long the next answer on a connection is its last, so that none keeps its slot for ever.
 const CONNECTION_TIME: Duration = Duration::from_mins(10);
 /// The longest wait for requests that are under way when the door closes.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
@@ -198,27 +198,36 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router,
     // Answers are small and must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let stream = Patient::new(stream, REQUEST_TIME);
-    let Some(tls) = tls else { return requests(stream, router, shutdown).await };
+    let Some(tls) = tls else { return requests(stream, router, shutdown, CONNECTION_TIME).await };
     let agreed = tokio::select! {
         () = shutdown.cancelled() => return,
         agreed = tokio::time::timeout(HEADER_TIME, tls.accept(stream)) => agreed,
     };
     match agreed {
-        Ok(Ok(stream)) => requests(stream, router, shutdown).await,
+        Ok(Ok(stream)) => requests(stream, router, shutdown, CONNECTION_TIME).await,
         Ok(Err(error)) => tracing::debug!(%error, "a client and the door do not agree on TLS"),
         Err(_) => tracing::debug!("a client was too slow to agree on TLS"),
     }
 }
 
-/// Answers one request after the other.
+/// Answers one request after the other; after `lifetime` the next answer is the last.
 async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     shutdown: CancellationToken,
+    lifetime: Duration,
 ) {
+    let begun = Instant::now();
     let service = service_fn(move |request| {
         let router = router.clone();
-        async move { Ok::<_, Infallible>(handle(router, request).await) }
+        async move {
+            let mut response = handle(router, request).await;
+            if begun.elapsed() >= lifetime {
+                // The client hears of the end, so that no request of it is on its way then.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(64 << 10).keep_alive(true);
@@ -226,7 +235,7 @@ async fn requests(
     tokio::pin!(serving);
     let outcome = tokio::select! {
         outcome = serving.as_mut() => Ok(outcome),
-        () = ended(&shutdown) => {
+        () = shutdown.cancelled() => {
             // The request under way gets its answer, then the connection ends.
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(REQUEST_TIME, serving).await
@@ -237,12 +246,6 @@ async fn requests(
         Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
         Err(_) => tracing::debug!("a connection was cut off"),
     }
-}
-
-/// The end of a connection's life.
-async fn ended(shutdown: &CancellationToken) {
-    // It does not matter which of both comes first.
-    let _ = tokio::time::timeout(CONNECTION_TIME, shutdown.cancelled()).await;
 }
 
 #[cfg(test)]
@@ -263,6 +266,21 @@ mod tests {
         assert_eq!(told(&answer("/callbacks/acme")), (429, None));
         assert_eq!(told(&answer("/xero/webhooks")), (408, None));
         assert_eq!(told(&answer("/api/v1/records")), (408, PROBLEM));
+    }
+
+    #[tokio::test]
+    async fn the_last_answer_of_an_old_connection_says_so() {
+        for (lifetime, is_last) in [(Duration::ZERO, true), (CONNECTION_TIME, false)] {
+            let router = Router::new().fallback(async || "here");
+            let (mut client, door) = tokio::io::duplex(1_024);
+            tokio::spawn(requests(door, router, CancellationToken::new(), lifetime));
+            client.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            while !answer.ends_with("here") {
+                answer.push(char::from(client.read_u8().await.unwrap()));
+            }
+            assert_eq!(answer.contains("connection: close"), is_last, "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -28,13 +28,19 @@
   const main = document.querySelector("main[data-refresh]");
   if (!main) return;
   const seconds = Number(main.dataset.refresh);
-  setInterval(async () => {
+  const timer = setInterval(async () => {
     if (document.hidden || main.contains(document.activeElement) || main.querySelector("details[open]")) return;
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (!answer.ok || answer.redirected) return;
+      // Signed out, or gone: whoever looks is told so.
+      if (answer.redirected || answer.status === 404) return location.reload();
+      if (!answer.ok) return;
       const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-      if (next) { local(next); main.replaceChildren(...next.childNodes); }
+      if (!next) return;
+      // What has ended stays as it is.
+      if (!next.dataset.refresh) clearInterval(timer);
+      local(next);
+      main.replaceChildren(...next.childNodes);
     } catch { /* the next time */ }
   }, seconds * 1000);
 })();

@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use driver::Browser;
-use harness::{TOKEN, VIEWER, World, dec, labour};
+use harness::{Differently, TOKEN, VIEWER, World, dec, labour};
 
 /// Every page, with a record's.
 fn pages(invoice: i64) -> Vec<(&'static str, String)> {
@@ -157,6 +157,31 @@ async fn a_hold_is_simulated_and_a_month_is_stated() {
     world.connectwise.add_currency("EUR");
     browser.click("Check the map").await;
     browser.sees("to correct before").await;
+    assert_eq!(browser.complaints(&world.url).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_shown_anew_until_what_it_shows_has_ended() {
+    if !driver::is_there() {
+        return;
+    }
+    let scarce = Differently { xero: |settings| settings.minute_limit = 15, ..Differently::default() };
+    let world = World::with(scarce).await;
+    for number in 0..12 {
+        world.ready(world.invoice(&format!("40{number:02}"), vec![labour("1", "100")]));
+    }
+    let browser = Browser::open(1200, 900, false).await;
+    sign_in(&browser, &world, TOKEN).await;
+    browser.click("Checks").await;
+    browser.click("Simulate everything unposted").await;
+    browser.sees("waits for calls until").await;
+    let cancel = world.http.delete(format!("{}/api/v1/simulate?id=1", world.url)).bearer_auth(TOKEN);
+    assert_eq!(cancel.send().await.unwrap().status().as_u16(), 200);
+    browser.sees("It was cancelled.").await;
+    let asked = async || browser.run("return performance.getEntriesByType('resource').length").await;
+    let before = asked().await;
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    assert_eq!(asked().await, before, "nothing is asked for any more");
     assert_eq!(browser.complaints(&world.url).await, [""; 0]);
 }
 

@@ -112,7 +112,7 @@ pub(super) fn one(surface: &Surface, company: &str) -> Result<MapCheckView, Prob
     let company = named(company, surface)?;
     let known = surface.map_checks.lock().get(&company).cloned();
     known.ok_or_else(|| {
-        let sentence = format!("no map check of {company} was asked for since the start; begin one by POST");
+        let sentence = format!("no map check of {company} was asked for since the start");
         Problem::new(StatusCode::NOT_FOUND, sentence)
     })
 }

@@ -243,8 +243,7 @@ fn find(surface: &Surface, company: &str, month: &str) -> Result<Job, Problem> {
     let (company, month) = named(company, month, surface)?;
     let known = surface.statements.find(&company, month);
     known.ok_or_else(|| {
-        let sentence =
-            format!("no statement of {company} for {month} was asked for since the start; begin one by POST");
+        let sentence = format!("no statement of {company} for {month} was asked for since the start");
         Problem::new(StatusCode::NOT_FOUND, sentence)
     })
 }

@@ -163,16 +163,19 @@ impl Simulations {
             Some(id) => jobs.jobs.iter().find(|job| job.id == u64::from(id)),
             None => jobs.jobs.last(),
         };
-        let missing = "there is no such simulation; begin one by POST, or `readypost simulate`";
-        found.cloned().ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
+        let missing = || format!("there is no such simulation: the last {KEPT_MAX} since the start are kept");
+        found.cloned().ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing()))
     }
 
-    /// A new one, if it may begin now.
+    /// A new one, if it may begin now, or the same that runs.
     fn begin(&self, (scope, whose): (Scope, String), by: String, begun: Timestamp) -> Result<Begun, Problem> {
         let busy = |detail: String| Err(Problem::new(StatusCode::CONFLICT, detail));
         let mut held = self.lock();
         let running = || held.jobs.iter().filter(|job| matches!(job.outcome, Outcome::Running));
         if let Some(job) = running().find(|job| job.whose == whose) {
+            if job.scope == scope {
+                return Ok(Begun { job: job.clone(), sender: None });
+            }
             return busy(format!(
                 "simulation {id} of {whose} is running; ask again when it is done, or cancel it by `readypost simulate \
                  --cancel {id}`",
@@ -188,9 +191,11 @@ impl Simulations {
             ));
         }
         while held.jobs.len() >= KEPT_MAX {
-            let Some(oldest) = held.jobs.iter().position(|job| !matches!(job.outcome, Outcome::Running)) else {
-                break;
-            };
+            let ended = |job: &Job| !matches!(job.outcome, Outcome::Running);
+            let single = |job: &Job| ended(job) && matches!(job.scope, Scope::Record { .. });
+            // A record is simulated again in a moment; a month is not.
+            let oldest = held.jobs.iter().position(single).or_else(|| held.jobs.iter().position(ended));
+            let Some(oldest) = oldest else { break };
             held.jobs.remove(oldest);
         }
         held.last = held.last.saturating_add(1);
@@ -198,7 +203,7 @@ impl Simulations {
         let (id, cancel) = (held.last, CancellationToken::new());
         let job = Job { id, scope, whose, by, begun, progress, cancel, outcome: Outcome::Running };
         held.jobs.push(job.clone());
-        Ok(Begun { job, sender })
+        Ok(Begun { job, sender: Some(sender) })
     }
 
     fn end(&self, id: u64, outcome: Outcome) {
@@ -210,7 +215,8 @@ impl Simulations {
 
 struct Begun {
     job: Job,
-    sender: watch::Sender<SimulationProgress>,
+    /// None when it runs already.
+    sender: Option<watch::Sender<SimulationProgress>>,
 }
 
 impl Job {
@@ -302,8 +308,9 @@ fn scope(asked: Asked, parts: &Live) -> Result<(Scope, String), Problem> {
     }
 }
 
-/// Begins a simulation: what posting would do. Nothing is written by it, in neither system.
-#[utoipa::path(post, path = "/api/v1/simulate", operation_id = "begin_simulation", tag = "onboarding", request_body = Asked, responses((status = 202, description = "It runs; ask for it by GET with its id.", body = SimulationView), (status = 404, description = "There is no such company or connection."), (status = 409, description = "One of the same company runs, or too many others."), (status = 422, description = "It is neither a record, nor a company with a month or `unposted`.")), security(("token" = ["operator"])))]
+/// Begins a simulation: what posting would do. Nothing is written by it, in neither system. One of the same that runs is
+/// joined.
+#[utoipa::path(post, path = "/api/v1/simulate", operation_id = "begin_simulation", tag = "onboarding", request_body = Asked, responses((status = 202, description = "It runs; ask for it by GET with its id.", body = SimulationView), (status = 404, description = "There is no such company or connection."), (status = 409, description = "Another of the same company runs, or too many others."), (status = 422, description = "It is neither a record, nor a company with a month or `unposted`.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Decider(operator): Decider,
@@ -312,10 +319,11 @@ pub(super) async fn begin(
     Ok((StatusCode::ACCEPTED, Json(start(&surface, asked, operator.name)?)))
 }
 
-/// Begins one in the background.
+/// Begins one in the background, or joins the same that runs.
 pub(super) fn start(surface: &Arc<Surface>, asked: Asked, by: String) -> Result<SimulationView, Problem> {
     let wanted = scope(asked, &surface.parts)?;
     let Begun { job, sender } = surface.simulations.begin(wanted, by, surface.parts.clock.now())?;
+    let Some(sender) = sender else { return Ok(job.view(None)) };
     tracing::info!(id = job.id, of = job.whose, by = job.by, "a simulation begins");
     let view = job.view(None);
     let working = Arc::clone(surface);

@@ -28,7 +28,7 @@ async fn ctrl_c_ends_the_waiting_and_cancel_ends_the_simulation() {
     let state = async || world.get("/api/v1/simulate?id=1").await["state"].clone();
     assert_eq!(state().await, "running");
     // Another one may not begin, and is told how it may.
-    let (code, _, said) = program(&world, &ASKED).await;
+    let (code, _, said) = program(&world, &["simulate", "--company", "acme-au", "--month", "2026-11"]).await;
     assert_eq!(code, 1);
     assert!(said.contains("cancel it by `readypost simulate --cancel 1`") && said.contains("--show ID"), "{said}");
     let (code, said, _) = program(&world, &["simulate", "--cancel", "1"]).await;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::{Here, Sheet, amount, checks, text, time};
+use crate::domain::record::{RecordKey, RecordKind};
 use crate::http::Surface;
 use crate::http::access::Looker;
 use crate::http::error::Problem;
@@ -22,7 +24,11 @@ pub(super) async fn show(
     looker: Looker,
     Path(path): Path<RecordPath>,
 ) -> Result<Response, Problem> {
-    let Shown { record, history, sides } = records::find(&surface, &path.key()?).await?;
+    let key = path.key()?;
+    let Shown { record, history, sides } = match records::find(&surface, &key).await {
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => return Ok(unheard(&key, &problem, &looker)),
+        found => found?,
+    };
     let title = record.number.clone().unwrap_or_else(|| record.key.clone());
     let body = html! {
         h1 { (title) " " span.code { (record.state) } }
@@ -30,13 +36,31 @@ pub(super) async fn show(
             @if let Some(owner) = &record.owner { " · " (owner) " looks after it" }
             @if let Some(until) = record.snoozed_until { " · not shown before " (time(until)) } }
         (standing(&record))
-        @if let Some(form_key) = looker.form_key() { (decisions(&record, form_key, &surface.names())) }
+        @if let Some(form_key) = looker.form_key() { (decisions((&key, &record), form_key, &surface.names())) }
         (warnings(&record))
         @if let Some(document) = &record.document { (document_rows(document)) }
         (both(&sides))
         (timeline(&history))
     };
     Ok(Sheet::new(&title, Here::Below).show(&looker, &body))
+}
+
+/// A record that may be there in ConnectWise all the same.
+fn unheard(key: &RecordKey, problem: &Problem, looker: &Looker) -> Response {
+    let body = html! {
+        h1 { (key) }
+        p.banner.calm role="alert" { (problem.detail()) ": no callback of it came, and no sweep found it." }
+        @if let Some(form_key) = looker.form_key() {
+            form.act method="post" action={ "/status/records/" (key.path()) "/retry" } aria-label="Decide" {
+                input type="hidden" name="form_key" value=(form_key);
+                label { "Why, for the history" input name="note" size="30" maxlength="300"; }
+                button type="submit" { "Retry" }
+                span.quiet { "It is taken in and posted, if it is ready." }
+            }
+            (checks::simulate_one(key, form_key))
+        }
+    };
+    (problem.status(), Sheet::new("Unknown record", Here::Below).show(looker, &body)).into_response()
 }
 
 /// Whose it is, with the page of them in ConnectWise.
@@ -79,7 +103,7 @@ fn why(reason: &ReasonView, issue: Option<&String>) -> Markup {
     }
 }
 
-fn decisions(record: &RecordView, form_key: &str, names: &[String]) -> Markup {
+fn decisions((key, record): (&RecordKey, &RecordView), form_key: &str, names: &[String]) -> Markup {
     let address = |action: &str| format!("/status/records/{}/{action}", record.path);
     let hidden = html! { input type="hidden" name="form_key" value=(form_key); };
     let is = |states: &[&str]| states.contains(&record.state.as_str());
@@ -102,7 +126,7 @@ fn decisions(record: &RecordView, form_key: &str, names: &[String]) -> Markup {
                 button type="submit" class=(if *action == "retry" && is(&["held"]) { "main" } else { "" }) formaction=(address(action)) { (name) }
             }
         }
-        (checks::simulate_one(&record.key, form_key))
+        @if key.kind != RecordKind::Payment { (checks::simulate_one(key, form_key)) }
         details { summary { "Owner, sleep, adopt" }
             form.act method="post" action=(address("assign")) { (hidden)
                 label { "Owner" input name="owner" list="owners" value=(text(record.owner.as_ref())) size="14" maxlength="40"; }

@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 
 use super::{ADDRESS, without_result};
 use crate::domain::mapcheck::{Finding, MapCheck, Severity};
 use crate::http::access::Looker;
+use crate::http::error::Problem;
 use crate::http::extract::Path;
-use crate::http::page::actions::refused;
 use crate::http::page::{Here, Sheet, time};
 use crate::http::{Surface, mapcheck};
 
 /// `GET /status/checks/maps/{company}`.
-pub(super) async fn show(State(surface): State<Arc<Surface>>, looker: Looker, Path(company): Path<String>) -> Response {
-    let view = match mapcheck::one(&surface, &company) {
-        Ok(view) => view,
-        Err(problem) => return refused(&looker, &problem, ADDRESS).into_response(),
-    };
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    looker: Looker,
+    Path(company): Path<String>,
+) -> Result<Response, Problem> {
+    let view = mapcheck::one(&surface, &company)?;
     let body = html! {
         h1 { "Map check of " (view.company) " " span.code { (view.state) } }
         p.quiet { "by " (view.by) " " (time(view.begun)) }
@@ -31,7 +32,7 @@ pub(super) async fn show(State(surface): State<Arc<Surface>>, looker: Looker, Pa
     };
     let sheet = Sheet::new("Map check", Here::Checks);
     let sheet = if view.state == "running" { sheet.refreshed(1) } else { sheet };
-    sheet.show(&looker, &body)
+    Ok(sheet.show(&looker, &body))
 }
 
 fn found(check: &MapCheck) -> Markup {

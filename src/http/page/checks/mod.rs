@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::actions::refused;
 use super::{Here, Sheet, time};
+use crate::domain::record::RecordKey;
 use crate::http::access::Looker;
 use crate::http::error::Problem;
 use crate::http::extract::{Form, Path};
@@ -50,7 +51,7 @@ pub(super) struct Sent {
 }
 
 /// The form that begins the simulation of one record.
-pub(super) fn simulate_one(record: &str, form_key: &str) -> Markup {
+pub(super) fn simulate_one(record: &RecordKey, form_key: &str) -> Markup {
     html! {
         form.act method="post" action={ (ADDRESS) "/simulate-record" } aria-label="Simulate" {
             input type="hidden" name="form_key" value=(form_key);
@@ -65,7 +66,11 @@ pub(super) fn simulate_one(record: &str, form_key: &str) -> Markup {
 async fn list(State(surface): State<Arc<Surface>>, looker: Looker) -> Response {
     let companies: Vec<String> =
         surface.parts.current().companies.iter().map(|company| company.id.to_string()).collect();
-    let (maps, statements, simulations) = (mapcheck::all(&surface), reconcile::all(&surface), simulate::all(&surface));
+    let (mut maps, mut statements) = (mapcheck::all(&surface), reconcile::all(&surface));
+    // A company that left the configuration has no page.
+    maps.retain(|check| companies.iter().any(|known| known == check.company.as_str()));
+    statements.retain(|view| companies.iter().any(|known| known == view.company.as_str()));
+    let simulations = simulate::all(&surface);
     let known = [maps.len(), statements.len(), simulations.len()].iter().any(|known| *known > 0);
     let row = |address: String, name: String, (state, said): (&str, &str), by: &str, begun: Timestamp| {
         html! { tr {
@@ -74,7 +79,7 @@ async fn list(State(surface): State<Arc<Surface>>, looker: Looker) -> Response {
     };
     let body = html! {
         h1 { "Checks" }
-        p.quiet { "Both systems are read and compared. Nothing is written in either, and a third of Xero's calls is left to posting." }
+        p.quiet { "Both systems are read and compared, and nothing is written in either." }
         @if let Some(form_key) = looker.form_key() { (forms(&companies, form_key, surface.parts.clock.now())) }
         @if known {
             h2 { "Since the start" }

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{ADDRESS, without_result};
+use super::{ADDRESS, simulate_one, without_result};
 use crate::domain::simulation::{Effect, Estimate, Scope, Simulated, Simulation, Verdict};
 use crate::http::access::Looker;
+use crate::http::error::Problem;
 use crate::http::extract::{Form, Path, Query};
 use crate::http::page::actions::refused;
 use crate::http::page::{Here, Sheet, time};
@@ -39,16 +40,13 @@ pub(super) async fn show(
     looker: Looker,
     Path(id): Path<u32>,
     Query(wanted): Query<Wanted>,
-) -> Response {
-    let (view, simulation) = match simulate::one(&surface, id) {
-        Ok(found) => found,
-        Err(problem) => return refused(&looker, &problem, ADDRESS).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (view, simulation) = simulate::one(&surface, id)?;
     let body = html! {
         h1 { "Simulation of " (view.scope) " " span.code { (view.state) } }
         p.quiet { "by " (view.by) " " (time(view.begun)) }
         @match &simulation {
-            Some(simulation) => (came_to(simulation, id, usize::try_from(wanted.offset).unwrap_or(usize::MAX))),
+            Some(simulation) => (came_to(simulation, &Shown { id, offset: usize::try_from(wanted.offset).unwrap_or(usize::MAX), form_key: looker.form_key() })),
             None => (unended(&view, looker.form_key())),
         }
         @if let Scope::Record { key } = &view.scope { p { a href={ "/status/records/" (key.path()) } { "The record" } } }
@@ -56,7 +54,7 @@ pub(super) async fn show(
     };
     let sheet = Sheet::new("Simulation", Here::Checks);
     let sheet = if view.state == "running" { sheet.refreshed(1) } else { sheet };
-    sheet.show(&looker, &body)
+    Ok(sheet.show(&looker, &body))
 }
 
 fn unended(view: &SimulationView, form_key: Option<&str>) -> Markup {
@@ -72,14 +70,21 @@ fn unended(view: &SimulationView, form_key: Option<&str>) -> Markup {
     }
 }
 
-fn came_to(simulation: &Simulation, id: u32, offset: usize) -> Markup {
+/// Which rows are shown, and to whom.
+struct Shown<'looker> {
+    id: u32,
+    offset: usize,
+    form_key: Option<&'looker str>,
+}
+
+fn came_to(simulation: &Simulation, shown: &Shown) -> Markup {
     let single = matches!(simulation.scope, Scope::Record { .. });
     html! {
         @if simulation.rows.is_empty() { p.banner.calm role="status" { "There is nothing to post." } }
         @if single { @for row in &simulation.rows { (alone(row)) } } @else { (sums(simulation)) (reasons(simulation)) }
         ul.quiet { @for told in simulation.costs() { li { (told) } } }
         @if let Some(late) = simulation.estimate.as_ref().and_then(Estimate::late) { p.banner.calm { (late) } }
-        @if !single && !simulation.rows.is_empty() { (rows(simulation, id, offset)) }
+        @if !single && !simulation.rows.is_empty() { (rows(simulation, shown)) }
     }
 }
 
@@ -127,27 +132,29 @@ fn word(verdict: Verdict, told: &str) -> Markup {
     html! { span class=(class) { (told) } }
 }
 
-fn rows(simulation: &Simulation, id: u32, offset: usize) -> Markup {
+fn rows(simulation: &Simulation, &Shown { id, offset, form_key }: &Shown) -> Markup {
     let all = simulation.by_need();
     let next = offset.saturating_add(ROWS);
     let page = |offset: usize| format!("{ADDRESS}/simulations/{id}?offset={offset}");
     html! {
         h2 { "Records" }
-        p { a href={ "/api/v1/simulate?format=csv&id=" (id) } { "All of them, for a spreadsheet" } }
+        p { a href={ "/api/v1/simulate?format=csv&id=" (id) } { "For a spreadsheet" } }
         div.wide tabindex="0" { table.rows {
-            thead { tr { th { "Verdict" } th { "Record" } th { "Whose" } th.amount { "Total" } th { "What" } } }
+            thead { tr { th { "Record" } th { "Verdict" } th { "Whose" } th.amount { "Total" } th { "What" } } }
             tbody { @for row in all.iter().skip(offset).take(ROWS) { tr {
+                td { a href={ "/status/records/" (row.key.path()) } { (row.number) } br; span.quiet { (row.key) } }
                 td { (word(row.verdict, row.verdict.as_str())) }
-                td { (row.number) br; span.quiet { (row.key) } }
                 td { (row.party) } td.amount { (row.total) " " (row.currency) }
                 td {
                     @if !row.code.is_empty() { span.code { (row.code) } " " (row.sentence) }
                     @for warning in &row.warnings { " " span.code { (warning.code.as_str()) } }
-                    details { summary { "All of it" } (whole(row)) }
+                    details { summary { "All of it" }
+                        (whole(row))
+                        @if let Some(form_key) = form_key { (simulate_one(&row.key, form_key)) }
+                    }
                 }
             } } }
         } }
-        @if simulation.rows_left_out > 0 { p.quiet { (simulation.rows_left_out) " records have no row; those that need somebody have one before the others." } }
         div.pager {
             @if offset > 0 { a href=(page(offset.saturating_sub(ROWS))) { "Before" } }
             @if next < all.len() { a href=(page(next)) { "Next" } }

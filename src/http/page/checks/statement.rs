@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 
 use super::{ADDRESS, without_result};
 use crate::domain::statement::{Concern, Line, Section, Statement};
 use crate::http::access::Looker;
+use crate::http::error::Problem;
 use crate::http::extract::Path;
-use crate::http::page::actions::refused;
 use crate::http::page::{Here, Sheet, time};
 use crate::http::{Surface, reconcile};
 
@@ -22,11 +22,8 @@ pub(super) async fn show(
     State(surface): State<Arc<Surface>>,
     looker: Looker,
     Path((company, month)): Path<(String, String)>,
-) -> Response {
-    let (view, statement) = match reconcile::one(&surface, &company, &month) {
-        Ok(found) => found,
-        Err(problem) => return refused(&looker, &problem, ADDRESS).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (view, statement) = reconcile::one(&surface, &company, &month)?;
     let body = html! {
         h1 { (view.company) ", " (view.month) " " span.code { (view.state) } }
         p.quiet { "stated by " (view.by) " " (time(view.begun)) }
@@ -38,7 +35,7 @@ pub(super) async fn show(
     };
     let sheet = Sheet::new("Statement", Here::Checks);
     let sheet = if view.state == "running" { sheet.refreshed(1) } else { sheet };
-    sheet.show(&looker, &body)
+    Ok(sheet.show(&looker, &body))
 }
 
 fn stated(statement: &Statement) -> Markup {

@@ -86,17 +86,21 @@ pub(crate) fn run(arguments: &[String], injection: Option<&str>, log: &Path) -> 
     Traced { moments, code, injected, under_way }
 }
 
-/// The moments of all calls, and how many of the calls have no end.
+/// The moments of all calls, and how many of the calls have no end, or one that strace does not know: `= ?`.
 fn read(log: &str) -> (Vec<Moment>, usize) {
     let mut moments = Vec::new();
     let mut begun: HashMap<String, (String, String)> = HashMap::new();
+    let mut without_end = 0;
     for line in log.lines() {
         let Some((process, rest)) = line.split_once(' ') else { continue };
         let (process, rest) = (process.to_owned(), rest.trim_start());
         if let Some(resumed) = rest.strip_prefix("<... ") {
             let Some((name, mut arguments)) = begun.remove(&process) else { continue };
             let Some((_, more)) = resumed.split_once(" resumed>") else { continue };
-            let Some((more, result)) = ended(more) else { continue };
+            let Some((more, result)) = ended(more) else {
+                without_end += 1;
+                continue;
+            };
             arguments.push_str(more);
             moments.push(Moment { process, name, arguments, result: Some(result) });
             continue;
@@ -111,9 +115,11 @@ fn read(log: &str) -> (Vec<Moment>, usize) {
                 let (process, name, arguments) = (process.clone(), name.to_owned(), arguments.to_owned());
                 moments.push(Moment { process, name, arguments, result });
             }
+        } else {
+            without_end += 1;
         }
     }
-    (moments, begun.len())
+    (moments, without_end + begun.len())
 }
 
 /// The arguments and the result at the end of a line; none when the process died in the call.

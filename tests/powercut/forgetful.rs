@@ -264,6 +264,10 @@ impl Forgetful {
             return self.sync(moment);
         }
         let Some(result) = moment.result else {
+            if name == "close" {
+                // Its number is free from now on: another thread may get it before strace tells of the end.
+                self.open.remove(&moment.number(0));
+            }
             let says = name == "write" && moment.number(0) == 1;
             return if says { Done::Says(moment.text(1)) } else { Done::Nothing };
         };
@@ -286,10 +290,6 @@ impl Forgetful {
                 }
                 Done::Nothing
             }
-            "close" => {
-                self.open.remove(&moment.number(0));
-                Done::Nothing
-            }
             "rename" => self.renamed(&moment.text(0), &moment.text(1)),
             "mkdir" if self.is_ours(&moment.text(0)) => {
                 self.create(&moment.text(0), true);
@@ -299,7 +299,7 @@ impl Forgetful {
                 self.remove(&moment.text(0));
                 Done::Changed
             }
-            "mkdir" | "unlink" | "rmdir" => Done::Nothing,
+            "close" | "mkdir" | "unlink" | "rmdir" => Done::Nothing,
             "fcntl" if !moment.plain(1).starts_with("F_DUPFD") => Done::Nothing,
             "dup" | "fcntl" => {
                 let Some(open) = self.open.get(&moment.number(0)).copied() else { return Done::Nothing };

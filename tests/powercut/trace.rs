@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &[String], injection: Option<&str>, log: &Path) -> 
     Traced { moments, code, injected, under_way }
 }
 
-/// The moments of all calls, and how many of the calls have no end, or one that strace does not know: `= ?`.
+/// The moments of all calls, and how many of the calls have no end, or one that strace does not know.
 fn read(log: &str) -> (Vec<Moment>, usize) {
     let mut moments = Vec::new();
     let mut begun: HashMap<String, (String, String)> = HashMap::new();
@@ -97,10 +97,8 @@ fn read(log: &str) -> (Vec<Moment>, usize) {
         if let Some(resumed) = rest.strip_prefix("<... ") {
             let Some((name, mut arguments)) = begun.remove(&process) else { continue };
             let Some((_, more)) = resumed.split_once(" resumed>") else { continue };
-            let Some((more, result)) = ended(more) else {
-                without_end += 1;
-                continue;
-            };
+            without_end += usize::from(is_unknown(more));
+            let Some((more, result)) = ended(more) else { continue };
             arguments.push_str(more);
             moments.push(Moment { process, name, arguments, result: Some(result) });
             continue;
@@ -116,10 +114,15 @@ fn read(log: &str) -> (Vec<Moment>, usize) {
                 moments.push(Moment { process, name, arguments, result });
             }
         } else {
-            without_end += 1;
+            without_end += usize::from(is_unknown(rest));
         }
     }
     (moments, without_end + begun.len())
+}
+
+/// Whether the process died in the call, so that strace does not know what it returned.
+fn is_unknown(rest: &str) -> bool {
+    rest.rsplit_once(" = ").is_some_and(|(_, result)| result.starts_with('?'))
 }
 
 /// The arguments and the result at the end of a line; none when the process died in the call.

@@ -13,7 +13,7 @@ use super::plan::{Action, of_status};
 use super::record::CompanyId;
 use super::rules::{NonProductId, Rules, TaxSource};
 use super::statement::Calls;
-use super::text::shorten;
+use super::text::{capital, shorten};
 use super::warning::Warning;
 
 /// GL types whose accounts are never on a line of a document: receivables, payables, and taxes, which Xero calculates.
@@ -188,8 +188,7 @@ impl MapCheck {
     /// What it cost, in a sentence.
     #[must_use]
     pub fn cost(&self) -> String {
-        let Calls { connectwise, xero } = self.calls;
-        format!("{connectwise} calls to ConnectWise, {xero} to Xero; nothing was written.")
+        format!("{}; nothing was written.", self.calls.told(None))
     }
 }
 
@@ -463,10 +462,4 @@ impl Checking {
             self.held("rounding", "`rounding_account`".to_owned(), &HoldReason::new(HoldCode::OutOfBalance, sentence));
         }
     }
-}
-
-/// With a capital at its beginning, as a sentence that is of no line begins.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -73,13 +73,11 @@ impl StatementView {
     /// How far it is, in words.
     #[must_use]
     pub fn how_far(&self) -> String {
-        let Self { step, rows, calls, .. } = self;
+        let Self { step, rows, .. } = self;
         if step.is_empty() {
             return "beginning".to_owned();
         }
-        let waits = self.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
-        let waits = waits.unwrap_or_default();
-        format!("{step}: {rows} read, {} calls to ConnectWise, {} to Xero{waits}", calls.connectwise, calls.xero)
+        format!("{step}: {rows} read, {}", self.calls.told(self.waits_until))
     }
 }
 

@@ -98,10 +98,7 @@ impl SimulationView {
     /// How far it is, in words.
     #[must_use]
     pub fn how_far(&self) -> String {
-        let Self { step, calls, .. } = self;
-        let waits = self.waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
-        let waits = waits.unwrap_or_default();
-        format!("{step}, {} calls to ConnectWise, {} to Xero{waits}", calls.connectwise, calls.xero)
+        format!("{}, {}", self.step, self.calls.told(self.waits_until))
     }
 }
 

@@ -1,7 +1,10 @@
 //! A statement in words, the same on every surface.
 
-use super::{Line, Section, Standing, Statement};
+use jiff::Timestamp;
+
+use super::{Calls, Line, Section, Standing, Statement};
 use crate::domain::money::Money;
+use crate::domain::text::capital;
 
 /// Whether somebody has to do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,15 @@ pub struct BalanceRow {
     pub concern: Concern,
 }
 
+impl Calls {
+    /// How many there were, and until when Xero's calls of the minute are waited for.
+    #[must_use]
+    pub fn told(self, waits_until: Option<Timestamp>) -> String {
+        let waits = waits_until.map(|until| format!(", waits for calls until {}", until.strftime("%H:%M:%S")));
+        format!("{} calls to ConnectWise, {} to Xero{}", self.connectwise, self.xero, waits.unwrap_or_default())
+    }
+}
+
 impl Statement {
     /// What it comes to, in a sentence.
     #[must_use]
@@ -45,10 +57,7 @@ impl Section {
     /// Its name: the ledger and the currency.
     #[must_use]
     pub fn title(&self) -> String {
-        let mut letters = self.ledger.as_str().chars();
-        let ledger: String =
-            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters.as_str().chars()).collect();
-        format!("{ledger} {}", self.currency).trim_end().to_owned()
+        format!("{} {}", capital(self.ledger.as_str()), self.currency).trim_end().to_owned()
     }
 
     /// Its sums, those that are nothing left out.

@@ -148,8 +148,7 @@ pub(super) async fn decide(
     let kind = kind.map(|kind| kind.parse::<RecordKind>()).transpose();
     let kind = kind.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     let parts = surface.parts.current();
-    let known = parts.companies.iter().find(|known| known.id.as_str() == company);
-    let known = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}")))?;
+    let known = named(&company, &parts.companies)?;
     let actor = Actor { by: operator.name, note: note.into(), bulk: None };
     let standing = surface.parts.store.company(&known.id).pauses;
     let event = match action.as_str() {
@@ -162,6 +161,12 @@ pub(super) async fn decide(
     surface.parts.store.note(event, surface.parts.clock.now()).await?;
     tracing::info!(company, kind = kind.map_or("all", RecordKind::as_str), action, "an operator decided");
     Ok(Json(view(known, &surface, &surface.parts.store.overview())))
+}
+
+/// The company of this id.
+pub(super) fn named<'all>(id: &str, companies: &'all [Company]) -> Result<&'all Company, Problem> {
+    let known = companies.iter().find(|known| known.id.as_str() == id);
+    known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {id:?}")))
 }
 
 fn refused(detail: String) -> Problem {

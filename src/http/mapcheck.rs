@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::access::{Decider, Viewer};
+use super::companies::named;
 use super::error::Problem;
 use super::extract::{Query, Sent};
 use crate::domain::mapcheck::MapCheck;
@@ -55,12 +56,6 @@ impl MapChecks {
     }
 }
 
-fn named(company: &str, surface: &Surface) -> Result<CompanyId, Problem> {
-    let parts = surface.parts.current();
-    let known = parts.companies.iter().find(|known| known.id.as_str() == company).map(|known| known.id.clone());
-    known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}")))
-}
-
 /// Begins a map check, or joins the one of the same company that is being made.
 #[utoipa::path(post, path = "/api/v1/map-check", operation_id = "begin_map_check", tag = "onboarding", request_body = Wanted, responses((status = 202, description = "It is being made; ask for it by GET.", body = MapCheckView), (status = 404, description = "There is no such company.")), security(("token" = ["operator"])))]
 pub(super) async fn begin(
@@ -73,7 +68,7 @@ pub(super) async fn begin(
 
 /// Begins one in the background, or joins the one that is being made.
 pub(super) fn start(surface: &Arc<Surface>, company: &str, by: String) -> Result<MapCheckView, Problem> {
-    let company = named(company, surface)?;
+    let company = named(company, &surface.parts.current().companies)?.id.clone();
     let begun = surface.parts.clock.now();
     let view =
         MapCheckView { company: company.clone(), state: "running".to_owned(), by, begun, error: None, check: None };
@@ -109,7 +104,7 @@ pub(super) fn all(surface: &Surface) -> Vec<MapCheckView> {
 
 /// The last of a company.
 pub(super) fn one(surface: &Surface, company: &str) -> Result<MapCheckView, Problem> {
-    let company = named(company, surface)?;
+    let company = named(company, &surface.parts.current().companies)?.id.clone();
     let known = surface.map_checks.lock().get(&company).cloned();
     known.ok_or_else(|| {
         let sentence = format!("no map check of {company} was asked for since the start");

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::access::{Decider, Viewer};
+use super::companies::named;
 use super::error::Problem;
 use super::extract::{Query, Sent};
 use crate::domain::record::CompanyId;
@@ -151,12 +152,9 @@ impl Job {
     }
 }
 
-fn named(company: &str, month: &str, surface: &Surface) -> Result<(CompanyId, Month), Problem> {
+fn asked(company: &str, month: &str, surface: &Surface) -> Result<(CompanyId, Month), Problem> {
     let month = month.parse().map_err(|error: String| Problem::new(StatusCode::BAD_REQUEST, error))?;
-    let parts = surface.parts.current();
-    let known = parts.companies.iter().find(|known| known.id.as_str() == company).map(|known| known.id.clone());
-    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no company {company:?}"));
-    Ok((known.ok_or_else(missing)?, month))
+    Ok((named(company, &surface.parts.current().companies)?.id.clone(), month))
 }
 
 /// Begins the statement of a month, or joins the one of the same month that is being made.
@@ -175,7 +173,7 @@ pub(super) fn start(
     (company, month): (&str, &str),
     by: String,
 ) -> Result<StatementView, Problem> {
-    let (company, month) = named(company, month, surface)?;
+    let (company, month) = asked(company, month, surface)?;
     let (sender, progress) = watch::channel(Progress::default());
     let job = {
         let mut jobs = surface.statements.lock();
@@ -238,7 +236,7 @@ pub(super) fn one(
 }
 
 fn find(surface: &Surface, company: &str, month: &str) -> Result<Job, Problem> {
-    let (company, month) = named(company, month, surface)?;
+    let (company, month) = asked(company, month, surface)?;
     let known = surface.statements.find(&company, month);
     known.ok_or_else(|| {
         let sentence = format!("no statement of {company} for {month} was asked for since the start");

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::access::{Decider, Viewer};
+use super::companies::named;
 use super::error::Problem;
 use super::extract::{Query, Sent};
 use crate::domain::record::{KeyError, RecordKey};
@@ -277,10 +278,7 @@ fn scope(asked: Asked, parts: &Live) -> Result<(Scope, String), Problem> {
     let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
     let unfit = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     let parts = parts.current();
-    let company = |name: &str| {
-        let known = parts.companies.iter().find(|known| known.id.as_str() == name).map(|known| known.id.clone());
-        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no company {name:?}")))
-    };
+    let company = |id: &str| named(id, &parts.companies).map(|company| company.id.clone());
     match asked {
         Asked { record: Some(record), company: None, month: None, unposted: false } => {
             let key: RecordKey = record.parse().map_err(|error: KeyError| unfit(error.to_string()))?;
